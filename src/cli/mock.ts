@@ -1,0 +1,131 @@
+/** `bve mock`: the scripted OpenAI-compatible upstream, to try the gateway and its failures without an account. */
+import { readFileSync, statSync } from 'node:fs';
+import type { ReceivedRequest } from '../mock/received-request.ts';
+import type { Scenario } from '../mock/scenario.ts';
+import { parseScenario, parseScenarioText, ScenarioError } from '../mock/scenario-parser.ts';
+import { type MockOptions, type MockServer, startMock } from '../mock/server.ts';
+import { type Arguments, type Command, CommandFailure, integerFlag, textFlag, UsageError } from './command.ts';
+
+const DEFAULT_PORT = 4010;
+
+export const mock: Command = {
+  name: 'mock',
+  summary: 'run the scripted OpenAI-compatible upstream',
+  options: {
+    port: { type: 'string', value: 'N', help: `port to listen on, 0 for a free one (default ${DEFAULT_PORT})` },
+    host: { type: 'string', value: 'HOST', help: 'address to listen on (default 127.0.0.1)' },
+    replay: { type: 'string', value: 'DIR', help: 'folder of recorded answers, for "replay" and model replay:FILE' },
+    scenario: { type: 'string', value: 'JSON|@FILE', help: 'scenario for requests that bring none' },
+    'pace-ms': { type: 'string', value: 'N', help: 'time between two events of a stream, in milliseconds' },
+    split: { type: 'string', value: 'N', help: 'cut every body into pieces of N bytes, each a write of its own' },
+    'json-log': { type: 'boolean', help: 'print one JSON line for every request that ended' },
+  },
+  details: `
+Without a scenario it answers like a small OpenAI-compatible server: /v1/chat/completions, /v1/responses and /v1/messages
+(JSON, or a stream for "stream": true), /v1/embeddings, /v1/models. Credentials are not checked.
+
+A request brings its own scenario as "mock" in its JSON body; a gateway in between passes it on:
+  curl -N localhost:${DEFAULT_PORT}/v1/chat/completions -d '{"model":"gpt-4o","stream":true,"messages":[],
+    "mock":{"text":"Slowly does it","pace_ms":200}}'
+
+Some scenarios (src/mock/scenario.ts has all fields):
+  {"status":429,"headers":[["retry-after","7"]],"json":{"error":{"message":"slow down"}}}
+  {"events":1000,"event_bytes":200,"pace_ms":10}                      a paced stream of numbered events
+  {"replay":"chat.sse","split":1}                                     a recording, byte by byte
+  {"fault":{"kind":"reset","after_bytes":500}}                        connection reset in the middle
+  {"fault":{"kind":"hang"}}  {"head_delay_ms":5000}                   no head, or a late one
+  {"framing":"length_short"}  {"framing":"bad_chunk_size"}            wrong HTTP
+
+Examples:
+  bve mock --replay recordings --pace-ms 20
+  bve mock --port 0 --scenario '{"text":"Good morning"}'
+  bve mock --scenario @outage.json --json-log
+`,
+  run,
+};
+
+async function run(args: Arguments): Promise<number> {
+  const options = optionsFrom(args);
+  const server = start(options);
+  process.stdout.write(`mock upstream listens on ${server.url}\n`);
+  await stopSignal();
+  await server.stop();
+  return 0;
+}
+
+function optionsFrom(args: Arguments): MockOptions {
+  const replayDir = textFlag(args, 'replay');
+  if (replayDir !== undefined) requireFolder(replayDir);
+  return {
+    port: integerFlag(args, 'port', DEFAULT_PORT, 0, 65_535),
+    hostname: textFlag(args, 'host') ?? '127.0.0.1',
+    scenario: scenarioFrom(args),
+    ...(replayDir === undefined ? {} : { replayDir }),
+    // Nobody asks this process for its requests, so none are kept.
+    requestsMax: 0,
+    ...(args.flags['json-log'] ? { onRequest: logWhenEnded } : {}),
+  };
+}
+
+function scenarioFrom(args: Arguments): Scenario {
+  const text = textFlag(args, 'scenario');
+  const paceMs = integerFlag(args, 'pace-ms', -1, 0, 3_600_000);
+  const split = integerFlag(args, 'split', -1, 1, 1_073_741_824);
+  try {
+    const given = text === undefined ? {} : parseScenarioText(text.startsWith('@') ? read(text.slice(1)) : text);
+    return parseScenario({
+      ...given,
+      ...(paceMs < 0 ? {} : { pace_ms: paceMs }),
+      ...(split < 0 ? {} : { split }),
+    });
+  } catch (error) {
+    if (error instanceof ScenarioError) throw new UsageError(`--scenario: ${error.message}`);
+    throw error;
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CommandFailure(`cannot read the scenario file '${path}': ${reasonOf(error)}`);
+  }
+}
+
+function requireFolder(path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new CommandFailure(`--replay: '${path}' is not a folder`);
+  }
+}
+
+function start(options: MockOptions): MockServer {
+  try {
+    return startMock(options);
+  } catch (error) {
+    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    const reason = taken ? 'the port is in use' : reasonOf(error);
+    throw new CommandFailure(`cannot listen on ${options.hostname}:${options.port}: ${reason}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+}
+
+function logWhenEnded(request: ReceivedRequest): void {
+  const startedMs = performance.now();
+  request.closed.then((end) => {
+    const { sequence, connectionId, method, path, bytesSent } = request;
+    const ms = Math.round(performance.now() - startedMs);
+    process.stdout.write(
+      `${JSON.stringify({ sequence, connection: connectionId, method, path, bytesSent, ms, end })}\n`,
+    );
+  });
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+}

@@ -1,0 +1,80 @@
+/** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
+import { environmentWith, loadConfig, networkEnvironment } from '../config/load.ts';
+import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
+import { createLog, type Log } from '../observe/log.ts';
+import { startGateway } from '../server.ts';
+import { StoreError } from '../store/store-error.ts';
+import { VERSION } from '../version.ts';
+import { type Command, CommandFailure, textFlag } from './command.ts';
+import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
+import { stopSignal } from './stop-signal.ts';
+
+/** Bun's upper bound; the gateway's own is MAX_CONCURRENT_REQUESTS, which answers 503 instead of waiting in silence. */
+const FETCHES_MAX = 65_535;
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'run the gateway',
+  options: CONFIG_FLAGS,
+  details: `${CONFIG_DETAILS}
+
+SIGTERM or SIGINT stops it: no new requests, those in flight may finish, a second signal cuts them.`,
+  async run(args) {
+    const { config } = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
+    liftFetchCap(config);
+    const log = createLog(config.logLevel);
+    const gateway = await start(config, log);
+    // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
+    log
+      .child({}, { level: 'info' })
+      .info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
+    warnAboutEnvironment(config, log);
+    log.info({ signal: await stopSignal() }, 'stopping');
+    await gateway.stop(config.drainTimeoutMs, stopSignal());
+    log.info({}, 'stopped');
+    return 0;
+  },
+};
+
+/**
+ * Bun holds back every fetch above 256 in flight, without a word. The number is read from the environment once, when
+ * the process starts, so this process replaces itself (execve: same pid, same files) by one that has it set.
+ */
+function liftFetchCap(config: Config): void {
+  const { maxHttpRequests } = networkEnvironment();
+  if (maxHttpRequests >= Math.min(FETCHES_MAX, config.maxConcurrentRequests)) return;
+  process.execve?.(
+    process.execPath,
+    commandLine(),
+    environmentWith({ BUN_CONFIG_MAX_HTTP_REQUESTS: String(FETCHES_MAX) }),
+  );
+}
+
+/** A compiled binary is called with its own arguments only, `bun` needs to be told of the script again. */
+function commandLine(): string[] {
+  const compiled = Bun.main.startsWith('/$bunfs/');
+  return [process.execPath, ...(compiled ? [] : [...process.execArgv, Bun.main]), ...process.argv.slice(2)];
+}
+
+async function start(config: Config, log: Log) {
+  try {
+    return await startGateway(config, log);
+  } catch (error) {
+    if (error instanceof StoreError) throw new CommandFailure(error.message);
+    const code = (error as { code?: unknown }).code;
+    if (code === 'EADDRINUSE') throw new CommandFailure(`PORT ${config.port} on ${config.host} is in use`);
+    if (code === 'EACCES') throw new CommandFailure(`PORT ${config.port} on ${config.host} needs privileges`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new CommandFailure(`HOST ${config.host} is no address of this machine`);
+    throw error;
+  }
+}
+
+function warnAboutEnvironment(config: Config, log: Log): void {
+  const { proxyVariables, tlsVerificationOff } = networkEnvironment();
+  if (proxyVariables.length > 0) log.info({ variables: proxyVariables }, 'upstream is reached through an HTTP proxy');
+  if (tlsVerificationOff) log.warn({}, 'NODE_TLS_REJECT_UNAUTHORIZED=0: UPSTREAM CERTIFICATES ARE NOT VERIFIED');
+  if (config.apiKeyPepper.length < PEPPER_LENGTH_MIN && isLoopback(config.host)) {
+    log.warn({}, `API_KEY_PEPPER is shorter than ${PEPPER_LENGTH_MIN} characters: accepted on a loopback address only`);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Every option of the gateway in one table: its environment name, how its text is read, its default and the reason
+ * for that default. The TOML key is the same name in lower case, the flag the same name in kebab case.
+ */
+
+export interface Option<T> {
+  readonly env: string;
+  readonly help: string;
+  /** Shown as `***`, and never taken from a flag, because flags can be read by every user of the machine. */
+  readonly secret: boolean;
+  readonly required: boolean;
+  /** The text that stands for the default, as a user would write it; undefined when there is none. */
+  readonly defaultText: string | undefined;
+  /** @throws Error whose message completes the sentence "NAME …" */
+  readonly parse: (text: string) => T;
+}
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** A pepper shorter than this is refused, except on a loopback address: see `checkPepper`. */
+export const PEPPER_LENGTH_MIN = 16;
+/** The least that is taken when the gateway can only be reached from its own machine (tests, benches). */
+export const PEPPER_LENGTH_MIN_LOOPBACK = 12;
+
+const HOUR_MS = 3_600_000;
+
+export const OPTIONS = {
+  fuelixApiKey: secret('FUELIX_API_KEY', 'the real key, sent upstream in place of the client key', true),
+  fuelixBaseUrl: option('FUELIX_BASE_URL', 'https://api.fuelix.ai/v1', 'upstream base URL, including /v1', baseUrl),
+  adminApiKey: secret('ADMIN_API_KEY', 'key of the admin API; without it the admin API is off', false),
+  apiKeyPepper: secret(
+    'API_KEY_PEPPER',
+    `mixed into the hash of client keys, at least ${PEPPER_LENGTH_MIN} characters`,
+    true,
+  ),
+  host: option('HOST', '0.0.0.0', 'address to listen on', nonEmpty),
+  port: option('PORT', '8080', 'port to listen on; 0 picks a free one and prints it', integer(0, 65_535)),
+  databaseUrl: option('DATABASE_URL', 'sqlite://bve.db', 'where keys and usage are kept', databaseUrl),
+  redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', notYet),
+  logLevel: option('LOG_LEVEL', 'info', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS)),
+
+  /** OpenAI takes bodies of some megabytes; ten leave room for a few images in base64. Contract, section 4. */
+  maxBodyBytes: option('MAX_BODY_BYTES', String(10 * 1024 * 1024), 'largest request body, bytes', integer(1, 1 << 30)),
+  /** 11 to 40 KiB a stream: the default keeps a full gateway below half a gigabyte. */
+  maxConcurrentRequests: option(
+    'MAX_CONCURRENT_REQUESTS',
+    '10000',
+    'requests in flight before 503 overloaded',
+    integer(1, 1_000_000),
+  ),
+  requestBodyTimeoutMs: option(
+    'REQUEST_BODY_TIMEOUT_MS',
+    '60000',
+    'a client has this long to send its body',
+    integer(1, HOUR_MS),
+  ),
+  /** The OpenAI SDKs wait ten minutes by themselves; a gateway that gives up earlier would break long answers. */
+  upstreamHeadTimeoutMs: option(
+    'UPSTREAM_HEAD_TIMEOUT_MS',
+    '600000',
+    'upstream has this long to send a response head',
+    integer(1, 24 * HOUR_MS),
+  ),
+  /** Reasoning models can be silent for minutes. */
+  upstreamIdleTimeoutMs: option(
+    'UPSTREAM_IDLE_TIMEOUT_MS',
+    '300000',
+    'longest silence of upstream within a body',
+    integer(1, 24 * HOUR_MS),
+  ),
+  upstreamTotalTimeoutMs: option(
+    'UPSTREAM_TOTAL_TIMEOUT_MS',
+    String(HOUR_MS),
+    'longest time for a whole answer',
+    integer(1, 24 * HOUR_MS),
+  ),
+  clientStallTimeoutMs: option(
+    'CLIENT_STALL_TIMEOUT_MS',
+    '300000',
+    'a client may stop reading for this long',
+    integer(1, 24 * HOUR_MS),
+  ),
+  /** Above the 60 s after which common load balancers drop an idle connection, so that they close first, not we. */
+  clientIdleTimeoutS: option(
+    'CLIENT_IDLE_TIMEOUT_S',
+    '75',
+    'an idle client connection is closed after this, seconds',
+    integer(1, 255),
+  ),
+  /** Below the 30 s that container platforms wait between SIGTERM and SIGKILL. */
+  drainTimeoutMs: option(
+    'DRAIN_TIMEOUT_MS',
+    '25000',
+    'open requests may finish for this long after SIGTERM',
+    integer(0, HOUR_MS),
+  ),
+} as const;
+
+export type OptionName = keyof typeof OPTIONS;
+export type Config = { readonly [K in OptionName]: (typeof OPTIONS)[K] extends Option<infer T> ? T : never };
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/**
+ * Returns what is wrong with a pepper, or null. Keys carry 256 random bits, so the pepper is a second line of
+ * defence; on a loopback address a somewhat shorter one is taken, with a warning in the start log.
+ */
+export function checkPepper(pepper: string, host: string): string | null {
+  const min = isLoopback(host) ? PEPPER_LENGTH_MIN_LOOPBACK : PEPPER_LENGTH_MIN;
+  return pepper.length >= min ? null : `must have at least ${PEPPER_LENGTH_MIN} characters, not ${pepper.length}`;
+}
+
+function option<T>(env: string, defaultText: string, help: string, parse: (text: string) => T): Option<T> {
+  return { env, help, secret: false, required: false, defaultText, parse };
+}
+
+function optional<T>(env: string, help: string, parse: (text: string) => T): Option<T | undefined> {
+  return { env, help, secret: false, required: false, defaultText: undefined, parse };
+}
+
+function secret(env: string, help: string, required: true): Option<string>;
+function secret(env: string, help: string, required: false): Option<string | undefined>;
+function secret(env: string, help: string, required: boolean): Option<string> {
+  return { env, help, secret: true, required, defaultText: undefined, parse: headerSafe };
+}
+
+function nonEmpty(text: string): string {
+  if (text.trim() === '') throw new Error('must not be empty');
+  return text;
+}
+
+/** Secrets travel in header fields: a line break or a space in one is a copying mistake that would fail much later. */
+function headerSafe(text: string): string {
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('must be printable ASCII without spaces');
+  return text;
+}
+
+function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new Error(`must be a whole number from ${min} to ${max}, not '${text}'`);
+    return value;
+  };
+}
+
+function oneOf<T extends string>(values: readonly T[]): (text: string) => T {
+  return (text) => {
+    const value = values.find((candidate) => candidate === text);
+    if (value === undefined) throw new Error(`must be one of ${values.join(', ')}, not '${text}'`);
+    return value;
+  };
+}
+
+/** Without a trailing slash, so that paths can be appended. */
+function baseUrl(text: string): string {
+  const url = URL.parse(text);
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw new Error('must be an http:// or https:// URL');
+  if (url.username || url.password) throw new Error('must not contain credentials');
+  if (url.search || url.hash) throw new Error('must not have a query or a fragment');
+  return url.href.replace(/\/+$/, '');
+}
+
+function databaseUrl(text: string): string {
+  if (/^postgres(ql)?:\/\//.test(text))
+    throw new Error('postgres:// is not available in this version, use sqlite://PATH');
+  if (!/^sqlite:\/\/.+/.test(text)) throw new Error('must be sqlite://PATH');
+  return text;
+}
+
+function notYet(): never {
+  throw new Error('is not available in this version: counters are kept in this process');
+}

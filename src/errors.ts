@@ -1,0 +1,91 @@
+/**
+ * The one table of everything the gateway itself refuses: code → status, type, and whether trying again can help.
+ * Source: contract, sections 3, 4, 5 and 7. Codes and types are what clients match on; change none of them.
+ */
+export const ERRORS = {
+  invalid_json: { status: 400, type: 'invalid_request_error', retryable: false },
+  invalid_request: { status: 400, type: 'invalid_request_error', retryable: false },
+  missing_api_key: { status: 401, type: 'invalid_request_error', retryable: false },
+  invalid_api_key: { status: 401, type: 'invalid_request_error', retryable: false },
+  api_key_suspended: { status: 403, type: 'invalid_request_error', retryable: false },
+  api_key_revoked: { status: 403, type: 'invalid_request_error', retryable: false },
+  api_key_expired: { status: 403, type: 'invalid_request_error', retryable: false },
+  model_not_allowed: { status: 403, type: 'invalid_request_error', retryable: false },
+  route_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
+  method_not_allowed: { status: 405, type: 'invalid_request_error', retryable: false },
+  /** Not in the contract's table: RFC 9110, section 15.5.9, for a body that does not arrive in time. */
+  request_timeout: { status: 408, type: 'invalid_request_error', retryable: true },
+  request_too_large: { status: 413, type: 'invalid_request_error', retryable: false },
+  rate_limit_exceeded: { status: 429, type: 'rate_limit_error', retryable: true },
+  internal_error: { status: 500, type: 'api_error', retryable: false },
+  upstream_error: { status: 502, type: 'upstream_error', retryable: true },
+  overloaded: { status: 503, type: 'api_error', retryable: true },
+  upstream_timeout: { status: 504, type: 'upstream_error', retryable: true },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface GatewayErrorOptions {
+  readonly cause?: unknown;
+  /** Sent as Retry-After, whole seconds. */
+  readonly retryAfterS?: number;
+  /** Sent as Allow with a 405. */
+  readonly allow?: string;
+}
+
+/** A refusal that the client is told about. The message goes to the client as it is: no secret, no internal name. */
+export class GatewayError extends Error {
+  readonly status: number;
+  readonly type: string;
+  readonly retryable: boolean;
+  readonly retryAfterS: number | undefined;
+  readonly allow: string | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: GatewayErrorOptions = {},
+  ) {
+    super(message, { cause: options.cause });
+    const entry = ERRORS[code];
+    this.status = entry.status;
+    this.type = entry.type;
+    this.retryable = entry.retryable;
+    this.retryAfterS = options.retryAfterS;
+    this.allow = options.allow;
+  }
+}
+
+/** Anthropic's own error types by status; a Messages client switches on these. */
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  503: 'overloaded_error',
+  504: 'timeout_error',
+};
+
+export type Envelope = 'openai' | 'anthropic';
+
+/** The head fields and the text of a refusal, in the envelope of the API that was called. */
+export function errorAnswer(error: GatewayError, requestId: string, envelope: Envelope) {
+  const headers: Record<string, string> = { 'content-type': 'application/json', 'x-request-id': requestId };
+  if (error.retryAfterS !== undefined) headers['retry-after'] = String(error.retryAfterS);
+  if (error.allow !== undefined) headers.allow = error.allow;
+  // RFC 9110, section 11.6.1: a 401 names the scheme.
+  if (error.status === 401) headers['www-authenticate'] = 'Bearer';
+  return { status: error.status, headers, text: JSON.stringify(errorBody(error, requestId, envelope)) };
+}
+
+function errorBody(error: GatewayError, requestId: string, envelope: Envelope): object {
+  const { message, type, code, status } = error;
+  if (envelope === 'openai') return { error: { message, type, code } };
+  return {
+    type: 'error',
+    error: { type: ANTHROPIC_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error'), message },
+    request_id: requestId,
+  };
+}

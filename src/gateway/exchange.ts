@@ -1,0 +1,193 @@
+/**
+ * One request from its arrival to its usage record. Owns that it settles exactly once: one record, one slot released,
+ * one log line, whatever ended it.
+ */
+import { GatewayError } from '../errors.ts';
+import type { ApiKey } from '../keys/key.ts';
+import type { Log } from '../observe/log.ts';
+import type { Finish, UsageRecord, UsageSource } from '../store/usage-record.ts';
+import { UpstreamError } from '../upstream/client.ts';
+import type { Endpoint } from './endpoints.ts';
+import { clientRequestId } from './headers.ts';
+import type { Meter } from './meter.ts';
+import { refusal } from './refusal.ts';
+import { TimedOut } from './relay.ts';
+
+/** Takes a record off the request path: synchronous, never throws, never blocks. */
+export interface UsageRecorder {
+  record(record: UsageRecord): void;
+}
+
+/** How many requests are in flight, and whether more are let in. */
+export class Slots {
+  private used = 0;
+  private onIdle: (() => void) | undefined;
+  draining = false;
+
+  constructor(private readonly max: number) {}
+
+  get inFlight(): number {
+    return this.used;
+  }
+
+  /** @throws GatewayError overloaded */
+  take(): void {
+    if (this.draining) throw new GatewayError('overloaded', 'The gateway is shutting down', { retryAfterS: 1 });
+    if (this.used >= this.max)
+      throw new GatewayError('overloaded', 'The gateway is at its concurrency limit', { retryAfterS: 1 });
+    this.used++;
+  }
+
+  release(): void {
+    this.used--;
+    if (this.used === 0) this.onIdle?.();
+  }
+
+  /** Resolves when nothing is in flight. */
+  idle(): Promise<void> {
+    if (this.used === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.onIdle = resolve;
+    });
+  }
+}
+
+/**
+ * Bun closes a connection on which nothing moves. While an answer is awaited or streamed that is not for it to judge:
+ * the relay has deadlines of its own. The lift outlives the request, so it must be taken back.
+ */
+export interface ClientConnections {
+  allowQuiet(request: Request): void;
+  boundQuiet(request: Request): void;
+}
+
+/** nginx's status for a client that left before it was answered; it is recorded and never sent. */
+const CLIENT_CLOSED_STATUS = 499;
+
+export class Exchange {
+  readonly requestId: string;
+  readonly arrivedAtMs = performance.now();
+  private readonly startedAt = Date.now();
+  key: ApiKey | null = null;
+  model: string | null = null;
+  streamed = false;
+  meter: Meter | null = null;
+  status = 0;
+  bodyWasRead = false;
+  private ttfbMs: number | null = null;
+  private holdsSlot = false;
+  private settled = false;
+
+  constructor(
+    readonly request: Request,
+    readonly endpoint: Endpoint,
+    private readonly slots: Slots,
+    private readonly connections: ClientConnections,
+    private readonly recorder: UsageRecorder,
+    private readonly log: Log,
+  ) {
+    this.requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.arrivedAtMs;
+  }
+
+  /** @throws GatewayError overloaded */
+  admit(): void {
+    this.slots.take();
+    this.holdsSlot = true;
+  }
+
+  markFirstByte(): void {
+    this.ttfbMs = this.elapsedMs;
+  }
+
+  /** The gateway's own answer in place of one from upstream; settles the exchange. */
+  refuse(reason: unknown): Response {
+    const clientLeft = this.request.signal.aborted || (reason instanceof UpstreamError && reason.kind === 'aborted');
+    const error = refusalOf(reason);
+    this.status = clientLeft ? CLIENT_CLOSED_STATUS : error.status;
+    if (error.code === 'internal_error' && !clientLeft)
+      this.log.error({ request_id: this.requestId, err: reason }, 'internal error');
+    this.settle(clientLeft ? 'client_closed' : 'error', error);
+    const { requestId, bodyWasRead } = this;
+    return refusal(this.request, error, { requestId, bodyWasRead, envelope: this.endpoint.envelope });
+  }
+
+  settle(finish: Finish, error: Error | null): void {
+    if (this.settled) return;
+    this.settled = true;
+    if (this.holdsSlot) this.slots.release();
+    this.connections.boundQuiet(this.request);
+    const record = this.recordOf(finish);
+    // Without a valid key there is nobody to account to, and a flood of bad keys must not fill the database.
+    if (record) this.recorder.record(record);
+    this.logLine(finish, error);
+  }
+
+  private recordOf(finish: Finish): UsageRecord | null {
+    if (!this.key) return null;
+    const usage = this.meter?.usage() ?? null;
+    return {
+      requestId: this.requestId,
+      keyId: this.key.id,
+      endpoint: this.endpoint.path,
+      model: this.model,
+      status: this.status,
+      streamed: this.streamed,
+      startedAt: this.startedAt,
+      ttfbMs: this.ttfbMs,
+      durationMs: this.elapsedMs,
+      bytesOut: this.meter?.bytes ?? 0,
+      finish,
+      promptTokens: usage?.promptTokens ?? null,
+      completionTokens: usage?.completionTokens ?? null,
+      totalTokens: usage?.totalTokens ?? null,
+      usageSource: sourceOf(usage !== null, finish),
+    };
+  }
+
+  private logLine(finish: Finish, error: Error | null): void {
+    const level = finish === 'upstream_interrupted' || this.status >= 500 ? 'warn' : 'info';
+    if (!this.log.isLevelEnabled(level)) return;
+    this.log[level](
+      {
+        request_id: this.requestId,
+        key_id: this.key?.id,
+        method: this.request.method,
+        endpoint: this.endpoint.path,
+        model: this.model ?? undefined,
+        status: this.status,
+        streamed: this.streamed,
+        finish,
+        duration_ms: Math.round(this.elapsedMs),
+        ttfb_ms: this.ttfbMs === null ? undefined : Math.round(this.ttfbMs),
+        bytes_out: this.meter?.bytes ?? 0,
+        ...(error ? { reason: error.message, cause: causeOf(error) } : {}),
+      },
+      'request',
+    );
+  }
+}
+
+function sourceOf(reported: boolean, finish: Finish): UsageSource {
+  if (!reported) return 'none';
+  return finish === 'client_closed' || finish === 'upstream_interrupted' ? 'partial' : 'upstream';
+}
+
+function refusalOf(reason: unknown): GatewayError {
+  if (reason instanceof GatewayError) return reason;
+  if (reason instanceof TimedOut)
+    return new GatewayError('upstream_timeout', 'Upstream did not answer in time', { cause: reason });
+  if (reason instanceof UpstreamError)
+    return new GatewayError('upstream_error', reason.message, { cause: reason.cause ?? reason });
+  return new GatewayError('internal_error', 'Internal error', { cause: reason });
+}
+
+/** The code of the underlying error (ECONNREFUSED …), which names no host, key or text. */
+function causeOf(error: Error): string | undefined {
+  const cause = error.cause as { code?: unknown; name?: unknown } | undefined;
+  const code = cause?.code ?? cause?.name;
+  return code === undefined ? undefined : String(code);
+}

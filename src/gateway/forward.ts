@@ -1,0 +1,137 @@
+/**
+ * The story of a request: authenticate → admit → read what must be known → send → relay (the meter looks on) → settle.
+ * Each word is one file with one job; the branches are here.
+ */
+import { GatewayError } from '../errors.ts';
+import { readCredentials } from '../keys/credentials.ts';
+import type { KeyAnswer, KeyDirectory } from '../keys/directory.ts';
+import type { ApiKey } from '../keys/key.ts';
+import type { Log } from '../observe/log.ts';
+import type { ResponseHeaders, UpstreamClient, UpstreamRequest } from '../upstream/client.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Endpoint } from './endpoints.ts';
+import { type ClientConnections, Exchange, type Slots, type UsageRecorder } from './exchange.ts';
+import { clientHeaders, upstreamHeaders } from './headers.ts';
+import { interruptionEvent } from './interruption.ts';
+import { Meter } from './meter.ts';
+import { fetchAllowedModels } from './models.ts';
+import { type Acceptance, type RelayLimits, relay } from './relay.ts';
+import { readBody, readFields } from './request-body.ts';
+import { upstreamTarget } from './target.ts';
+
+/** What the data plane needs of the rest of the house. */
+export interface Gateway {
+  readonly client: UpstreamClient;
+  readonly keys: KeyDirectory;
+  readonly recorder: UsageRecorder;
+  readonly slots: Slots;
+  readonly connections: ClientConnections;
+  readonly deadlines: Deadlines;
+  readonly limits: RelayLimits & { readonly maxBodyBytes: number; readonly requestBodyTimeoutMs: number };
+  readonly fuelixApiKey: string;
+  readonly userAgent: string;
+  readonly log: Log;
+}
+
+/** Never rejects: whatever goes wrong is answered in the envelope of the endpoint. */
+export async function forward(request: Request, endpoint: Endpoint, gateway: Gateway): Promise<Response> {
+  const exchange = new Exchange(request, endpoint, gateway.slots, gateway.connections, gateway.recorder, gateway.log);
+  try {
+    const answer = lookUpKey(request, endpoint, gateway.keys);
+    const key = activeKey(answer instanceof Promise ? await answer : answer);
+    exchange.key = key;
+    exchange.admit();
+    const upstreamRequest = await prepare(exchange, key, gateway);
+    gateway.connections.allowQuiet(request);
+    if (endpoint.models === 'list' && key.allowedModels) {
+      return await fetchAllowedModels(upstreamRequest, key.allowedModels, exchange, gateway);
+    }
+    return await relay(gateway.client, upstreamRequest, request.signal, {
+      limits: gateway.limits,
+      deadlines: gateway.deadlines,
+      accept: (status, headers) => accept(exchange, status, headers),
+      onFirstByte: () => exchange.markFirstByte(),
+      onSettled: (finish, error) =>
+        exchange.settle(finish === 'complete' && exchange.status >= 400 ? 'error' : finish, error),
+    });
+  } catch (error) {
+    return exchange.refuse(error);
+  }
+}
+
+function lookUpKey(request: Request, endpoint: Endpoint, keys: KeyDirectory): KeyAnswer | Promise<KeyAnswer> {
+  const credentials = readCredentials(request.headers, endpoint.acceptsXApiKey);
+  if (credentials.kind === 'missing') throw new GatewayError('missing_api_key', 'Missing API key');
+  if (credentials.kind === 'invalid') throw new GatewayError('invalid_api_key', 'Invalid API key');
+  return keys.lookup(credentials.key);
+}
+
+function activeKey(answer: KeyAnswer): ApiKey {
+  switch (answer.kind) {
+    case 'active':
+      return answer.key;
+    case 'unknown':
+      throw new GatewayError('invalid_api_key', 'Invalid API key');
+    default:
+      throw new GatewayError(`api_key_${answer.kind}`, `API key is ${answer.kind}`);
+  }
+}
+
+async function prepare(exchange: Exchange, key: ApiKey, gateway: Gateway): Promise<UpstreamRequest> {
+  const { request, endpoint } = exchange;
+  const target = upstreamTarget(request.url);
+  if (target === null) throw routeNotFound(request);
+  const { maxBodyBytes, requestBodyTimeoutMs } = gateway.limits;
+  let body: Uint8Array | null = null;
+  if (endpoint.body === 'json') {
+    body = await readBody(request, maxBodyBytes, requestBodyTimeoutMs, gateway.deadlines);
+    exchange.bodyWasRead = true;
+    const fields = readFields(body);
+    exchange.model = fields.model;
+    exchange.streamed = fields.stream;
+  } else if (endpoint.models === 'one') {
+    exchange.model = decodeURIComponent(target.slice(target.lastIndexOf('/') + 1).split('?')[0]!);
+  }
+  if (endpoint.models !== 'list') checkModel(key, exchange.model);
+  const headers = upstreamHeaders(request.headers, gateway.fuelixApiKey, gateway.userAgent);
+  return { method: endpoint.method, target, headers, body };
+}
+
+function checkModel(key: ApiKey, model: string | null): void {
+  if (!key.allowedModels) return;
+  // Without a model upstream would choose one, which may not be among the allowed.
+  if (model === null)
+    throw new GatewayError('invalid_request', "Missing field 'model': this API key is limited to certain models");
+  if (!key.allowedModels.includes(model)) {
+    throw new GatewayError('model_not_allowed', `Model '${model}' is not allowed for this API key`);
+  }
+}
+
+export function routeNotFound(request: Request): GatewayError {
+  const path = new URL(request.url).pathname;
+  return new GatewayError('route_not_found', `Route ${request.method} ${path} not found`);
+}
+
+function accept(exchange: Exchange, status: number, upstream: ResponseHeaders): Acceptance {
+  const { endpoint, streamed } = exchange;
+  // Fetch takes 1xx for itself; what is beyond 599 is no HTTP status and could not be sent on.
+  if (status < 200 || status > 599 || (!streamed && status >= 500)) {
+    throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
+  }
+  const contentType = upstream.get('content-type') ?? '';
+  const isEventStream = /^\s*text\/event-stream\b/i.test(contentType);
+  const isJson = /^[^;]*\bjson\b/i.test(contentType);
+  const meter = new Meter(endpoint.format, isEventStream ? 'sse' : isJson ? 'json' : 'none');
+  exchange.meter = meter;
+  exchange.status = status;
+  const headers = clientHeaders(upstream, exchange.elapsedMs);
+  if (!streamed && !headers.has('x-request-id')) headers.set('x-request-id', exchange.requestId);
+  return {
+    status,
+    headers,
+    meter,
+    interruption: isEventStream ? interruptionEvent(endpoint.format) : null,
+    endsByTerminalEvent:
+      isEventStream && upstream.get('transfer-encoding') === null && upstream.get('content-length') === null,
+  };
+}

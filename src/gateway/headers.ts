@@ -1,0 +1,76 @@
+/**
+ * Both allow-lists (contract, sections 1 and 2) and the identity of a request. What is on neither list does not pass:
+ * a new header of upstream or of a client reaches the other side only when it is added here.
+ */
+import type { ResponseHeaders } from '../upstream/client.ts';
+
+/** Client → Fuelix. Credentials, accept-encoding and user-agent are set below; x-request-id only when it is valid. */
+const REQUEST_ALLOW_LIST = [
+  'content-type',
+  'accept',
+  'openai-beta',
+  'anthropic-version',
+  'anthropic-beta',
+  'idempotency-key',
+  'traceparent',
+  'tracestate',
+] as const;
+
+/** Fuelix → client. */
+const RESPONSE_ALLOW_LIST = [
+  'content-type',
+  'cache-control',
+  'x-request-id',
+  'x-quota-allowed',
+  'x-quota-available',
+  'x-quota-reset',
+] as const;
+
+const REQUEST_ID_LENGTH_MAX = 128;
+const REQUEST_ID_FORM = /^[A-Za-z0-9._-]+$/;
+
+export interface RequestHeaders {
+  get(name: string): string | null;
+}
+
+/** The client's own id when it has the allowed form, else null. */
+export function clientRequestId(headers: RequestHeaders): string | null {
+  const id = headers.get('x-request-id');
+  return id !== null && id.length <= REQUEST_ID_LENGTH_MAX && REQUEST_ID_FORM.test(id) ? id : null;
+}
+
+export function upstreamHeaders(headers: RequestHeaders, fuelixApiKey: string, userAgent: string): [string, string][] {
+  const out: [string, string][] = [
+    ['authorization', `Bearer ${fuelixApiKey}`],
+    ['accept-encoding', 'identity'],
+    // fetch would send its own otherwise; the client's is not forwarded.
+    ['user-agent', userAgent],
+  ];
+  for (const name of REQUEST_ALLOW_LIST) {
+    const value = headers.get(name);
+    if (value !== null) out.push([name, value]);
+  }
+  const requestId = clientRequestId(headers);
+  if (requestId !== null) out.push(['x-request-id', requestId]);
+  return out;
+}
+
+/** The headers of a relayed answer: the allow-list, and how long the gateway and upstream took until its head. */
+export function clientHeaders(upstream: ResponseHeaders, latencyMs: number): Headers {
+  const out = new Headers();
+  for (const name of RESPONSE_ALLOW_LIST) {
+    const value = upstream.get(name);
+    if (value !== null) setIfValid(out, name, value);
+  }
+  out.set('X-BVE-Latency', String(Math.max(0, Math.floor(latencyMs))));
+  return out;
+}
+
+/** A value that cannot be sent on (control characters, beyond Latin-1) is dropped rather than failing the answer. */
+function setIfValid(headers: Headers, name: string, value: string): void {
+  try {
+    headers.set(name, value);
+  } catch {
+    // Headers.set has checked it; there is nothing to add.
+  }
+}

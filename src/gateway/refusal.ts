@@ -1,0 +1,41 @@
+/**
+ * The gateway's own answer to a request whose body may still be on its way.
+ *
+ * Bun reads and throws away the rest of a body that was not asked for, which keeps the connection usable but would let
+ * a client upload for ever. A body that is long, or of unknown length, is therefore cut: the answer is sent at once,
+ * and the connection closes a moment later (a lingering close: closing at once would reset the connection, and most
+ * clients would report the reset instead of the answer they were sent).
+ */
+import { type Envelope, errorAnswer, type GatewayError } from '../errors.ts';
+
+/** What may be thrown away for the sake of keeping a connection, bytes. */
+const DISCARDED_BYTES_MAX = 1024 * 1024;
+/** How long a client that is still sending gets to read the answer. */
+const LINGER_MS = 500;
+
+export interface RefusalOptions {
+  readonly requestId: string;
+  readonly envelope: Envelope;
+  readonly bodyWasRead: boolean;
+}
+
+export function refusal(request: Request, error: GatewayError, options: RefusalOptions): Response {
+  const { status, headers, text } = errorAnswer(error, options.requestId, options.envelope);
+  if (options.bodyWasRead || !mayUploadLong(request)) return new Response(text, { status, headers });
+  headers.connection = 'close';
+  const body = new ReadableStream<Uint8Array>({
+    type: 'direct',
+    pull(controller) {
+      controller.write(text);
+      controller.flush();
+      setTimeout(() => controller.close(), LINGER_MS);
+    },
+  });
+  return new Response(body, { status, headers });
+}
+
+function mayUploadLong(request: Request): boolean {
+  if (request.body === null) return false;
+  const announced = request.headers.get('content-length');
+  return announced === null || Number(announced) > DISCARDED_BYTES_MAX;
+}

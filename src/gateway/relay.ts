@@ -1,0 +1,263 @@
+/**
+ * Bytes upstream → client. Owns backpressure both ways, the time limits of an answer, what a client is told when
+ * upstream breaks off, and that an exchange ends exactly once.
+ *
+ * Guarantees: every byte of upstream in order and nothing else, except the closing error event of an interrupted SSE
+ * stream; at most `QUEUED_BYTES_MAX` plus one read are held here, whatever client and upstream do.
+ *
+ * The meter only looks on: this file works unchanged with one that counts nothing.
+ */
+import type { Finish } from '../store/usage-record.ts';
+import {
+  type ResponseHeaders,
+  type UpstreamCall,
+  type UpstreamClient,
+  UpstreamError,
+  type UpstreamRequest,
+  type UpstreamSink,
+} from '../upstream/client.ts';
+import type { Deadlines, Watched } from './deadlines.ts';
+import type { Meter } from './meter.ts';
+
+export interface RelayLimits {
+  readonly upstreamHeadTimeoutMs: number;
+  readonly upstreamIdleTimeoutMs: number;
+  readonly upstreamTotalTimeoutMs: number;
+  readonly clientStallTimeoutMs: number;
+}
+
+/** What the caller makes of a response head: the answer's own head, and how its body is to be treated. */
+export interface Acceptance {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly meter: Meter;
+  /**
+   * The event that tells the client of a broken stream; null when the body has no room for one (JSON, audio): then the
+   * client's connection is reset, so that a part is never taken for the whole.
+   */
+  readonly interruption: Uint8Array | null;
+  /** Upstream ends the body by closing: then only a terminal event tells an end from a break. */
+  readonly endsByTerminalEvent: boolean;
+}
+
+export interface RelayOptions {
+  readonly limits: RelayLimits;
+  readonly deadlines: Deadlines;
+  /** Throws to refuse the head; the exchange is then aborted and `relay` rejects with what was thrown. */
+  accept(status: number, headers: ResponseHeaders): Acceptance;
+  /** The first body byte of upstream is here. */
+  onFirstByte(): void;
+  /**
+   * Called exactly once when `relay` has resolved (never when it rejects), with the last byte handed over.
+   * `error` tells why it was not `complete`.
+   */
+  onSettled(finish: Finish, error: UpstreamError | null): void;
+}
+
+/** What may wait between the head and the moment Bun asks for the body, bytes. */
+const QUEUED_BYTES_MAX = 256 * 1024;
+const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
+const BLANK_LINE = new TextEncoder().encode('\n\n');
+
+export class TimedOut extends UpstreamError {
+  constructor(readonly wait: 'head' | 'idle' | 'total') {
+    super('reset', `Upstream ${wait} timeout`);
+  }
+}
+
+/** Sends the request and resolves with the client's answer as soon as its head is known. */
+export function relay(
+  client: UpstreamClient,
+  request: UpstreamRequest,
+  signal: AbortSignal,
+  options: RelayOptions,
+): Promise<Response> {
+  return new Promise((resolve, reject) => new Relay(options, resolve, reject).start(client, request, signal));
+}
+
+class Relay implements UpstreamSink, Watched {
+  private call: UpstreamCall | undefined;
+  private acceptance: Acceptance | undefined;
+  private controller: ReadableStreamDirectController | undefined;
+  private queue: Uint8Array[] = [];
+  private queuedBytes = 0;
+  /** What is left to do once the body is asked for, when upstream ended before that. */
+  private ending: ((controller: ReadableStreamDirectController) => void) | undefined;
+  private settled = false;
+  private failure: TimedOut | undefined;
+  private readonly startedAtMs = performance.now();
+  private lastByteAtMs = this.startedAtMs;
+  private stalledSinceMs: number | undefined;
+  private gotFirstByte = false;
+
+  constructor(
+    private readonly options: RelayOptions,
+    private readonly resolve: (response: Response) => void,
+    private readonly reject: (error: unknown) => void,
+  ) {}
+
+  start(client: UpstreamClient, request: UpstreamRequest, signal: AbortSignal): void {
+    this.options.deadlines.add(this);
+    this.call = client.send(request, this, signal);
+  }
+
+  head(status: number, headers: ResponseHeaders): void {
+    try {
+      this.acceptance = this.options.accept(status, headers);
+    } catch (refusal) {
+      this.refuse(refusal);
+      this.call?.abort();
+      return;
+    }
+    this.lastByteAtMs = performance.now();
+    const init = { status: this.acceptance.status, headers: this.acceptance.headers };
+    this.resolve(new Response(STATUSES_WITHOUT_BODY.has(status) ? null : this.body(), init));
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.settled) return;
+    const { meter } = this.acceptance!;
+    this.lastByteAtMs = performance.now();
+    if (!this.gotFirstByte) {
+      this.gotFirstByte = true;
+      this.options.onFirstByte();
+    }
+    meter.push(bytes);
+    if (this.controller) this.write(this.controller, bytes);
+    else this.enqueue(bytes);
+  }
+
+  end(): void {
+    if (this.settled) return;
+    const { endsByTerminalEvent, meter } = this.acceptance!;
+    if (endsByTerminalEvent && !meter.sawTerminalEvent) {
+      this.fail(new UpstreamError('reset', 'Upstream closed the connection before the end of the stream'));
+      return;
+    }
+    this.settle('complete', null);
+    this.finishBody((controller) => controller.close());
+  }
+
+  fail(error: UpstreamError): void {
+    if (this.settled) return;
+    const cause = this.failure ?? error;
+    if (!this.acceptance) {
+      this.refuse(cause);
+      return;
+    }
+    if (cause.kind === 'aborted') {
+      // A client that leaves after the last event has had everything: SDKs close on [DONE] without waiting for the end.
+      this.settle(this.acceptance.meter.sawTerminalEvent ? 'complete' : 'client_closed', cause);
+      this.finishBody((controller) => controller.close());
+      return;
+    }
+    const { interruption, meter } = this.acceptance;
+    const midEvent = !meter.atEventBoundary;
+    this.settle('upstream_interrupted', cause);
+    if (interruption === null) {
+      // The connection is reset, so that no client takes a part for the whole.
+      this.finishBody((controller) => controller.close(cause));
+      return;
+    }
+    this.finishBody((controller) => {
+      if (midEvent) controller.write(BLANK_LINE);
+      controller.write(interruption);
+      controller.close();
+    });
+  }
+
+  check(nowMs: number): void {
+    const { limits } = this.options;
+    if (this.stalledSinceMs !== undefined) {
+      if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.dropClient();
+    } else if (!this.acceptance) {
+      if (nowMs - this.startedAtMs > limits.upstreamHeadTimeoutMs) this.expire('head');
+    } else if (nowMs - this.lastByteAtMs > limits.upstreamIdleTimeoutMs) {
+      this.expire('idle');
+    }
+    if (nowMs - this.startedAtMs > limits.upstreamTotalTimeoutMs) this.expire('total');
+  }
+
+  private body(): ReadableStream<Uint8Array> {
+    return new ReadableStream({
+      type: 'direct',
+      // It returns without a promise: the stream stays open until close() is called.
+      pull: (controller) => this.attach(controller),
+      // Bun tells of a client that left through the request's signal as well; whichever comes first aborts the call.
+      cancel: () => this.call?.abort(),
+    });
+  }
+
+  /** Bun asks for the body. */
+  private attach(controller: ReadableStreamDirectController): void {
+    this.controller = controller;
+    const waiting = this.queue;
+    this.queue = [];
+    const wasPaused = this.queuedBytes >= QUEUED_BYTES_MAX;
+    this.queuedBytes = 0;
+    for (const bytes of waiting) this.write(controller, bytes);
+    if (this.ending) this.ending(controller);
+    else if (wasPaused && this.stalledSinceMs === undefined) this.call?.resume();
+  }
+
+  private write(controller: ReadableStreamDirectController, bytes: Uint8Array): void {
+    const written = controller.write(bytes);
+    controller.flush();
+    if (typeof written === 'number') return;
+    // The client does not keep up and the kernel's buffers are full: upstream must wait.
+    if (this.stalledSinceMs === undefined) {
+      this.stalledSinceMs = performance.now();
+      this.call?.pause();
+    }
+    written.then(
+      () => this.drained(),
+      () => this.call?.abort(),
+    );
+  }
+
+  private drained(): void {
+    if (this.stalledSinceMs === undefined) return;
+    this.stalledSinceMs = undefined;
+    // Silence while the client was not reading was ours, not upstream's.
+    this.lastByteAtMs = performance.now();
+    this.call?.resume();
+  }
+
+  private enqueue(bytes: Uint8Array): void {
+    this.queue.push(bytes);
+    const before = this.queuedBytes;
+    this.queuedBytes += bytes.length;
+    if (before < QUEUED_BYTES_MAX && this.queuedBytes >= QUEUED_BYTES_MAX) this.call?.pause();
+  }
+
+  private finishBody(ending: (controller: ReadableStreamDirectController) => void): void {
+    if (this.controller) ending(this.controller);
+    else this.ending = ending;
+  }
+
+  private expire(wait: TimedOut['wait']): void {
+    this.failure = new TimedOut(wait);
+    this.call?.abort();
+  }
+
+  private dropClient(): void {
+    const error = new UpstreamError('aborted', 'The client stopped reading');
+    this.settle('client_closed', error);
+    this.call?.abort();
+    this.finishBody((controller) => controller.close(error));
+  }
+
+  private settle(finish: Finish, error: UpstreamError | null): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.options.deadlines.delete(this);
+    this.options.onSettled(finish, error);
+  }
+
+  /** There is no answer to relay: the caller makes one of its own from the reason. */
+  private refuse(reason: unknown): void {
+    this.settled = true;
+    this.options.deadlines.delete(this);
+    this.reject(reason);
+  }
+}

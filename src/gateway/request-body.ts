@@ -1,0 +1,108 @@
+/** Reads a request body within its bounds, and takes from it the two fields the gateway itself needs. */
+import { GatewayError } from '../errors.ts';
+import type { Deadlines, Watched } from './deadlines.ts';
+
+export interface CallFields {
+  readonly model: string | null;
+  readonly stream: boolean;
+}
+
+/** RFC 8259, section 8.1: JSON between systems is UTF-8; what is not is refused like any other malformed body. */
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The whole body, for an endpoint whose bodies are small enough to be held (JSON).
+ * @throws GatewayError request_too_large (without reading on), request_timeout, invalid_request when the client left
+ */
+export async function readBody(
+  request: Request,
+  bytesMax: number,
+  timeoutMs: number,
+  deadlines: Deadlines,
+): Promise<Uint8Array> {
+  const announced = request.headers.get('content-length');
+  if (announced !== null && Number(announced) > bytesMax) throw tooLarge(bytesMax);
+  if (!request.body) return new Uint8Array();
+  const deadline = new BodyDeadline(performance.now() + timeoutMs);
+  deadlines.add(deadline);
+  try {
+    const reading = announced !== null ? request.bytes() : readChunked(request.body, bytesMax);
+    return await Promise.race([reading, deadline.passed]);
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    throw new GatewayError('invalid_request', 'The request body could not be read', { cause: error });
+  } finally {
+    deadlines.delete(deadline);
+  }
+}
+
+/** @throws GatewayError invalid_json, or invalid_request naming the field */
+export function readFields(body: Uint8Array): CallFields {
+  const parsed = parseObject(body);
+  const { model, stream } = parsed;
+  if (model !== undefined && typeof model !== 'string') throw wrongType('model', 'a string', model);
+  if (stream !== undefined && stream !== null && typeof stream !== 'boolean')
+    throw wrongType('stream', 'a boolean', stream);
+  return { model: model ?? null, stream: stream === true };
+}
+
+/** A body without content-length: counted as it comes, and left as soon as it is too large. */
+async function readChunked(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
+  const reader = body.getReader();
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(parts, total);
+    total += value.length;
+    if (total > bytesMax) {
+      // Not awaited: the client may go on sending for as long as it likes.
+      reader.cancel().catch(() => {});
+      throw tooLarge(bytesMax);
+    }
+    parts.push(value);
+  }
+}
+
+function parseObject(body: Uint8Array): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(decoder.decode(body));
+  } catch (error) {
+    throw new GatewayError('invalid_json', 'The request body is not valid JSON', { cause: error });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new GatewayError('invalid_json', 'The request body must be a JSON object');
+  }
+  return parsed as Record<string, unknown>;
+}
+
+function wrongType(field: string, expected: string, value: unknown): GatewayError {
+  const actual =
+    value === null
+      ? 'null'
+      : Array.isArray(value)
+        ? 'an array'
+        : `a${typeof value === 'object' ? 'n' : ''} ${typeof value}`;
+  return new GatewayError('invalid_request', `Invalid type for '${field}': expected ${expected}, got ${actual}`);
+}
+
+function tooLarge(bytesMax: number): GatewayError {
+  const size = bytesMax % (1024 * 1024) === 0 ? `${bytesMax / 1024 / 1024} MB` : `${bytesMax} bytes`;
+  return new GatewayError('request_too_large', `The request body is larger than ${size}`);
+}
+
+class BodyDeadline implements Watched {
+  readonly passed: Promise<never>;
+  private expire: (error: GatewayError) => void = () => {};
+
+  constructor(private readonly atMs: number) {
+    this.passed = new Promise((_, reject) => {
+      this.expire = reject;
+    });
+  }
+
+  check(nowMs: number): void {
+    if (nowMs > this.atMs) this.expire(new GatewayError('request_timeout', 'The request body did not arrive in time'));
+  }
+}

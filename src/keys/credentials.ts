@@ -1,0 +1,44 @@
+/**
+ * Which secret a request brings, from its headers alone: a query string ends up in logs and is never looked at.
+ *
+ * `Authorization` decides when it is there and not empty, even where `x-api-key` is allowed too: a client that sends
+ * both must not be let in by one after the other was refused. Empty counts as absent, because that is what a client
+ * with an unset variable sends. "Bearer" with nothing behind it is not empty: the client meant to send a key.
+ */
+import { isKeyForm } from './key.ts';
+
+export interface HeaderReader {
+  get(name: string): string | null;
+}
+
+export type Credentials =
+  | { readonly kind: 'missing' }
+  /** Wrong scheme, or nothing that could be one of our keys. */
+  | { readonly kind: 'invalid' }
+  | { readonly kind: 'key'; readonly key: string };
+
+/** @param allowApiKeyHeader whether the endpoint also takes `x-api-key`, as Anthropic's clients send it */
+export function readCredentials(headers: HeaderReader, allowApiKeyHeader: boolean): Credentials {
+  const authorization = headers.get('authorization');
+  if (authorization) return keyOrInvalid(bearerToken(authorization));
+  const apiKey = allowApiKeyHeader ? headers.get('x-api-key') : null;
+  return apiKey ? keyOrInvalid(apiKey) : MISSING;
+}
+
+/** What follows `Bearer` (in any case) and at least one space; '' for anything else. Tabs are no spaces (RFC 9110, 11.4). */
+export function bearerToken(authorization: string): string {
+  const scheme = authorization.slice(0, SCHEME.length);
+  if (scheme.toLowerCase() !== SCHEME) return '';
+  let start = SCHEME.length;
+  while (authorization.charCodeAt(start) === SPACE) start++;
+  return start === SCHEME.length ? '' : authorization.slice(start);
+}
+
+const SCHEME = 'bearer';
+const SPACE = 0x20;
+const MISSING: Credentials = { kind: 'missing' };
+const INVALID: Credentials = { kind: 'invalid' };
+
+function keyOrInvalid(text: string): Credentials {
+  return isKeyForm(text) ? { kind: 'key', key: text } : INVALID;
+}

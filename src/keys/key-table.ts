@@ -1,0 +1,55 @@
+/** Keys as text for people: `bve keys list` and the summary after `create`. */
+import type { ApiKey } from './key.ts';
+
+/** Aligned columns, one line a key, with a heading. */
+export function keyTable(keys: readonly ApiKey[], nowMs: number): string {
+  const rows = [
+    ['ID', 'PREFIX', 'STATUS', 'CREATED', 'LAST USED', 'LIMITS', 'NAME'],
+    ...keys.map((key) => [
+      key.id,
+      key.prefix,
+      key.status === 'active' && key.expiresAt !== null && key.expiresAt <= nowMs ? 'expired' : key.status,
+      minuteOf(key.createdAt),
+      key.lastUsedAt === null ? 'never' : minuteOf(key.lastUsedAt),
+      limitsOf(key),
+      printable(key.name),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  // The name comes last: it is the one that may be long, or wider than its count of characters.
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((text, column) => text.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** Only the limits there are, e.g. `60/min 10000/day`. */
+export function limitsOf(key: ApiKey): string {
+  const limits = [
+    limit(key.rpmLimit, '/min'),
+    limit(key.rpdLimit, '/day'),
+    limit(key.monthlyLimit, '/month'),
+    limit(key.monthlyTokenLimit, ' tokens/month'),
+    limit(key.maxConcurrent, ' at once'),
+  ];
+  return limits.filter((text) => text !== '').join(' ') || 'none';
+}
+
+/** Without control and direction characters: a name is free text and must not steer the terminal it is shown on. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '\uFFFD');
+}
+
+function limit(value: number | null, unit: string): string {
+  return value === null ? '' : `${value}${unit}`;
+}
+
+/** UTC, without seconds. */
+function minuteOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+}

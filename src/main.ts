@@ -1,0 +1,46 @@
+/** `bve`: the first argument names a command, one file of cli/ each. */
+import { type Command, type CommandGroup, runCommand, runGroup } from './cli/command.ts';
+
+/** Loaded on demand, so that `bve version` does not pay for a server. */
+const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command | CommandGroup> }>> = {
+  serve: { summary: 'run the gateway', load: async () => (await import('./cli/serve.ts')).serve },
+  demo: {
+    summary: 'mock upstream, gateway and one streamed answer, in one go',
+    load: async () => (await import('./cli/demo.ts')).demo,
+  },
+  keys: { summary: 'create, list and revoke client keys', load: async () => (await import('./cli/keys.ts')).keys },
+  check: {
+    summary: 'print the effective configuration, secrets redacted',
+    load: async () => (await import('./cli/check.ts')).check,
+  },
+  mock: {
+    summary: 'run the scripted OpenAI-compatible upstream',
+    load: async () => (await import('./cli/mock.ts')).mock,
+  },
+  version: {
+    summary: 'print version, commit and Bun version',
+    load: async () => (await import('./cli/version.ts')).version,
+  },
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    (name === undefined ? process.stderr : process.stdout).write(overview());
+    return name === undefined ? 2 : 0;
+  }
+  const entry = COMMANDS[name === '--version' || name === '-v' ? 'version' : name];
+  if (!entry) {
+    process.stderr.write(`bve: unknown command '${name}'\nTry 'bve --help'.\n`);
+    return 2;
+  }
+  const command = await entry.load();
+  return 'commands' in command ? runGroup(command, rest) : runCommand(command, rest);
+}
+
+function overview(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`);
+  return `bve: a streaming gateway for OpenAI-compatible APIs\n\nUsage: bve COMMAND [flags]\n\n${rows.join('\n')}\n\n'bve COMMAND --help' explains a command.\n`;
+}

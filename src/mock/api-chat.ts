@@ -1,0 +1,46 @@
+/** Completions in the form of POST /v1/chat/completions. */
+import { type Completion, CREATED_S, PROMPT_TOKENS, tokenEvent } from './completion.ts';
+import type { EventList } from './event-list.ts';
+
+const ID = 'chatcmpl-mock';
+
+export function chatEvents(of: Completion): EventList {
+  const start = { id: ID, object: 'chat.completion.chunk', created: CREATED_S, model: of.model };
+  const before = `data: ${JSON.stringify(start).slice(0, -1)},`;
+  const chunk = (choices: unknown[], rest = {}) => `data: ${JSON.stringify({ ...start, choices, ...rest })}\n\n`;
+  const delta = (content: object, finish: string | null) =>
+    chunk([{ index: 0, delta: content, finish_reason: finish }]);
+  // Numbered streams are for counting: nothing but token events, so that a position is also a number.
+  const plain = !of.numbered;
+  return {
+    prelude: plain ? [delta({ role: 'assistant', content: '' }, null)] : [],
+    count: of.tokenCount,
+    token: (i) => tokenEvent(of, i, before, CHOICE, CHOICE_END),
+    epilogue: [
+      ...(plain ? [delta({}, 'stop')] : []),
+      ...(of.includeUsage ? [chunk([], { usage: chatUsage(of) })] : []),
+      'data: [DONE]\n\n',
+    ],
+  };
+}
+
+export function chatJson(of: Completion): unknown {
+  const message = { role: 'assistant', content: of.text };
+  return {
+    id: ID,
+    object: 'chat.completion',
+    created: CREATED_S,
+    model: of.model,
+    choices: [{ index: 0, message, finish_reason: 'stop' }],
+    usage: chatUsage(of),
+  };
+}
+
+const CHOICE = '"choices":[{"index":0,"delta":{"content":"';
+const CHOICE_END = '"},"finish_reason":null}]}\n\n';
+
+function chatUsage(of: Completion): unknown {
+  if (of.usage !== undefined) return of.usage;
+  const completion = of.tokenCount;
+  return { prompt_tokens: PROMPT_TOKENS, completion_tokens: completion, total_tokens: PROMPT_TOKENS + completion };
+}

@@ -1,0 +1,66 @@
+/** What a generated completion says, whichever API it is told in. */
+import { monotonicNs } from './clock.ts';
+import type { ReceivedRequest } from './received-request.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Fixed, so that answers can be compared and usage be checked without counting words. */
+export const PROMPT_TOKENS = 9;
+export const CREATED_S = 1_716_288_000;
+export const DEFAULT_MODEL = 'gpt-4o';
+export const DEFAULT_TEXT =
+  'Hello 👋 from the mock upstream: every token of this answer arrives as an event of its own.';
+
+export interface Completion {
+  readonly model: string;
+  readonly tokenCount: number;
+  /** The text of one token, from 0. */
+  token(position: number): string;
+  /** The text of all of them. */
+  readonly text: string;
+  /** Token events carry their number and the time they were made. */
+  readonly numbered: boolean;
+  /** Token events are padded to this size. */
+  readonly eventBytes: number;
+  readonly includeUsage: boolean;
+  /** Stands in for the API's own usage object when not undefined. */
+  readonly usage: unknown;
+}
+
+export function completionFor(request: ReceivedRequest, scenario: Scenario): Completion {
+  const asked = fieldsOf(request.json);
+  const shared = {
+    model: typeof asked.model === 'string' ? asked.model : DEFAULT_MODEL,
+    includeUsage: scenario.include_usage ?? fieldsOf(asked.stream_options).include_usage === true,
+    usage: scenario.usage,
+    eventBytes: scenario.event_bytes ?? 0,
+  };
+  if (scenario.events !== undefined) {
+    const tokenCount = scenario.events;
+    // The whole text is only told without a stream, where nobody needs more than this of it.
+    const text = TOKEN.repeat(Math.min(tokenCount, 100_000));
+    return { ...shared, tokenCount, token: () => TOKEN, text, numbered: true };
+  }
+  const text = scenario.text ?? DEFAULT_TEXT;
+  const tokens = text.match(/\s*\S+|\s+$/g) ?? [];
+  return { ...shared, tokenCount: tokens.length, token: (i) => tokens[i]!, text, numbered: false };
+}
+
+/**
+ * One token event: `before`, then number and time if wanted, then `middle`, the token (padded) and `after`. JSON is put
+ * together by hand because this runs once per event of a load test.
+ */
+export function tokenEvent(of: Completion, position: number, before: string, middle: string, after: string): string {
+  const token = JSON.stringify(of.token(position)).slice(1, -1);
+  const number = of.numbered ? `"i":${position},"t":${monotonicNs()},` : '';
+  const start = before + number + middle + token;
+  if (of.eventBytes === 0) return start + after;
+  const missingBytes = of.eventBytes - Buffer.byteLength(start) - after.length;
+  return missingBytes > 0 ? start + 'x'.repeat(missingBytes) + after : start + after;
+}
+
+/** The fields of a JSON object, or none at all. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+const TOKEN = 'tok';

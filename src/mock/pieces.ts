@@ -1,0 +1,61 @@
+/**
+ * The body, cut into the pieces that are written (and chunked) one by one. Lazily where possible: only what needs the whole
+ * body (splits, gzip, a stated length) gathers it first, and then the times in generated events are those of gathering.
+ */
+import { type EventList, eventsInOrder, isEventList, type Piece } from './event-list.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface Body {
+  readonly pieces: Iterable<Piece>;
+  /** Undefined when nobody needed to know. */
+  readonly totalBytes: number | undefined;
+}
+
+export function bodyOf(content: Uint8Array | EventList, scenario: Scenario, sized: boolean): Body {
+  const events = isEventList(content) ? eventsInOrder(content, scenario) : [() => content];
+  if (!sized && !scenario.gzip && !isCut(scenario)) return { pieces: events, totalBytes: undefined };
+  const gathered = Array.from(events, (make) => make());
+  if (!scenario.gzip && !isCut(scenario)) {
+    const pieces = gathered.map((bytes) => () => bytes);
+    return { pieces, totalBytes: gathered.reduce((sum, piece) => sum + piece.byteLength, 0) };
+  }
+  const plain = Buffer.concat(gathered);
+  const whole = scenario.gzip ? Bun.gzipSync(plain) : plain;
+  return { pieces: cut(whole, scenario), totalBytes: whole.byteLength };
+}
+
+/** Whether the pieces are a matter of the scenario, so that each has to reach the wire on its own. */
+export function isCut(scenario: Scenario): boolean {
+  return scenario.split !== undefined || scenario.split_at !== undefined || scenario.pace === 'byte';
+}
+
+/** The first so many bytes; each piece has to be made before the next one is asked for. */
+export function* firstBytes(pieces: Iterable<Piece>, bytes: number): Generator<Piece> {
+  let left = bytes;
+  if (left === 0) return;
+  for (const make of pieces) {
+    yield () => {
+      const piece = make();
+      const kept = piece.byteLength <= left ? piece : piece.subarray(0, left);
+      left -= kept.byteLength;
+      return kept;
+    };
+    if (left === 0) return;
+  }
+}
+
+function* cut(whole: Uint8Array, scenario: Scenario): Generator<Piece> {
+  const size = scenario.pace === 'byte' ? 1 : scenario.split;
+  if (size !== undefined) {
+    for (let at = 0; at < whole.byteLength; at += size) yield () => whole.subarray(at, at + size);
+    return;
+  }
+  const offsets = [...(scenario.split_at ?? [])].sort((a, b) => a - b);
+  let start = 0;
+  for (const end of [...offsets, whole.byteLength]) {
+    if (end <= start || end > whole.byteLength) continue;
+    const from = start;
+    yield () => whole.subarray(from, end);
+    start = end;
+  }
+}

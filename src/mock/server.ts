@@ -1,0 +1,162 @@
+/**
+ * The scripted upstream: listens on a raw socket, so that it can answer with wrong HTTP, resets and exact split points, and
+ * behaves like a small OpenAI-compatible server for everybody who scripts nothing. One thread, no per-stream timers.
+ */
+import { answerTo } from './answers.ts';
+import { chooseScenario, type Script } from './choose-scenario.ts';
+import { Connection, type ConnectionServer, type MockSocket } from './connection.ts';
+import { type ReceivedRequest, type RecordedRequest, RequestLog } from './received-request.ts';
+import { ReplayFolder } from './replay-folder.ts';
+import type { Scenario } from './scenario.ts';
+import { parseScenario } from './scenario-parser.ts';
+import { Ticker } from './ticker.ts';
+
+export interface MockOptions {
+  /** Default 0: a free one. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly hostname?: string;
+  /** Where `replay` looks for files. */
+  readonly replayDir?: string;
+  /** For requests that name none. */
+  readonly scenario?: Scenario;
+  /** How many requests are remembered; 0 records nothing, for load tests. Default 10,000. */
+  readonly requestsMax?: number;
+  /** Called when a request is complete, before it is answered. */
+  readonly onRequest?: (request: ReceivedRequest) => void;
+}
+
+export interface MockServer {
+  readonly port: number;
+  /** The base URL, e.g. http://127.0.0.1:4010/v1 */
+  readonly url: string;
+  /** The newest ones, oldest first; at least `requestsMax` of them, at most twice as many. */
+  readonly requests: readonly ReceivedRequest[];
+  readonly openConnections: number;
+  /** Answers every request, or those that the function has a scenario for, ahead of what the request itself asks for. */
+  script(choose: Script): void;
+  /** The first request that matches, at once if it is there already. Never times out: the test runner does. */
+  waitForRequest(predicate?: (request: ReceivedRequest) => boolean): Promise<ReceivedRequest>;
+  /** Forgets requests and script; connections stay. */
+  reset(): void;
+  /** Connection attempts are refused by the kernel; open connections stay. */
+  refuseConnections(): void;
+  /** Listens on the same port again. */
+  acceptConnections(): void;
+  /** Closes every connection and resolves when they are gone. */
+  stop(): Promise<void>;
+}
+
+/** @throws ScenarioError for a bad `scenario`, and what listening throws (`code` EADDRINUSE, EACCES, …) */
+export function startMock(options: MockOptions = {}): MockServer {
+  return new Mock(options);
+}
+
+class Mock implements MockServer, ConnectionServer {
+  readonly ticker = new Ticker();
+  readonly port: number;
+  readonly url: string;
+  readonly #hostname: string;
+  readonly #log: RequestLog;
+  readonly #replays: ReplayFolder;
+  readonly #standard: Scenario;
+  readonly #onRequest: ((request: ReceivedRequest) => void) | undefined;
+  readonly #connections = new Set<Connection>();
+  #listener: Bun.TCPSocketListener<Connection | undefined> | undefined;
+  #script: Script | undefined;
+  #connectionCount = 0;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(options: MockOptions) {
+    this.#standard = parseScenario(options.scenario ?? {});
+    this.#hostname = options.hostname ?? '127.0.0.1';
+    this.#log = new RequestLog(options.requestsMax ?? 10_000);
+    this.#replays = new ReplayFolder(options.replayDir);
+    this.#onRequest = options.onRequest;
+    this.#listener = this.#listen(options.port ?? 0);
+    this.port = this.#listener.port;
+    this.url = `http://${this.#hostname.includes(':') ? `[${this.#hostname}]` : this.#hostname}:${this.port}/v1`;
+  }
+
+  get requests(): readonly ReceivedRequest[] {
+    return this.#log.requests;
+  }
+
+  get openConnections(): number {
+    return this.#connections.size;
+  }
+
+  script(choose: Script): void {
+    this.#script = typeof choose === 'function' ? choose : parseScenario(choose);
+  }
+
+  waitForRequest(predicate: (request: ReceivedRequest) => boolean = () => true): Promise<ReceivedRequest> {
+    return this.#log.wait(predicate);
+  }
+
+  reset(): void {
+    this.#log.clear();
+    this.#script = undefined;
+  }
+
+  refuseConnections(): void {
+    this.#listener?.stop();
+    this.#listener = undefined;
+  }
+
+  acceptConnections(): void {
+    this.#listener ??= this.#listen(this.port);
+  }
+
+  async stop(): Promise<void> {
+    this.refuseConnections();
+    this.ticker.stop();
+    if (this.#connections.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+    for (const connection of [...this.#connections]) connection.stop();
+    await empty;
+  }
+
+  record(request: RecordedRequest): void {
+    this.#log.add(request);
+    this.#onRequest?.(request);
+  }
+
+  choose(request: RecordedRequest) {
+    const scenario = chooseScenario(request, this.#script, this.#standard);
+    return { scenario, answer: answerTo(request, scenario, this.#replays) };
+  }
+
+  #listen(port: number): Bun.TCPSocketListener<Connection | undefined> {
+    return Bun.listen<Connection | undefined>({
+      hostname: this.#hostname,
+      port,
+      // Bun would close our half as soon as the peer closes its own, before we can tell the two apart.
+      allowHalfOpen: true,
+      socket: {
+        open: (socket) => this.#opened(socket),
+        data: (socket, bytes) => socket.data?.received(bytes),
+        drain: (socket) => socket.data?.drained(),
+        end: (socket) => socket.data?.peerEnded(),
+        close: (socket) => this.#closed(socket),
+      },
+    });
+  }
+
+  #opened(socket: MockSocket): void {
+    socket.setNoDelay(true);
+    const connection = new Connection(socket, ++this.#connectionCount, this);
+    socket.data = connection;
+    this.#connections.add(connection);
+  }
+
+  #closed(socket: MockSocket): void {
+    const connection = socket.data;
+    if (!connection) return;
+    this.#connections.delete(connection);
+    connection.closed();
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * One timer for everything that waits: waits that fall due in the same millisecond share one wake-up, so 2,000 paced
+ * streams cost one timer and one pass over a list instead of 2,000 timer objects per round.
+ *
+ * A wait never ends early; it ends up to a millisecond late, and callers who must keep a rate count from their own due
+ * time, not from when they were called.
+ */
+export interface Waiter {
+  due(): void;
+}
+
+export class Ticker {
+  readonly #buckets = new Map<number, Waiter[]>();
+  /** Keys of the buckets, latest first, so that the next one is popped off the end. There are as many as distinct due times. */
+  readonly #dueMs: number[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #armedMs = Number.POSITIVE_INFINITY;
+
+  /** @param dueMs on the clock of `performance.now()` */
+  add(dueMs: number, waiter: Waiter): void {
+    const key = Math.ceil(dueMs);
+    const bucket = this.#buckets.get(key);
+    if (bucket) {
+      bucket.push(waiter);
+      return;
+    }
+    this.#buckets.set(key, [waiter]);
+    let at = this.#dueMs.length;
+    while (at > 0 && this.#dueMs[at - 1]! < key) at--;
+    this.#dueMs.splice(at, 0, key);
+    if (key < this.#armedMs) this.#arm(key);
+  }
+
+  /** Forgets every wait. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#armedMs = Number.POSITIVE_INFINITY;
+    this.#buckets.clear();
+    this.#dueMs.length = 0;
+  }
+
+  #arm(key: number): void {
+    clearTimeout(this.#timer);
+    this.#armedMs = key;
+    this.#timer = setTimeout(this.#tick, Math.max(0, key - performance.now()));
+  }
+
+  #tick = (): void => {
+    this.#armedMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    while (this.#dueMs.length > 0 && this.#dueMs.at(-1)! <= nowMs) {
+      const key = this.#dueMs.pop()!;
+      const bucket = this.#buckets.get(key)!;
+      this.#buckets.delete(key);
+      for (const waiter of bucket) waiter.due();
+    }
+    const next = this.#dueMs.at(-1);
+    if (next !== undefined && next < this.#armedMs) this.#arm(next);
+  };
+}

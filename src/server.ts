@@ -1,0 +1,114 @@
+/** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
+import { createApp } from './app.ts';
+import type { Config } from './config/schema.ts';
+import { Deadlines } from './gateway/deadlines.ts';
+import { Slots } from './gateway/exchange.ts';
+import type { Gateway } from './gateway/forward.ts';
+import { CachedKeyDirectory } from './keys/directory.ts';
+import type { Log } from './observe/log.ts';
+import { Store } from './store/store.ts';
+import { UsageWriter } from './store/usage-writer.ts';
+import { FetchClient } from './upstream/fetch-client.ts';
+import { VERSION } from './version.ts';
+
+export interface RunningGateway {
+  /** http://HOST:PORT, as it can be called from this machine. */
+  readonly url: string;
+  readonly port: number;
+  readonly store: Store;
+  /** Resolves when all usage recorded so far is in the store. */
+  flushUsage(): Promise<void>;
+  /**
+   * Refuses new requests, lets those in flight finish for at most `drainTimeoutMs` or until `cut` resolves, then cuts
+   * them, writes the last usage records and closes everything. Calling it twice waits for the same stop.
+   */
+  stop(drainTimeoutMs: number, cut?: Promise<unknown>): Promise<void>;
+}
+
+/** Far more than it takes; a bound, so that a bug in settling cannot keep the process alive. */
+const CUT_SETTLES_WITHIN_MS = 1000;
+
+/** @throws StoreError when the database cannot be opened, or Bun's error when the port is taken */
+export async function startGateway(config: Config, log: Log): Promise<RunningGateway> {
+  const store = await Store.open(config.databaseUrl);
+  const writer = new UsageWriter(store, {
+    onTrouble: (trouble) => log.warn(trouble, 'usage records wait or are lost'),
+  });
+  const gateway: Gateway = {
+    client: new FetchClient(config.fuelixBaseUrl),
+    keys: new CachedKeyDirectory(store, config.apiKeyPepper),
+    recorder: writer,
+    slots: new Slots(config.maxConcurrentRequests),
+    connections: {
+      allowQuiet: (request) => app.server?.timeout(request, 0),
+      boundQuiet: (request) => app.server?.timeout(request, config.clientIdleTimeoutS),
+    },
+    deadlines: new Deadlines(
+      Math.min(
+        config.requestBodyTimeoutMs,
+        config.upstreamHeadTimeoutMs,
+        config.upstreamIdleTimeoutMs,
+        config.upstreamTotalTimeoutMs,
+        config.clientStallTimeoutMs,
+      ),
+    ),
+    limits: config,
+    fuelixApiKey: config.fuelixApiKey,
+    userAgent: `bve-gateway/${VERSION}`,
+    log,
+  };
+  const app = createApp({ gateway, idleTimeoutS: config.clientIdleTimeoutS, ping: () => store.ping() });
+  try {
+    app.listen({ hostname: config.host, port: config.port });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const server = app.server!;
+  let stopping: Promise<void> | undefined;
+
+  return {
+    url: `http://${isWildcard(config.host) ? '127.0.0.1' : bracketed(config.host)}:${server.port}`,
+    port: server.port!,
+    store,
+    flushUsage: async () => {
+      await writer.flush();
+    },
+    stop: (drainTimeoutMs, cut) => {
+      stopping ??= stop(drainTimeoutMs, cut);
+      return stopping;
+    },
+  };
+
+  async function stop(drainTimeoutMs: number, cut?: Promise<unknown>): Promise<void> {
+    const { slots } = gateway;
+    slots.draining = true;
+    // Stops listening; open connections live on, so that their answers can end.
+    void server.stop(false);
+    await within(drainTimeoutMs, cut ? Promise.race([slots.idle(), cut]) : slots.idle());
+    if (slots.inFlight > 0) log.warn({ in_flight: slots.inFlight }, 'open requests are cut');
+    await server.stop(true);
+    // Each request that was cut is told of it by its signal, and settles with a record of its own.
+    await within(CUT_SETTLES_WITHIN_MS, slots.idle());
+    await writer.close();
+    await store.close();
+  }
+}
+
+/** Waits for a promise, but not for longer than a time. */
+async function within(timeoutMs: number, promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([promise, timeout]);
+  clearTimeout(timer);
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::' || host === '[::]';
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}

@@ -1,0 +1,210 @@
+/**
+ * Every query of the project on keys and usage, in the subset that SQLite and Postgres share.
+ *
+ * Guarantees: whatever writes is one transaction; what it throws is a StoreError; numbers up to 2^53 come back exact
+ * (Bun.SQL reads SQLite's integers as doubles; Postgres will send them as text, hence `Number(…)` on every count).
+ */
+import type { SQL } from 'bun';
+import type { ApiKey, KeyStatus } from '../keys/key.ts';
+import { type Database, openDatabase, whileBusy } from './database.ts';
+import { type KeyRow, keyFromRow, rowFromKey, rowFromUsage, type UsageRow, usageFromRow } from './rows.ts';
+import { toStoreError } from './store-error.ts';
+import type { Finish, StoredUsageRecord } from './usage-record.ts';
+
+export interface StoreOptions {
+  /**
+   * How long SQLite itself waits for another process's write lock. Default 10: the wait stops the whole event loop.
+   * A command that has nothing else to do may take 5,000.
+   */
+  readonly busyTimeoutMs?: number;
+  /** How long a change of a key is tried again while the database is locked, without blocking. Default 5,000. */
+  readonly writeWaitMs?: number;
+}
+
+export interface FoundKey {
+  readonly key: ApiKey;
+  /** When this secret of the key stops working, if it was replaced by a newer one. */
+  readonly secretExpiresAt: number | null;
+}
+
+export type StatusChange =
+  | { readonly kind: 'changed'; readonly key: ApiKey }
+  | { readonly kind: 'unknown' }
+  /** Revoked keys stay revoked. */
+  | { readonly kind: 'revoked'; readonly key: ApiKey };
+
+export interface UsageQuery {
+  readonly keyId?: string;
+  readonly limit: number;
+  /** Only records older than the one with this id. */
+  readonly before?: string;
+}
+
+export class Store {
+  readonly #reader: SQL;
+  readonly #writer: SQL;
+  readonly #writeWaitMs: number;
+
+  /** @throws StoreError 'unusable', with a message for the person who set DATABASE_URL */
+  static async open(databaseUrl: string, options: StoreOptions = {}): Promise<Store> {
+    return new Store(await openDatabase(databaseUrl, options.busyTimeoutMs ?? 10), options.writeWaitMs ?? 5_000);
+  }
+
+  private constructor(database: Database, writeWaitMs: number) {
+    this.#reader = database.reader;
+    this.#writer = database.writer;
+    this.#writeWaitMs = writeWaitMs;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#reader.close(), this.#writer.close()]);
+  }
+
+  /** Resolves when the database answers a query. */
+  async ping(): Promise<void> {
+    await this.#read('reach the database', (sql) => sql`SELECT MAX(version) FROM schema_migrations`);
+  }
+
+  /** The key that has this secret, whatever its state; one indexed probe. */
+  async findKeyByHash(keyHash: string): Promise<FoundKey | null> {
+    const [row] = await this.#read(
+      'look up a key',
+      (sql) => sql<(KeyRow & { secret_expires_at: unknown })[]>`
+        SELECT k.*, s.expires_at AS secret_expires_at
+        FROM key_secrets s JOIN api_keys k ON k.id = s.key_id
+        WHERE s.key_hash = ${keyHash}`,
+    );
+    if (!row) return null;
+    return {
+      key: keyFromRow(row),
+      secretExpiresAt: row.secret_expires_at === null ? null : Number(row.secret_expires_at),
+    };
+  }
+
+  /** @throws StoreError 'rejected' when the id or the hash is there already */
+  async insertKey(key: ApiKey, keyHash: string): Promise<void> {
+    const secret = { key_hash: keyHash, key_id: key.id, created_at: key.createdAt, expires_at: null };
+    await this.#change('insert a key', async (tx) => {
+      await tx`INSERT INTO api_keys ${tx(rowFromKey(key))}`;
+      await tx`INSERT INTO key_secrets ${tx(secret)}`;
+    });
+  }
+
+  /** All keys, newest first. */
+  async listKeys(): Promise<ApiKey[]> {
+    const rows = await this.#read(
+      'list the keys',
+      (sql) => sql<KeyRow[]>`SELECT * FROM api_keys ORDER BY created_at DESC, id`,
+    );
+    return rows.map(keyFromRow);
+  }
+
+  async getKey(id: string): Promise<ApiKey | null> {
+    const [row] = await this.#read('read a key', (sql) => sql<KeyRow[]>`SELECT * FROM api_keys WHERE id = ${id}`);
+    return row ? keyFromRow(row) : null;
+  }
+
+  /** Revoking twice is no error; nothing else can be done to a revoked key. */
+  async setKeyStatus(id: string, status: KeyStatus, nowMs: number): Promise<StatusChange> {
+    return this.#change('change a key', async (tx): Promise<StatusChange> => {
+      const [row] = await tx<KeyRow[]>`SELECT * FROM api_keys WHERE id = ${id}`;
+      if (!row) return { kind: 'unknown' };
+      const key = keyFromRow(row);
+      if (key.status === status) return { kind: 'changed', key };
+      if (key.status === 'revoked') return { kind: 'revoked', key };
+      await tx`UPDATE api_keys SET status = ${status}, updated_at = ${nowMs} WHERE id = ${id}`;
+      return { kind: 'changed', key: { ...key, status, updatedAt: nowMs } };
+    });
+  }
+
+  /**
+   * Writes records and the keys' last use in one transaction. A record that is there already (same id) is skipped, so
+   * trying again is safe even if it is not known whether the first try went through. Does not wait for a lock: the
+   * usage writer does, and has somewhere to keep the rows meanwhile. At most 1,000 records a call.
+   */
+  async insertUsage(records: readonly StoredUsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
+    await this.#transaction('write usage', async (tx) => {
+      if (records.length > 0) {
+        await tx`INSERT INTO usage_records ${tx(records.map(rowFromUsage))} ON CONFLICT (id) DO NOTHING`;
+      }
+      if (lastUsedAt.size > 0) await tx.unsafe(touchKeys(lastUsedAt.size), [...lastUsedAt].flat());
+    });
+  }
+
+  /** Newest first, in the order in which they were recorded. */
+  async recentUsage({ keyId, limit, before }: UsageQuery): Promise<StoredUsageRecord[]> {
+    const rows = await this.#read('read usage', (sql) => {
+      // '~' sorts after every UUID: without a cursor the range is open, and the same index serves both.
+      const end = before ?? '~';
+      return keyId === undefined
+        ? sql<UsageRow[]>`SELECT * FROM usage_records WHERE id < ${end} ORDER BY id DESC LIMIT ${limit}`
+        : sql<UsageRow[]>`
+            SELECT * FROM usage_records WHERE key_id = ${keyId} AND id < ${end} ORDER BY id DESC LIMIT ${limit}`;
+    });
+    return rows.map(usageFromRow);
+  }
+
+  /** How many requests ended in which way; an ending that never happened is absent. */
+  async countUsageByFinish(keyId?: string): Promise<Partial<Record<Finish, number>>> {
+    const rows = await this.#read('count usage', (sql) =>
+      keyId === undefined
+        ? sql<FinishCount[]>`SELECT finish, COUNT(*) AS requests FROM usage_records GROUP BY finish`
+        : sql<FinishCount[]>`
+            SELECT finish, COUNT(*) AS requests FROM usage_records WHERE key_id = ${keyId} GROUP BY finish`,
+    );
+    return Object.fromEntries(rows.map((row) => [row.finish, Number(row.requests)]));
+  }
+
+  /**
+   * Deletes the oldest records that were recorded before a time, at most `limit` of them, so that a call never holds
+   * the event loop for long: call it until it returns less. @returns how many it deleted
+   */
+  async deleteUsageBefore(timeMs: number, limit = 500): Promise<number> {
+    const end = firstIdOf(timeMs);
+    return this.#change('delete usage', async (tx) => {
+      const gone = await tx`
+        DELETE FROM usage_records WHERE id IN (
+          SELECT id FROM usage_records WHERE id < ${end} ORDER BY id LIMIT ${limit})`;
+      return Number(gone.count);
+    });
+  }
+
+  async #read<T>(doing: string, query: (sql: SQL) => Promise<T>): Promise<T> {
+    try {
+      return await query(this.#reader);
+    } catch (error) {
+      throw toStoreError(error, doing);
+    }
+  }
+
+  async #transaction<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
+    try {
+      // 'immediate' takes the write lock at once: a transaction that reads first could not get it later on.
+      return (await this.#writer.begin('immediate', run)) as T;
+    } catch (error) {
+      throw toStoreError(error, doing);
+    }
+  }
+
+  #change<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
+    return whileBusy(this.#writeWaitMs, () => this.#transaction(doing, run));
+  }
+}
+
+interface FinishCount {
+  readonly finish: Finish;
+  readonly requests: unknown;
+}
+
+/** One statement for all keys: 50 single updates took longer than the 500 rows they came with. */
+function touchKeys(keys: number): string {
+  const rows = Array.from({ length: keys }, (_, i) => `($${2 * i + 1}, $${2 * i + 2})`);
+  return `UPDATE api_keys SET last_used_at = used.column2 FROM (VALUES ${rows.join(', ')}) AS used
+    WHERE id = used.column1 AND (last_used_at IS NULL OR last_used_at < used.column2)`;
+}
+
+/** The lowest UUIDv7 of a millisecond: the first 48 bits are the time. */
+function firstIdOf(timeMs: number): string {
+  const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}

@@ -1,0 +1,37 @@
+/** What one finished request leaves behind (contract, section 6). Counts and times only: no text of anybody. */
+
+export type Finish = 'complete' | 'client_closed' | 'upstream_interrupted' | 'error';
+
+/** Where the token counts come from: upstream reported them, the stream ended before its final usage, or nowhere. */
+export type UsageSource = 'upstream' | 'partial' | 'none';
+
+export interface UsageRecord {
+  readonly requestId: string;
+  readonly keyId: string;
+  readonly endpoint: string;
+  readonly model: string | null;
+  /** The HTTP status the client was answered with. */
+  readonly status: number;
+  readonly streamed: boolean;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** null: no byte of an answer ever came. */
+  readonly ttfbMs: number | null;
+  readonly durationMs: number;
+  readonly bytesOut: number;
+  readonly finish: Finish;
+  readonly promptTokens: number | null;
+  readonly completionTokens: number | null;
+  readonly totalTokens: number | null;
+  readonly usageSource: UsageSource;
+}
+
+export interface StoredUsageRecord extends UsageRecord {
+  /** UUIDv7 of the moment it was recorded: sorts by time, serves as cursor, makes writing twice harmless. */
+  readonly id: string;
+}
+
+/** Ids of one process are strictly ascending, also within one millisecond. */
+export function storedRecord(record: UsageRecord): StoredUsageRecord {
+  return { id: Bun.randomUUIDv7(), ...record };
+}

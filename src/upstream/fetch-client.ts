@@ -1,0 +1,164 @@
+/**
+ * The upstream client on Bun's fetch. What fetch does by itself and how it is held here (numbers: BUN 1.4.5):
+ * - 256 requests in flight per process unless BUN_CONFIG_MAX_HTTP_REQUESTS was set at process start: cli/serve.ts.
+ * - an own timeout of five minutes: off, the relay has its own deadlines.
+ * - it decodes gzip, br and zstd bodies: `accept-encoding: identity` is sent, and what comes compressed all the same
+ *   reaches the sink decoded (content-encoding is on no allow-list, so the client sees plain bytes and no label).
+ * - it obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY: wanted, and named in the start log.
+ * - a POST on a pooled connection that upstream has just closed fails with ECONNRESET: sent once more, see below.
+ */
+import {
+  type UpstreamCall,
+  type UpstreamClient,
+  UpstreamError,
+  type UpstreamRequest,
+  type UpstreamSink,
+} from './client.ts';
+
+/**
+ * A stale pooled connection answers with a reset within a round trip. A reset that comes later may mean that upstream
+ * had begun to work on the request (and to charge for it), so it is not sent again.
+ */
+const STALE_RESET_WITHIN_MS = 1000;
+
+export class FetchClient implements UpstreamClient {
+  /** @param baseUrl without a trailing slash */
+  constructor(private readonly baseUrl: string) {}
+
+  send(request: UpstreamRequest, sink: UpstreamSink, signal?: AbortSignal): UpstreamCall {
+    const call = new FetchCall(this.baseUrl + request.target, request, sink);
+    if (signal) {
+      if (signal.aborted) queueMicrotask(() => call.abort());
+      else signal.addEventListener('abort', () => call.abort(), { once: true });
+    }
+    void call.run();
+    return call;
+  }
+}
+
+class FetchCall implements UpstreamCall {
+  private readonly controller = new AbortController();
+  private paused = false;
+  private over = false;
+  private wake: (() => void) | undefined;
+
+  constructor(
+    private readonly url: string,
+    private readonly request: UpstreamRequest,
+    private readonly sink: UpstreamSink,
+  ) {}
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.wake?.();
+    this.wake = undefined;
+  }
+
+  abort(): void {
+    if (this.over) return;
+    this.fail(new UpstreamError('aborted', 'The upstream request was aborted'));
+    this.controller.abort();
+    this.resume();
+  }
+
+  async run(): Promise<void> {
+    let response: Response;
+    try {
+      response = await this.fetchWithOneRetry();
+    } catch (error) {
+      this.fail(upstreamErrorOf(error));
+      return;
+    }
+    if (this.over) return;
+    try {
+      await this.pump(response);
+    } catch (error) {
+      // Not the network, which pump() catches: a sink that throws is a bug of ours and must end this request only.
+      this.fail(new UpstreamError('protocol', 'The receiver of the answer failed', { cause: error }));
+      this.controller.abort();
+    }
+  }
+
+  private async fetchWithOneRetry(): Promise<Response> {
+    const sentAt = performance.now();
+    try {
+      return await this.fetchOnce();
+    } catch (error) {
+      const stale = codeOf(error) === 'ECONNRESET' && performance.now() - sentAt < STALE_RESET_WITHIN_MS;
+      if (!stale || this.over) throw error;
+      return this.fetchOnce();
+    }
+  }
+
+  private fetchOnce(): Promise<Response> {
+    return fetch(this.url, {
+      method: this.request.method,
+      headers: this.request.headers as [string, string][],
+      body: this.request.body as Uint8Array<ArrayBuffer> | null,
+      redirect: 'manual',
+      signal: this.controller.signal,
+      timeout: false,
+    } as BunFetchRequestInit);
+  }
+
+  private async pump(response: Response): Promise<void> {
+    this.sink.head(response.status, response.headers);
+    const reader = response.body?.getReader();
+    while (!this.over) {
+      let read: Bun.ReadableStreamDefaultReadResult<Uint8Array> | undefined;
+      try {
+        read = await reader?.read();
+      } catch (error) {
+        this.fail(upstreamErrorOf(error));
+        return;
+      }
+      if (this.over) return;
+      if (!read || read.done) {
+        this.over = true;
+        this.sink.end();
+        return;
+      }
+      this.sink.data(read.value);
+      if (this.paused) await new Promise<void>((resolve) => this.onResume(resolve));
+    }
+  }
+
+  private onResume(resolve: () => void): void {
+    this.wake = resolve;
+  }
+
+  private fail(error: UpstreamError): void {
+    if (this.over) return;
+    this.over = true;
+    this.sink.fail(error);
+  }
+}
+
+const UNREACHABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ConnectionRefused',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+]);
+const RESET_CODES = new Set(['ECONNRESET', 'EPIPE', 'ConnectionClosed']);
+
+function upstreamErrorOf(error: unknown): UpstreamError {
+  const code = codeOf(error);
+  // The original message names the upstream URL; it belongs in the log (as the cause), not in the answer.
+  if (RESET_CODES.has(code)) return new UpstreamError('reset', 'Upstream closed the connection', { cause: error });
+  if (UNREACHABLE_CODES.has(code) || /CERT|TLS|SSL|SIGNED|ALTNAME/i.test(code)) {
+    return new UpstreamError('unreachable', 'Upstream cannot be reached', { cause: error });
+  }
+  return new UpstreamError('protocol', 'Upstream sent an invalid answer', { cause: error });
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+}

@@ -1,0 +1,44 @@
+/** A database in a folder of its own, and rows to put into it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { UsageRecord } from '../../src/store/usage-record.ts';
+
+export interface TempDatabase extends Disposable {
+  readonly folder: string;
+  readonly path: string;
+  readonly url: string;
+}
+
+/** Gone at the end of the block that has it in a `using`. */
+export function tempDatabase(): TempDatabase {
+  const folder = mkdtempSync(join(tmpdir(), 'bve-store-'));
+  const path = join(folder, 'bve.db');
+  return {
+    folder,
+    path,
+    url: `sqlite://${path}`,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export function usageRecord(changes: Partial<UsageRecord> = {}): UsageRecord {
+  return {
+    requestId: crypto.randomUUID(),
+    keyId: 'key-1',
+    endpoint: '/v1/chat/completions',
+    model: 'gpt-4o-mini',
+    status: 200,
+    streamed: true,
+    startedAt: 1_750_000_000_000,
+    ttfbMs: 12,
+    durationMs: 345,
+    bytesOut: 6_789,
+    finish: 'complete',
+    promptTokens: 10,
+    completionTokens: 20,
+    totalTokens: 30,
+    usageSource: 'upstream',
+    ...changes,
+  };
+}
