@@ -3,7 +3,8 @@ import { Elysia } from 'elysia';
 import { type Envelope, GatewayError } from './errors.ts';
 import { preflight, withCors } from './gateway/cors.ts';
 import { ENDPOINTS } from './gateway/endpoints.ts';
-import { forward, type Gateway, routeNotFound } from './gateway/forward.ts';
+import { forward, routeNotFound } from './gateway/forward.ts';
+import type { Gateway } from './gateway/gateway.ts';
 import { clientRequestId } from './gateway/headers.ts';
 import { refusal } from './gateway/refusal.ts';
 
@@ -19,6 +20,8 @@ const BUN_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
 export function createApp({ gateway, idleTimeoutS, ping }: AppOptions) {
   const app = new Elysia({
+    // Handlers are composed at start: otherwise the first request of each route pays for it.
+    precompile: true,
     serve: {
       idleTimeout: idleTimeoutS,
       maxRequestBodySize: BUN_BODY_BYTES_MAX,

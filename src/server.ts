@@ -3,7 +3,7 @@ import { createApp } from './app.ts';
 import type { Config } from './config/schema.ts';
 import { Deadlines } from './gateway/deadlines.ts';
 import { Slots } from './gateway/exchange.ts';
-import type { Gateway } from './gateway/forward.ts';
+import type { Gateway } from './gateway/gateway.ts';
 import { CachedKeyDirectory } from './keys/directory.ts';
 import type { Log } from './observe/log.ts';
 import { Store } from './store/store.ts';

@@ -61,7 +61,7 @@ export class EventUsage implements EventSink {
 
   data(bytes: Uint8Array, from: number, to: number): void {
     if (this.#doneAt >= 0 && this.#doneAt < DONE.length) this.#matchDone(bytes, from, to);
-    this.#document.push(bytes, from, to);
+    if (this.#format !== 'opaque') this.#document.push(bytes, from, to);
   }
 
   end(): void {

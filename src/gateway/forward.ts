@@ -6,32 +6,17 @@ import { GatewayError } from '../errors.ts';
 import { readCredentials } from '../keys/credentials.ts';
 import type { KeyAnswer, KeyDirectory } from '../keys/directory.ts';
 import type { ApiKey } from '../keys/key.ts';
-import type { Log } from '../observe/log.ts';
-import type { ResponseHeaders, UpstreamClient, UpstreamRequest } from '../upstream/client.ts';
-import type { Deadlines } from './deadlines.ts';
+import type { ResponseHeaders, UpstreamRequest } from '../upstream/client.ts';
 import type { Endpoint } from './endpoints.ts';
-import { type ClientConnections, Exchange, type Slots, type UsageRecorder } from './exchange.ts';
+import { Exchange } from './exchange.ts';
+import type { Gateway } from './gateway.ts';
 import { clientHeaders, upstreamHeaders } from './headers.ts';
 import { interruptionEvent } from './interruption.ts';
 import { Meter } from './meter.ts';
 import { fetchAllowedModels } from './models.ts';
-import { type Acceptance, type RelayLimits, relay } from './relay.ts';
+import { type Acceptance, relay } from './relay.ts';
 import { readBody, readFields } from './request-body.ts';
 import { upstreamTarget } from './target.ts';
-
-/** What the data plane needs of the rest of the house. */
-export interface Gateway {
-  readonly client: UpstreamClient;
-  readonly keys: KeyDirectory;
-  readonly recorder: UsageRecorder;
-  readonly slots: Slots;
-  readonly connections: ClientConnections;
-  readonly deadlines: Deadlines;
-  readonly limits: RelayLimits & { readonly maxBodyBytes: number; readonly requestBodyTimeoutMs: number };
-  readonly fuelixApiKey: string;
-  readonly userAgent: string;
-  readonly log: Log;
-}
 
 /** Never rejects: whatever goes wrong is answered in the envelope of the endpoint. */
 export async function forward(request: Request, endpoint: Endpoint, gateway: Gateway): Promise<Response> {
@@ -125,7 +110,7 @@ function accept(exchange: Exchange, status: number, upstream: ResponseHeaders): 
   exchange.meter = meter;
   exchange.status = status;
   const headers = clientHeaders(upstream, exchange.elapsedMs);
-  if (!streamed && !headers.has('x-request-id')) headers.set('x-request-id', exchange.requestId);
+  if (!streamed && !headers.get('x-request-id')) headers.set('x-request-id', exchange.requestId);
   return {
     status,
     headers,

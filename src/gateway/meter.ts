@@ -74,8 +74,8 @@ export class Meter {
   #pushEvents(events: EventUsage, bytes: Uint8Array): void {
     const scanner = events.scanner;
     let at = 0;
-    if (!scanner.atCleanBoundary) at = scanner.push(bytes, 0, true);
-    if (at < bytes.length && scanner.atCleanBoundary) {
+    if (!scanner.atBoundary) at = scanner.push(bytes, 0, true);
+    if (at < bytes.length) {
       const skippable = this.#wholeEventsThatCannotMatter(bytes, at, events.sawTerminal);
       if (skippable > at) {
         scanner.skipped();

@@ -2,7 +2,7 @@
 import { GatewayError } from '../errors.ts';
 import { UpstreamError, type UpstreamRequest } from '../upstream/client.ts';
 import type { Exchange } from './exchange.ts';
-import type { Gateway } from './forward.ts';
+import type { Gateway } from './gateway.ts';
 import { clientHeaders } from './headers.ts';
 import { Meter } from './meter.ts';
 
@@ -19,7 +19,7 @@ export async function fetchAllowedModels(
   const { status, headers } = answer;
   if (status >= 500) throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
   const body = status === 200 ? JSON.stringify(onlyAllowed(answer.body, allowed)) : answer.body;
-  if (!headers.has('x-request-id')) headers.set('x-request-id', exchange.requestId);
+  if (!headers.get('x-request-id')) headers.set('x-request-id', exchange.requestId);
   exchange.status = status;
   exchange.meter = new Meter('opaque', 'none');
   exchange.meter.push(typeof body === 'string' ? new TextEncoder().encode(body) : body);

@@ -54,11 +54,6 @@ export class SseScanner {
     return this.#state === LINE_START && !this.#inEvent && (this.#bomAt === 0 || this.#bomAt === 3);
   }
 
-  /** At a boundary, and the next byte does not depend on the one before it: see `skipped`. */
-  get atCleanBoundary(): boolean {
-    return this.atBoundary && !this.#afterCr;
-  }
-
   /** False while the line that names the event is still on its way. */
   get nameIsWhole(): boolean {
     return this.#field !== EVENT || (this.#state !== VALUE && this.#state !== VALUE_START);
@@ -69,9 +64,10 @@ export class SseScanner {
     return this.#hasData;
   }
 
-  /** The caller passed whole events by, from a clean boundary to one: that is all this scanner needs to know of them. */
+  /** The caller passed whole events by, from a boundary up to the end of a blank line: all this scanner needs to know of them. */
   skipped(): void {
     this.#bomAt = 3;
+    this.#afterCr = false;
   }
 
   /** Scans from `from` to the end, or to the first blank line if asked; returns where it stopped. */

@@ -51,6 +51,9 @@ const EXPONENT_DIGITS = 8;
 const ENDED = 9;
 const REFUSED = 10;
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
 // A native search costs as much as looking at some 40 bytes here. It runs to the next quote, which may lie behind the range,
 // so it is only used where the range itself is long.
 const NEAR_BYTES = 48;
@@ -129,7 +132,7 @@ export class UsageDocument {
           break;
         case KEY_OR_CLOSE:
         case KEY:
-          if (byte === 0x22) return this.#startKey(at + 1);
+          if (byte === QUOTE) return this.#startKey(at + 1);
           if (byte !== 0x7d || this.#state === KEY) return this.#fail(to);
           this.#close();
           break;
@@ -165,7 +168,7 @@ export class UsageDocument {
   }
 
   #startToken(byte: number, at: number, to: number): number {
-    if (byte === 0x22) {
+    if (byte === QUOTE) {
       this.#state = STRING;
       this.#isKey = false;
       return at + 1;
@@ -192,30 +195,29 @@ export class UsageDocument {
       this.#escaped = false;
       at++;
     }
-    let near = at + NEAR_BYTES;
     while (at < to) {
-      if (at >= near && to - at >= FAR_BYTES) {
-        const start = at;
-        at = quoteOrEnd(bytes, at, to);
-        if (isEscaped(bytes, start, at)) {
-          if (at === to) this.#escaped = true;
-          else at++;
-          near = at + NEAR_BYTES;
-          continue;
-        }
-        if (at === to) break;
+      const start = at;
+      const near = to - at >= FAR_BYTES ? at + NEAR_BYTES : to;
+      let byte = 0;
+      while (at < near) {
+        byte = bytes[at] as number;
+        if (byte === QUOTE || byte === BACKSLASH) break;
+        at++;
       }
-      const byte = bytes[at];
-      if (byte === 0x22) {
+      if (at === near && near < to) {
+        at = quoteOrEnd(bytes, at, to);
+        byte = isEscaped(bytes, start, at) ? BACKSLASH : QUOTE;
+        // An escaped quote is passed below, from its backslash on.
+        if (byte === BACKSLASH) at--;
+      }
+      if (at === to) break;
+      if (byte === QUOTE) {
         this.#keep(bytes, from, at);
         this.#endString();
         return at + 1;
       }
-      at++;
-      if (byte === 0x5c) {
-        if (at < to) at++;
-        else this.#escaped = true;
-      }
+      at += 2;
+      if (at > to) this.#escaped = true;
     }
     this.#keep(bytes, from, to);
     return to;
@@ -355,13 +357,13 @@ function afterNumberByte(number: number, byte: number): number {
 }
 
 function quoteOrEnd(bytes: Uint8Array, from: number, to: number): number {
-  const at = bytes.indexOf(0x22, from);
+  const at = bytes.indexOf(QUOTE, from);
   return at < 0 || at > to ? to : at;
 }
 
 /** Whether an odd number of backslashes stands right before `at`; `from` is not inside an escape. */
 function isEscaped(bytes: Uint8Array, from: number, at: number): boolean {
   let start = at;
-  while (start > from && bytes[start - 1] === 0x5c) start--;
+  while (start > from && bytes[start - 1] === BACKSLASH) start--;
   return ((at - start) & 1) === 1;
 }

@@ -106,7 +106,7 @@ export class Connection {
   }
 
   #send(request: RecordedRequest, scenario: Scenario, answer: Answer): void {
-    const keepAlive = request.head.version === '1.1' && headerOf(request.head, 'connection')?.toLowerCase() !== 'close';
+    const keepAlive = request.head.version === '1.1' && !/\bclose\b/i.test(headerOf(request.head, 'connection') ?? '');
     const steps = stepsOf({ answer, scenario, keepAlive, headOnly: request.method === 'HEAD' });
     const { ticker } = this.server;
     const exchange = new Exchange({

@@ -31,6 +31,7 @@ export class Exchange implements Waiter {
   /** Body bytes of the writes before this one. */
   #bodyBytes = 0;
   #over = false;
+  #inImmediate = false;
   /** What the next wait counts from: the due time of the last one, so that a late timer does not slow the stream down. */
   #fromMs = performance.now();
 
@@ -68,7 +69,7 @@ export class Exchange implements Waiter {
     this.#options.steps.return('close');
   }
 
-  #run = (): void => {
+  #run(): void {
     while (!this.#over) {
       if (this.#write && !this.#flush(this.#write)) return;
       const step = this.#options.steps.next();
@@ -78,7 +79,7 @@ export class Exchange implements Waiter {
         return;
       }
       if (step.value === TURN) {
-        setImmediate(this.#run);
+        this.#turn();
         return;
       }
       if (typeof step.value === 'number') {
@@ -88,6 +89,19 @@ export class Exchange implements Waiter {
         this.#taken = 0;
       }
     }
+  }
+
+  /** Goes on once the event loop has looked at its sockets, so that a reader in this very process gets what was written. */
+  #turn(): void {
+    // Immediates set by a socket's or a timer's callback still run before the sockets are looked at again.
+    if (this.#inImmediate) setImmediate(this.#runInImmediate);
+    else setImmediate(() => setImmediate(this.#runInImmediate));
+  }
+
+  #runInImmediate = (): void => {
+    this.#inImmediate = true;
+    this.#run();
+    this.#inImmediate = false;
   };
 
   /** Whether the whole write is in the kernel's hands; otherwise `drained` or a turn goes on with it. */
@@ -104,7 +118,7 @@ export class Exchange implements Waiter {
       this.#write = undefined;
       return true;
     }
-    if (taken === offered) setImmediate(this.#run);
+    if (taken === offered) this.#turn();
     else this.request.paused = true;
     return false;
   }

@@ -1,6 +1,9 @@
 /** What the mock remembers of a request, and the bounded log of them that tests ask and wait on. */
 
-/** finished: everything the scenario meant to send was sent. client_closed: the peer left first. fault: we broke it off. */
+/**
+ * finished: everything the scenario meant to send is in the kernel's hands, wrong framing included. client_closed: the peer
+ * left first. fault: the mock broke it off, by `refuse`, `reset`, `end_early` or its own stop.
+ */
 export type ExchangeEnd = 'finished' | 'client_closed' | 'fault';
 
 export interface ReceivedRequest {

@@ -13,12 +13,12 @@ import type { Finish, StoredUsageRecord } from './usage-record.ts';
 
 export interface StoreOptions {
   /**
-   * How long SQLite itself waits for another process's write lock. Default 10: the wait stops the whole event loop.
+   * How long SQLite itself waits for another process's write lock. Default 0: the wait stops the whole event loop.
    * A command that has nothing else to do may take 5,000.
    */
   readonly busyTimeoutMs?: number;
-  /** How long a change of a key is tried again while the database is locked, without blocking. Default 5,000. */
-  readonly writeWaitMs?: number;
+  /** How long reads and changes of keys are tried again while the database is locked, without blocking. Default 5,000. */
+  readonly lockWaitMs?: number;
 }
 
 export interface FoundKey {
@@ -43,17 +43,17 @@ export interface UsageQuery {
 export class Store {
   readonly #reader: SQL;
   readonly #writer: SQL;
-  readonly #writeWaitMs: number;
+  readonly #lockWaitMs: number;
 
   /** @throws StoreError 'unusable', with a message for the person who set DATABASE_URL */
   static async open(databaseUrl: string, options: StoreOptions = {}): Promise<Store> {
-    return new Store(await openDatabase(databaseUrl, options.busyTimeoutMs ?? 10), options.writeWaitMs ?? 5_000);
+    return new Store(await openDatabase(databaseUrl, options.busyTimeoutMs ?? 0), options.lockWaitMs ?? 5_000);
   }
 
-  private constructor(database: Database, writeWaitMs: number) {
+  private constructor(database: Database, lockWaitMs: number) {
     this.#reader = database.reader;
     this.#writer = database.writer;
-    this.#writeWaitMs = writeWaitMs;
+    this.#lockWaitMs = lockWaitMs;
   }
 
   async close(): Promise<void> {
@@ -171,7 +171,8 @@ export class Store {
 
   async #read<T>(doing: string, query: (sql: SQL) => Promise<T>): Promise<T> {
     try {
-      return await query(this.#reader);
+      // Readers meet a lock only while another process sets the log up or clears it away.
+      return await whileBusy(this.#lockWaitMs, () => query(this.#reader));
     } catch (error) {
       throw toStoreError(error, doing);
     }
@@ -187,7 +188,7 @@ export class Store {
   }
 
   #change<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
-    return whileBusy(this.#writeWaitMs, () => this.#transaction(doing, run));
+    return whileBusy(this.#lockWaitMs, () => this.#transaction(doing, run));
   }
 }
 

@@ -30,11 +30,12 @@ export interface UsageWriterOptions {
   readonly flushRows?: number;
   /** Default 100,000, about 50 MB. */
   readonly queueRowsMax?: number;
+  /** The pause after the first failure; it doubles up to a second. Default 20. */
+  readonly retryMs?: number;
   /** Told of trouble once a second at the most. */
   readonly onTrouble?: (trouble: UsageTrouble) => void;
 }
 
-const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 1_000;
 const REPORT_INTERVAL_MS = 1_000;
 
@@ -44,19 +45,22 @@ export class UsageWriter {
   readonly #transactionRows: number;
   readonly #flushRows: number;
   readonly #queueRowsMax: number;
+  readonly #retryMs: number;
   readonly #onTrouble: (trouble: UsageTrouble) => void;
 
   /** In order; the last one is still being filled. None is empty. */
-  #batches: StoredUsageRecord[][] = [];
+  readonly #batches: StoredUsageRecord[][] = [];
   #accepted = 0;
-  /** Accepted and then written, or refused by the database for good. */
+  /** Accepted and then written or lost. */
   #settled = 0;
   #dropped = 0;
   #closed = false;
+  /** The deadline of close() has passed: nothing is tried again. */
+  #givenUp = false;
   #draining = false;
   #drainTimer: Timer | null = null;
   #drainSoon = false;
-  #retryMs = RETRY_MIN_MS;
+  #pauseMs: number;
   /** Ends the pause before the next try. */
   #wake: (() => void) | null = null;
   #flushes: { readonly target: number; readonly done: () => void }[] = [];
@@ -71,6 +75,8 @@ export class UsageWriter {
     this.#transactionRows = options.transactionRows ?? 250;
     this.#flushRows = options.flushRows ?? 1_000;
     this.#queueRowsMax = options.queueRowsMax ?? 100_000;
+    this.#retryMs = options.retryMs ?? 20;
+    this.#pauseMs = this.#retryMs;
     this.#onTrouble = options.onTrouble ?? (() => {});
   }
 
@@ -120,8 +126,8 @@ export class UsageWriter {
     this.#closed = true;
     const complete = await this.flush(deadlineMs);
     if (this.#drainTimer) clearTimeout(this.#drainTimer);
-    this.#drop(this.#batches.reduce((rows, batch) => rows + batch.length, 0));
-    this.#batches = [];
+    this.#givenUp = true;
+    for (const batch of this.#batches.splice(0)) this.#lose(batch);
     this.#wake?.();
     this.#report();
     return complete;
@@ -162,12 +168,13 @@ export class UsageWriter {
   async #writeBatch(batch: StoredUsageRecord[]): Promise<void> {
     try {
       await this.#sink.insertUsage(batch, lastUseOf(batch));
-      this.#retryMs = RETRY_MIN_MS;
+      this.#pauseMs = this.#retryMs;
       this.#settle(batch.length);
     } catch (error) {
       this.#lastError = toStoreError(error, 'write usage');
       this.#reportSoon();
-      if (this.#lastError.kind === 'rejected') this.#isolate(batch);
+      if (this.#givenUp) this.#lose(batch);
+      else if (this.#lastError.kind === 'rejected') this.#isolate(batch);
       else await this.#waitToRetry(batch);
     }
   }
@@ -179,15 +186,14 @@ export class UsageWriter {
       this.#batches.unshift(batch.slice(0, half), batch.slice(half));
       return;
     }
-    this.#drop(1);
-    this.#settle(1);
+    this.#lose(batch);
   }
 
   async #waitToRetry(batch: StoredUsageRecord[]): Promise<void> {
     this.#batches.unshift(batch);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    const timer = setTimeout(resolve, this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, RETRY_MAX_MS);
     this.#wake = resolve;
     await promise;
     this.#wake = null;
@@ -199,8 +205,12 @@ export class UsageWriter {
     for (const { target, done } of this.#flushes) if (this.#settled >= target) done();
   }
 
+  #lose(batch: readonly StoredUsageRecord[]): void {
+    this.#drop(batch.length);
+    this.#settle(batch.length);
+  }
+
   #drop(rows: number): void {
-    if (rows === 0) return;
     this.#dropped += rows;
     this.#reportSoon();
   }

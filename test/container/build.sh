@@ -26,10 +26,11 @@ main() {
   export TMPDIR=$work/tmp # buildah, debootstrap and bun all spill here
   mkdir "$TMPDIR"
   state=${state:-$work/state}
-  cache=$work/cache
+  cache=$state/cache # the built image rests on the base images in there
   if $keep; then cache=${BVE_CONTAINER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bve-container}; fi
-  mkdir -p "$state" "$cache"
+  mkdir -p "$state"
   [ -z "$(ls -A "$state")" ] || die "$state is not empty"
+  mkdir -p "$cache"
   state=$(cd "$state" && pwd)
   cache=$(cd "$cache" && pwd)
 
@@ -90,6 +91,7 @@ fetch_bun() {
   cp "$work/bun/node_modules/bun/bin/bun.exe" "$bun.new"
   [ "$("$bun.new" --version)" = "$bun_version" ] || die "the npm package bun@$bun_version does not run here"
   mv "$bun.new" "$bun"
+  rm -rf "$work/npm" "$work/bun"
 }
 
 # What the lock file names, in bun's own cache. Mounted into the build, it lets `bun install` do without a network.
@@ -99,6 +101,7 @@ fetch_packages() {
   mkdir -p "$packages" "$work/install"
   cp "$repo"/{package.json,bun.lock,bunfig.toml} "$work/install/"
   (cd "$work/install" && BUN_INSTALL_CACHE_DIR=$packages "$bun" install --frozen-lockfile --silent)
+  rm -rf "$work/install"
 }
 
 # Both base images live in a store of their own, which the build's store reads and never writes.
@@ -117,7 +120,8 @@ make_base_images() {
     mirror=$(mirror_of "$suite")
   fi
   [ -n "$mirror" ] || die "this machine's apt sources know no mirror of Debian $suite"
-  debootstrap --variant=minbase --force-check-gpg "$suite" "$rootfs" "$mirror" >"$work/debootstrap.log" 2>&1 </dev/null ||
+  # A mount namespace of its own, so that no /proc stays mounted below, whatever happens.
+  unshare --mount debootstrap --variant=minbase --force-check-gpg "$suite" "$rootfs" "$mirror" >"$work/debootstrap.log" 2>&1 </dev/null ||
     { tail -n 20 "$work/debootstrap.log" >&2; die 'debootstrap failed'; }
   # What sets Debian's `-slim` images apart, and what only this machine knows.
   rm -rf "$rootfs"/usr/share/{doc,info,locale,man}/* "$rootfs"/var/{cache/apt,lib/apt/lists}/* \
@@ -139,6 +143,7 @@ make_base_images() {
 }
 
 # Where this machine's apt gets that release from, whichever way its sources are written.
+# shellcheck disable=SC2016 # $(REPO_URI) is apt's to fill in
 mirror_of() {
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $1" 'Component: main' | head -n 1
 }
@@ -150,7 +155,7 @@ build_image() {
   chmod +x "$state/buildah"
 
   local commit
-  commit=$(git -C "$repo" rev-parse --short HEAD 2>/dev/null) || commit=unknown
+  commit=$(git -C "$repo" rev-parse --short=12 HEAD 2>/dev/null) || commit=unknown
   say "Dockerfile, commit $commit"
   # Without a network, so that a pass proves that nothing but the two images and the cache is needed. The docker format,
   # because OCI's has no HEALTHCHECK. The mount leaves its mark only in stages that RUN something: not in the last.

@@ -38,8 +38,12 @@ test('two stores of one process that open the same new database at once both suc
 test('a migration that fails leaves nothing behind', async () => {
   using db = tempDatabase();
   const sql = new SQL({ adapter: 'sqlite', filename: db.path });
-  const broken = { version: 1, name: 'broken', statements: ['CREATE TABLE half (a BIGINT)', 'CREATE TABLE half (a BIGINT)'] };
-  expect(migrate(sql, [broken])).rejects.toThrow('half');
+  const broken = {
+    version: 1,
+    name: 'broken',
+    statements: ['CREATE TABLE half (a BIGINT)', 'CREATE TABLE half (a BIGINT)'],
+  };
+  await expect(migrate(sql, [broken])).rejects.toThrow('half');
   expect(await sql`SELECT name FROM sqlite_master WHERE name = 'half'`).toHaveLength(0);
   await migrate(sql, [{ ...broken, statements: [broken.statements[0]!] }]);
   expect(await sql`SELECT version FROM schema_migrations`.values()).toEqual([[1]] as never);
@@ -109,8 +113,8 @@ test('waiting for a lock ends with the lock, with another error, or with the dea
   const busy = () => Object.assign(new Error('locked'), { code: 'SQLITE_BUSY' });
   let tries = 0;
   expect(await whileBusy(1_000, async () => (++tries < 3 ? Promise.reject(busy()) : 'free'))).toBe('free');
-  expect(whileBusy(1_000, () => Promise.reject(new Error('other')))).rejects.toThrow('other');
-  expect(whileBusy(0, () => Promise.reject(busy()))).rejects.toThrow('locked');
+  await expect(whileBusy(1_000, () => Promise.reject(new Error('other')))).rejects.toThrow('other');
+  await expect(whileBusy(0, () => Promise.reject(busy()))).rejects.toThrow('locked');
 });
 
 async function refusal(url: string): Promise<StoreError> {

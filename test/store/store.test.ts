@@ -52,7 +52,12 @@ test('a key comes back as it was put in', async () => {
 });
 
 test('keys are listed newest first', async () => {
-  for (const [name, time] of [['b', 2], ['c', 3], ['a', 1]] as const) await insertNewKey(name, time);
+  for (const [name, time] of [
+    ['b', 2],
+    ['c', 3],
+    ['a', 1],
+  ] as const)
+    await insertNewKey(name, time);
   expect((await store.listKeys()).map((key) => key.name)).toEqual(['c', 'b', 'a']);
 });
 
@@ -104,7 +109,14 @@ test('a revoked key cannot be activated', async () => {
 test('usage comes back as it was put in, with counts up to 2^53', async () => {
   const records = [
     usageRecord({ promptTokens: 2 ** 53, completionTokens: 2 ** 53 - 1, totalTokens: 2 ** 31, bytesOut: 2 ** 33 }),
-    usageRecord({ model: null, streamed: false, ttfbMs: null, promptTokens: null, completionTokens: null, totalTokens: null }),
+    usageRecord({
+      model: null,
+      streamed: false,
+      ttfbMs: null,
+      promptTokens: null,
+      completionTokens: null,
+      totalTokens: null,
+    }),
     usageRecord({ promptTokens: 0, completionTokens: 0, totalTokens: 0, requestId: "'; DROP TABLE usage_records; --" }),
   ].map(storedRecord);
   await store.insertUsage(records, NONE);
@@ -141,7 +153,12 @@ test('recent usage is newest first, page by page, of all keys or of one', async 
   }
   expect(paged).toEqual(records.map((record) => record.id).toReversed());
   const ofOne = await store.recentUsage({ keyId: 'key-1', limit: 5 });
-  expect(ofOne).toEqual(records.filter((record) => record.keyId === 'key-1').slice(-5).toReversed());
+  expect(ofOne).toEqual(
+    records
+      .filter((record) => record.keyId === 'key-1')
+      .slice(-5)
+      .toReversed(),
+  );
 });
 
 test('usage is counted by the way requests ended', async () => {
@@ -166,8 +183,20 @@ test('old usage is deleted in bounded steps, new usage stays', async () => {
 test('the last use of a key never goes back', async () => {
   const { key } = await insertNewKey();
   const other = (await insertNewKey('other')).key;
-  await store.insertUsage([], new Map([[key.id, 5_000], ['unknown', 1]]));
-  await store.insertUsage([], new Map([[key.id, 4_000], [other.id, 6_000]]));
+  await store.insertUsage(
+    [],
+    new Map([
+      [key.id, 5_000],
+      ['unknown', 1],
+    ]),
+  );
+  await store.insertUsage(
+    [],
+    new Map([
+      [key.id, 4_000],
+      [other.id, 6_000],
+    ]),
+  );
   expect((await store.getKey(key.id))?.lastUsedAt).toBe(5_000);
   expect((await store.getKey(other.id))?.lastUsedAt).toBe(6_000);
 });
@@ -211,5 +240,5 @@ test('a lookup does not wait for another process that writes, a change of a key 
 test('a closed store says so with a StoreError', async () => {
   const closed = await Store.open(db.url);
   await closed.close();
-  expect(closed.ping()).rejects.toBeInstanceOf(StoreError);
+  await expect(closed.ping()).rejects.toBeInstanceOf(StoreError);
 });

@@ -75,11 +75,21 @@ test('a backlog is written in small transactions, and the loop has a turn betwee
 test('the last use of a key is its latest request', async () => {
   const sink = new MemorySink();
   const writer = new UsageWriter(sink);
-  for (const [keyId, startedAt] of [['a', 5], ['b', 9], ['a', 7], ['a', 6]] as const) {
+  for (const [keyId, startedAt] of [
+    ['a', 5],
+    ['b', 9],
+    ['a', 7],
+    ['a', 6],
+  ] as const) {
     writer.record(usageRecord({ keyId, startedAt }));
   }
   await writer.flush();
-  expect(sink.lastUsedAt).toEqual(new Map([['a', 7], ['b', 9]]));
+  expect(sink.lastUsedAt).toEqual(
+    new Map([
+      ['a', 7],
+      ['b', 9],
+    ]),
+  );
 });
 
 test('rows wait while the database is locked and are written when it is free', async () => {
@@ -133,17 +143,30 @@ test('when the queue is full rows are dropped and counted, and reported once', a
 test('a flush during the pause after a failure tries again at once', async () => {
   const sink = new MemorySink();
   let failures = 0;
-  const failed = Promise.withResolvers<void>();
-  sink.answer = async () => {
-    if (failures++ > 0) return;
-    failed.resolve();
-    throw new StoreError('unavailable', 'disk full');
-  };
-  const writer = new UsageWriter(sink);
+  sink.answer = () =>
+    failures++ === 0 ? Promise.reject(new StoreError('unavailable', 'disk full')) : Promise.resolve();
+  const failed = Promise.withResolvers<UsageTrouble>();
+  const writer = new UsageWriter(sink, { retryMs: 1_000_000, onTrouble: failed.resolve });
   const ids = recordRows(writer, 3);
-  await failed.promise;
+  expect((await failed.promise).error?.message).toBe('disk full');
   expect(await writer.flush()).toBe(true);
   expect(sink.requestIds).toEqual(ids);
+});
+
+test('a write that fails after the deadline of close() is lost, not tried again', async () => {
+  const sink = new MemorySink();
+  const write = Promise.withResolvers<void>();
+  sink.answer = () => write.promise;
+  const reports: UsageTrouble[] = [];
+  const writer = new UsageWriter(sink, { onTrouble: (trouble) => reports.push(trouble) });
+  recordRows(writer, 4);
+  expect(await writer.close(1)).toBe(false);
+  expect(writer.waiting).toBe(4);
+  write.reject(new StoreError('unavailable', 'disk full'));
+  await write.promise.catch(() => {});
+  await Promise.resolve();
+  expect(writer.dropped).toBe(4);
+  expect(writer.waiting).toBe(0);
 });
 
 test('one row the database refuses is dropped, all others are written', async () => {

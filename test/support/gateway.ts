@@ -1,0 +1,176 @@
+/**
+ * A gateway in a process of its own, as a user starts it: from source, or the binary named by BVE_BIN.
+ * Each has a database in a temporary folder and a free port; `stop` ends it and deletes the folder.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Store } from '../../src/store/store.ts';
+import type { StoredUsageRecord } from '../../src/store/usage-record.ts';
+import { eventually } from './eventually.ts';
+
+const ROOT = resolve(import.meta.dir, '../..');
+/** `bve` as a command line: what the tests run. */
+export const BVE: readonly string[] = process.env.BVE_BIN
+  ? [resolve(ROOT, process.env.BVE_BIN)]
+  : [process.execPath, '--no-env-file', join(ROOT, 'src/main.ts')];
+
+export const PEPPER = 'test-pepper-0123456789';
+export const FUELIX_KEY = 'fx-the-real-key';
+
+export interface GatewayProcess {
+  /** http://127.0.0.1:PORT */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** A key without limits. */
+  readonly key: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly databaseUrl: string;
+  /** Everything printed so far, stdout and stderr. */
+  output(): string;
+  logLines(): Record<string, unknown>[];
+  /** Resident memory, bytes. */
+  rss(): number;
+  /** The usage records so far, newest first. */
+  usage(): Promise<StoredUsageRecord[]>;
+  /** Waits until there are at least `count` records. Newest first. */
+  waitForUsage(count: number): Promise<StoredUsageRecord[]>;
+  createKey(...flags: string[]): Promise<{ id: string; key: string }>;
+  signal(name: NodeJS.Signals): void;
+  readonly exited: Promise<number>;
+  /** SIGKILL when it does not end by itself. */
+  stop(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly upstreamUrl: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Instead of a temporary folder that is deleted in the end. */
+  readonly folder?: string;
+}
+
+export async function startGatewayProcess(options: GatewayOptions): Promise<GatewayProcess> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'bve-test-'));
+  const databaseUrl = `sqlite://${join(folder, 'bve.db')}`;
+  const env: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
+    HOST: '127.0.0.1',
+    PORT: '0',
+    FUELIX_BASE_URL: options.upstreamUrl,
+    FUELIX_API_KEY: FUELIX_KEY,
+    API_KEY_PEPPER: PEPPER,
+    DATABASE_URL: databaseUrl,
+    ...options.env,
+  };
+  const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);
+  if (created.exitCode !== 0) throw new Error(`keys create failed: ${created.stderr}`);
+  const child = Bun.spawn([...BVE, 'serve'], { env, stdout: 'pipe', stderr: 'pipe', cwd: folder });
+  const output = collect(child.stdout, child.stderr);
+  const listening = await eventually(
+    () => listeningLine(output()),
+    () => `no listening line, output: ${output()}`,
+  );
+  let store: Store | undefined;
+  const openStore = async () => (store ??= await Store.open(databaseUrl));
+
+  const usage = async () => (await openStore()).recentUsage({ limit: 100_000 });
+  return {
+    url: listening.url,
+    port: listening.port,
+    pid: child.pid,
+    key: (JSON.parse(created.stdout) as { key: string }).key,
+    env,
+    databaseUrl,
+    output,
+    logLines: () => jsonLines(output()),
+    rss: () => rssOf(child.pid),
+    usage,
+    waitForUsage: (count) =>
+      eventually(
+        async () => {
+          const records = await usage();
+          return records.length >= count ? records : undefined;
+        },
+        () => `fewer than ${count} usage records; output: ${output().slice(-2000)}`,
+      ),
+    createKey: async (...flags) => {
+      const result = await runBve(['keys', 'create', '--name', 'test', '--json', ...flags], env);
+      if (result.exitCode !== 0) throw new Error(`keys create failed: ${result.stderr}`);
+      return JSON.parse(result.stdout) as { id: string; key: string };
+    },
+    signal: (name) => child.kill(name),
+    exited: child.exited,
+    stop: async () => {
+      await store?.close();
+      child.kill('SIGTERM');
+      // A second signal cuts what is still in flight.
+      child.kill('SIGTERM');
+      const kill = setTimeout(() => child.kill('SIGKILL'), 5000);
+      await child.exited;
+      clearTimeout(kill);
+      if (!options.folder) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Ran {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command of `bve` to its end. */
+export async function runBve(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  cwd?: string,
+): Promise<Ran> {
+  const child = Bun.spawn([...BVE, ...args], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdout: 'pipe',
+    stderr: 'pipe',
+    ...(cwd ? { cwd } : {}),
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { exitCode, stdout, stderr };
+}
+
+export function rssOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
+}
+
+function collect(...streams: ReadableStream<Uint8Array>[]): () => string {
+  let text = '';
+  for (const stream of streams) {
+    void (async () => {
+      const decoder = new TextDecoder();
+      for await (const part of stream) text += decoder.decode(part, { stream: true });
+    })();
+  }
+  return () => text;
+}
+
+function jsonLines(text: string): Record<string, unknown>[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Record<string, unknown>];
+      } catch {
+        // The last line may still be on its way.
+        return [];
+      }
+    });
+}
+
+function listeningLine(output: string): { url: string; port: number } | undefined {
+  const line = jsonLines(output).find((entry) => String(entry.msg).startsWith('listening on '));
+  return line && { url: String(line.url), port: Number(line.port) };
+}

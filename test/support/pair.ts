@@ -1,0 +1,102 @@
+/**
+ * What most gateway tests need: one gateway process in front of one scripted upstream, for a whole `describe` (or file).
+ * Call it where hooks may be registered. The mock is reset before each test; the gateway must not have logged a bug.
+ */
+import { afterAll, beforeAll, beforeEach, expect } from 'bun:test';
+import { type MockServer, startMock } from '../../src/mock/server.ts';
+import type { StoredUsageRecord } from '../../src/store/usage-record.ts';
+import { eventually } from './eventually.ts';
+import { type GatewayProcess, startGatewayProcess } from './gateway.ts';
+import { type RawAnswer, rawRequest } from './raw-client.ts';
+
+export interface PairOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly requestsMax?: number;
+}
+
+export interface Call {
+  readonly method?: string;
+  readonly path?: string;
+  /** On top of (or in place of) the test key's Authorization and a JSON content type. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** As they are when they are text or bytes, else as JSON. */
+  readonly body?: unknown;
+}
+
+export interface Pair {
+  readonly mock: MockServer;
+  readonly gateway: GatewayProcess;
+  /** POST /v1/chat/completions unless told otherwise, with the test key, on a connection of its own. */
+  call(call?: Call): Promise<RawAnswer>;
+  /** The one record of the request that was sent with this X-Request-Id; waits for it. */
+  recordOf(requestId: string): Promise<StoredUsageRecord>;
+}
+
+export const CHAT = '/v1/chat/completions';
+export const STREAM = { model: 'm', stream: true, messages: [] } as const;
+export const PLAIN = { model: 'm', messages: [] } as const;
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function pair(options: PairOptions = {}): Pair {
+  let mock: MockServer;
+  let gateway: GatewayProcess;
+  beforeAll(async () => {
+    mock = startMock({ port: 0, requestsMax: options.requestsMax ?? 1000 });
+    gateway = await startGatewayProcess({ upstreamUrl: mock.url, env: { LOG_LEVEL: 'warn', ...options.env } });
+  });
+  beforeEach(() => mock.reset());
+  afterAll(async () => {
+    const bugs = gateway.output().match(/.*(internal error|unhandled|panic).*/gi);
+    await gateway.stop();
+    await mock.stop();
+    expect(bugs).toBeNull();
+  });
+  return {
+    get mock() {
+      return mock;
+    },
+    get gateway() {
+      return gateway;
+    },
+    call: (call = {}) => rawRequest(gateway.port, callOf(gateway.key, call)),
+    recordOf: (requestId) => recordOf(gateway, requestId),
+  };
+}
+
+/** A call as the raw client takes it. */
+export function callOf(key: string, { method, path = CHAT, headers, body }: Call) {
+  const hasBody = body !== undefined || (method ?? 'POST') === 'POST';
+  return {
+    method: method ?? 'POST',
+    path,
+    headers: {
+      authorization: `Bearer ${key}`,
+      ...(hasBody ? { 'content-type': 'application/json' } : {}),
+      ...headers,
+    },
+    ...(hasBody ? { body: bytesOf(body ?? STREAM) } : {}),
+  };
+}
+
+export function recordOf(gateway: GatewayProcess, requestId: string): Promise<StoredUsageRecord> {
+  return eventually(
+    async () => {
+      const records = (await gateway.usage()).filter((record) => record.requestId === requestId);
+      expect(records.length).toBeLessThan(2);
+      return records[0];
+    },
+    () => `no usage record of ${requestId}; output: ${gateway.output().slice(-2000)}`,
+  );
+}
+
+export function textOf(answer: { readonly body: Uint8Array }): string {
+  return Buffer.from(answer.body).toString('utf8');
+}
+
+export function jsonOf(answer: { readonly body: Uint8Array }): unknown {
+  return JSON.parse(textOf(answer));
+}
+
+function bytesOf(body: unknown): string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+}

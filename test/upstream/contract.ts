@@ -1,0 +1,45 @@
+/**
+ * What every UpstreamClient must do, whatever it is built on: the rules of src/upstream/client.ts over real sockets.
+ * The order of the sink's calls is checked in each of these tests (observed.ts), not only in those named after it.
+ */
+import { afterEach, beforeEach, describe, expect } from 'bun:test';
+import { type MockServer, startMock } from '../../src/mock/server.ts';
+import type { UpstreamClient } from '../../src/upstream/client.ts';
+import { answersContract } from './contract-answers.ts';
+import { breaksContract } from './contract-breaks.ts';
+import { connectionsContract } from './contract-connections.ts';
+import { controlContract } from './contract-control.ts';
+import { requestsContract } from './contract-requests.ts';
+import { takeViolations } from './observed.ts';
+
+export type CreateClient = (baseUrl: string) => UpstreamClient;
+
+/** Made anew for every test. */
+export interface Bench {
+  mock: MockServer;
+  /** Of that mock. */
+  client: UpstreamClient;
+  readonly create: CreateClient;
+}
+
+export function upstreamContract(name: string, create: CreateClient): void {
+  describe(`${name} as an upstream client`, () => {
+    const bench = { create } as Bench;
+
+    beforeEach(() => {
+      bench.mock = startMock();
+      bench.client = create(bench.mock.url);
+    });
+
+    afterEach(async () => {
+      await bench.mock.stop();
+      expect(takeViolations()).toEqual([]);
+    });
+
+    describe('request', () => requestsContract(bench));
+    describe('answer', () => answersContract(bench));
+    describe('broken answer', () => breaksContract(bench));
+    describe('connection', () => connectionsContract(bench));
+    describe('pause and abort', () => controlContract(bench));
+  });
+}
