@@ -8,7 +8,7 @@ import { CachedKeyDirectory } from './keys/directory.ts';
 import type { Log } from './observe/log.ts';
 import { Store } from './store/store.ts';
 import { UsageWriter } from './store/usage-writer.ts';
-import { FetchClient } from './upstream/fetch-client.ts';
+import type { UpstreamClient } from './upstream/client.ts';
 import { VERSION } from './version.ts';
 
 export interface RunningGateway {
@@ -29,13 +29,13 @@ export interface RunningGateway {
 const CUT_SETTLES_WITHIN_MS = 1000;
 
 /** @throws StoreError when the database cannot be opened, or Bun's error when the port is taken */
-export async function startGateway(config: Config, log: Log): Promise<RunningGateway> {
+export async function startGateway(config: Config, client: UpstreamClient, log: Log): Promise<RunningGateway> {
   const store = await Store.open(config.databaseUrl);
   const writer = new UsageWriter(store, {
     onTrouble: (trouble) => log.warn(trouble, 'usage records wait or are lost'),
   });
   const gateway: Gateway = {
-    client: new FetchClient(config.fuelixBaseUrl),
+    client,
     keys: new CachedKeyDirectory(store, config.apiKeyPepper),
     recorder: writer,
     slots: new Slots(config.maxConcurrentRequests),
@@ -90,6 +90,7 @@ export async function startGateway(config: Config, log: Log): Promise<RunningGat
     await server.stop(true);
     // Each request that was cut is told of it by its signal, and settles with a record of its own.
     await within(CUT_SETTLES_WITHIN_MS, slots.idle());
+    client.close();
     await writer.close();
     await store.close();
   }

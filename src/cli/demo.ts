@@ -8,6 +8,7 @@ import { startMock } from '../mock/server.ts';
 import { createLog } from '../observe/log.ts';
 import { type RunningGateway, startGateway } from '../server.ts';
 import type { StoredUsageRecord } from '../store/usage-record.ts';
+import { chooseClient } from '../upstream/choose-client.ts';
 import type { Command } from './command.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -66,7 +67,8 @@ function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningG
       LOG_LEVEL: 'warn',
     },
   });
-  return startGateway(config, createLog(config.logLevel));
+  const { client } = chooseClient(config, { behindProxy: false, ca: undefined });
+  return startGateway(config, client, createLog(config.logLevel));
 }
 
 /** Streams one answer and reports on it. Returns whether all of it came through as it should. */

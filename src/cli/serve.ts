@@ -1,9 +1,16 @@
 /** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
-import { environmentWith, loadConfig, networkEnvironment } from '../config/load.ts';
+import {
+  environmentWith,
+  loadConfig,
+  type NetworkEnvironment,
+  networkEnvironment,
+  readCaFile,
+} from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { startGateway } from '../server.ts';
 import { StoreError } from '../store/store-error.ts';
+import { type ChosenClient, chooseClient } from '../upstream/choose-client.ts';
 import { VERSION } from '../version.ts';
 import { type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
@@ -21,14 +28,19 @@ export const serve: Command = {
 SIGTERM or SIGINT stops it: no new requests, those in flight may finish, a second signal cuts them.`,
   async run(args) {
     const { config } = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
-    liftFetchCap(config);
+    const network = networkEnvironment();
+    const upstream = chooseClient(config, {
+      behindProxy: network.proxyVariables.length > 0,
+      ca: readCaFile(config.fuelixCaFile),
+    });
+    if (upstream.name === 'fetch') liftFetchCap(config, network.maxHttpRequests);
     const log = createLog(config.logLevel);
-    const gateway = await start(config, log);
+    const gateway = await start(config, upstream, log);
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
-    log
-      .child({}, { level: 'info' })
-      .info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
-    warnAboutEnvironment(config, log);
+    const always = log.child({}, { level: 'info' });
+    always.info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
+    log.info({ client: upstream.name, reason: upstream.reason, url: config.fuelixBaseUrl }, 'upstream');
+    warnAboutEnvironment(config, upstream, network, log);
     log.info({ signal: await stopSignal() }, 'stopping');
     await gateway.stop(config.drainTimeoutMs, stopSignal());
     log.info({}, 'stopped');
@@ -40,8 +52,7 @@ SIGTERM or SIGINT stops it: no new requests, those in flight may finish, a secon
  * Bun holds back every fetch above 256 in flight, without a word. The number is read from the environment once, when
  * the process starts, so this process replaces itself (execve: same pid, same files) by one that has it set.
  */
-function liftFetchCap(config: Config): void {
-  const { maxHttpRequests } = networkEnvironment();
+function liftFetchCap(config: Config, maxHttpRequests: number): void {
   if (maxHttpRequests >= Math.min(FETCHES_MAX, config.maxConcurrentRequests)) return;
   process.execve?.(
     process.execPath,
@@ -56,9 +67,9 @@ function commandLine(): string[] {
   return [process.execPath, ...(compiled ? [] : [...process.execArgv, Bun.main]), ...process.argv.slice(2)];
 }
 
-async function start(config: Config, log: Log) {
+async function start(config: Config, { client }: ChosenClient, log: Log) {
   try {
-    return await startGateway(config, log);
+    return await startGateway(config, client, log);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);
     const code = (error as { code?: unknown }).code;
@@ -70,10 +81,16 @@ async function start(config: Config, log: Log) {
   }
 }
 
-function warnAboutEnvironment(config: Config, log: Log): void {
-  const { proxyVariables, tlsVerificationOff } = networkEnvironment();
-  if (proxyVariables.length > 0) log.info({ variables: proxyVariables }, 'upstream is reached through an HTTP proxy');
-  if (tlsVerificationOff) log.warn({}, 'NODE_TLS_REJECT_UNAUTHORIZED=0: UPSTREAM CERTIFICATES ARE NOT VERIFIED');
+function warnAboutEnvironment(config: Config, upstream: ChosenClient, network: NetworkEnvironment, log: Log): void {
+  const { proxyVariables, tlsVerificationOff } = network;
+  if (proxyVariables.length > 0 && upstream.name === 'fetch') {
+    log.info({ variables: proxyVariables }, 'upstream is reached through an HTTP proxy');
+  } else if (proxyVariables.length > 0) {
+    log.warn({ variables: proxyVariables }, 'an HTTP proxy is set, but UPSTREAM_CLIENT=socket does not use it');
+  }
+  if (tlsVerificationOff && upstream.name === 'fetch') {
+    log.warn({}, 'NODE_TLS_REJECT_UNAUTHORIZED=0: UPSTREAM CERTIFICATES ARE NOT VERIFIED');
+  }
   if (config.apiKeyPepper.length < PEPPER_LENGTH_MIN && isLoopback(config.host)) {
     log.warn({}, `API_KEY_PEPPER is shorter than ${PEPPER_LENGTH_MIN} characters: accepted on a loopback address only`);
   }

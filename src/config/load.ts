@@ -65,14 +65,34 @@ export function loadKeysConfig(request: LoadRequest = {}): { databaseUrl: string
   return { databaseUrl: databaseUrl!, apiKeyPepper: pepper ?? null };
 }
 
+export interface NetworkEnvironment {
+  /** Names of the proxy variables that are set; their values may hold credentials. */
+  readonly proxyVariables: readonly string[];
+  readonly tlsVerificationOff: boolean;
+  /** Bun's bound on fetches in flight; NaN when it is not set. */
+  readonly maxHttpRequests: number;
+}
+
 /** Environment variables of Bun's own that change how the gateway reaches upstream; the start log names them. */
-export function networkEnvironment(env: Environment = process.env) {
+export function networkEnvironment(env: Environment = process.env): NetworkEnvironment {
   const proxy = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].filter((name) => env[name]);
   return {
     proxyVariables: proxy,
     tlsVerificationOff: env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
     maxHttpRequests: Number(env.BUN_CONFIG_MAX_HTTP_REQUESTS ?? Number.NaN),
   };
+}
+
+/** The content of FUELIX_CA_FILE. @throws ConfigError when it cannot be read or is no PEM */
+export function readCaFile(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const text = readFileSync(path, 'utf8');
+    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('holds no PEM certificate');
+    return text;
+  } catch (error) {
+    throw new ConfigError([`FUELIX_CA_FILE '${path}': ${(error as Error).message}`]);
+  }
 }
 
 /** The environment for a re-executed process, see cli/serve.ts. */

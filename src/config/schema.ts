@@ -18,6 +18,8 @@ export interface Option<T> {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export const UPSTREAM_CLIENTS = ['socket', 'fetch'] as const;
+
 /** A pepper shorter than this is refused, except on a loopback address: see `checkPepper`. */
 export const PEPPER_LENGTH_MIN = 16;
 /** The least that is taken when the gateway can only be reached from its own machine (tests, benches). */
@@ -62,12 +64,49 @@ export const OPTIONS = {
     'upstream has this long to send a response head',
     integer(1, 24 * HOUR_MS),
   ),
+  upstreamClient: optional(
+    'UPSTREAM_CLIENT',
+    'socket or fetch; by itself fetch when an HTTP proxy is set in the environment, else socket',
+    oneOf(UPSTREAM_CLIENTS),
+  ),
+  fuelixCaFile: optional(
+    'FUELIX_CA_FILE',
+    'PEM file of a CA to trust for upstream instead of the built-in ones',
+    nonEmpty,
+  ),
+  /** A connection costs upstream more than us; above this they are closed after use. */
+  upstreamIdleConnectionsMax: option(
+    'UPSTREAM_IDLE_CONNECTIONS_MAX',
+    '1024',
+    'upstream connections kept for the next request (socket client)',
+    integer(0, 65_535),
+  ),
+  /** Below the 60 s after which common servers and load balancers close an idle connection, so that we close first. */
+  upstreamIdleConnectionLimitMs: option(
+    'UPSTREAM_IDLE_CONNECTION_LIMIT_MS',
+    '30000',
+    'for how long (socket client)',
+    integer(1, HOUR_MS),
+  ),
+  /** A new connection asks DNS again: a moved upstream is found within this. */
+  upstreamConnectionAgeMaxMs: option(
+    'UPSTREAM_CONNECTION_AGE_MAX_MS',
+    '600000',
+    'no upstream connection is used for longer (socket client)',
+    integer(1, 24 * HOUR_MS),
+  ),
   /** Reasoning models can be silent for minutes. */
   upstreamIdleTimeoutMs: option(
     'UPSTREAM_IDLE_TIMEOUT_MS',
     '300000',
     'longest silence of upstream within a body',
     integer(1, 24 * HOUR_MS),
+  ),
+  upstreamConnectTimeoutMs: option(
+    'UPSTREAM_CONNECT_TIMEOUT_MS',
+    '10000',
+    'upstream has this long to accept a connection (socket client)',
+    integer(1, HOUR_MS),
   ),
   upstreamTotalTimeoutMs: option(
     'UPSTREAM_TOTAL_TIMEOUT_MS',

@@ -45,6 +45,8 @@ export interface UpstreamCall {
 
 export interface UpstreamClient {
   send(request: UpstreamRequest, sink: UpstreamSink, signal?: AbortSignal): UpstreamCall;
+  /** Closes connections that wait for another request. */
+  close(): void;
 }
 
 /**

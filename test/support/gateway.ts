@@ -15,6 +15,9 @@ export const BVE: readonly string[] = process.env.BVE_BIN
   ? [resolve(ROOT, process.env.BVE_BIN)]
   : [process.execPath, '--no-env-file', join(ROOT, 'src/main.ts')];
 
+/** Cutting what is in flight and writing the last records takes a second at most. */
+const STOPS_WITHIN_MS = 4000;
+
 export const PEPPER = 'test-pepper-0123456789';
 export const FUELIX_KEY = 'fx-the-real-key';
 
@@ -39,7 +42,7 @@ export interface GatewayProcess {
   createKey(...flags: string[]): Promise<{ id: string; key: string }>;
   signal(name: NodeJS.Signals): void;
   readonly exited: Promise<number>;
-  /** SIGKILL when it does not end by itself. */
+  /** Fails when it does not end by itself. */
   stop(): Promise<void>;
 }
 
@@ -61,6 +64,8 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     FUELIX_API_KEY: FUELIX_KEY,
     API_KEY_PEPPER: PEPPER,
     DATABASE_URL: databaseUrl,
+    // The whole suite can be run against either client.
+    ...(process.env.UPSTREAM_CLIENT ? { UPSTREAM_CLIENT: process.env.UPSTREAM_CLIENT } : {}),
     ...options.env,
   };
   const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);
@@ -72,6 +77,7 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     () => `no listening line, output: ${output()}`,
   );
   let store: Store | undefined;
+  let killed = false;
   const openStore = async () => (store ??= await Store.open(databaseUrl));
 
   const usage = async () => (await openStore()).recentUsage({ limit: 100_000 });
@@ -99,17 +105,22 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
       if (result.exitCode !== 0) throw new Error(`keys create failed: ${result.stderr}`);
       return JSON.parse(result.stdout) as { id: string; key: string };
     },
-    signal: (name) => child.kill(name),
+    signal: (name) => {
+      killed ||= name === 'SIGKILL';
+      child.kill(name);
+    },
     exited: child.exited,
     stop: async () => {
       await store?.close();
       child.kill('SIGTERM');
-      // A second signal cuts what is still in flight.
-      child.kill('SIGTERM');
-      const kill = setTimeout(() => child.kill('SIGKILL'), 5000);
+      // A second signal cuts what is still in flight; sent at once, the kernel would make one of the two.
+      const cut = setTimeout(() => child.kill('SIGTERM'), 50);
+      const kill = setTimeout(() => child.kill('SIGKILL'), STOPS_WITHIN_MS);
       await child.exited;
+      clearTimeout(cut);
       clearTimeout(kill);
       if (!options.folder) rmSync(folder, { recursive: true, force: true });
+      if (child.signalCode === 'SIGKILL' && !killed) throw new Error(`the gateway did not stop: ${output().slice(-2000)}`);
     },
   };
 }

@@ -49,7 +49,7 @@ export function pair(options: PairOptions = {}): Pair {
     const bugs = gateway.output().match(/.*(internal error|unhandled|panic).*/gi);
     await gateway.stop();
     await mock.stop();
-    expect(bugs).toBeNull();
+    expect(bugs?.slice(0, 3) ?? []).toEqual([]);
   });
   return {
     get mock() {

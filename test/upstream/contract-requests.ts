@@ -1,6 +1,6 @@
 /** What arrives upstream is what was to be sent, and nothing besides. */
 import { expect, test } from 'bun:test';
-import { crypted as _ } from 'x';
+import { randomBytes } from '../support/random.ts';
 import type { Bench } from './contract.ts';
 import { send } from './observed.ts';
 

@@ -20,11 +20,18 @@ export interface Bench {
   /** Of that mock. */
   client: UpstreamClient;
   readonly create: CreateClient;
+  readonly gaps: readonly Gap[];
 }
 
-export function upstreamContract(name: string, create: CreateClient): void {
+/**
+ * What a client may be unable to do because of what it is built on; whoever uses it must not rely on it then.
+ * - `reset of an unframed body`: a body that ends by closing, broken off by a reset, looks like a whole one
+ */
+export type Gap = 'reset of an unframed body';
+
+export function upstreamContract(name: string, create: CreateClient, gaps: readonly Gap[] = []): void {
   describe(`${name} as an upstream client`, () => {
-    const bench = { create } as Bench;
+    const bench = { create, gaps } as Bench;
 
     beforeEach(() => {
       bench.mock = startMock();

@@ -45,7 +45,6 @@ export class Observed implements UpstreamSink, UpstreamCall {
   /** As they were handed over, not copied. */
   readonly parts: Uint8Array[] = [];
   outcome: 'end' | UpstreamError | undefined;
-  /** head, then data with its sizes, then end or fail with its kind. */
   readonly gotHead: Promise<void>;
   readonly gotData: Promise<void>;
   readonly over: Promise<this>;
@@ -55,7 +54,7 @@ export class Observed implements UpstreamSink, UpstreamCall {
   readonly #onData = Promise.withResolvers<void>();
   readonly #onOver = Promise.withResolvers<this>();
 
-  constructor(readonly hooks: Hooks) {
+  constructor(public hooks: Hooks) {
     this.gotHead = this.#onHead.promise;
     this.gotData = this.#onData.promise;
     this.over = this.#onOver.promise;

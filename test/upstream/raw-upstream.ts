@@ -2,8 +2,8 @@
 import type { Socket } from 'bun';
 
 export interface RawConnection {
-  /** What came so far. */
-  readonly received: string;
+  /** For the test to note that it wrote. */
+  answered: boolean;
   write(text: string): void;
   /** RST */
   reset(): void;
@@ -19,7 +19,8 @@ export interface RawUpstream {
 }
 
 class Connection implements RawConnection {
-  received = '';
+  answered = false;
+
   constructor(readonly socket: Socket<Connection>) {}
 
   write(text: string): void {
@@ -36,8 +37,8 @@ class Connection implements RawConnection {
   }
 }
 
-/** @param onRequest called whenever a request without a body, or the whole of one with a body, may have come */
-export function rawUpstream(onRequest: (connection: RawConnection, index: number) => void): RawUpstream {
+/** @param onRead called for every read on a connection */
+export function rawUpstream(onRead: (connection: RawConnection) => void): RawUpstream {
   const connections: Connection[] = [];
   const listener = Bun.listen<Connection>({
     hostname: '127.0.0.1',
@@ -47,10 +48,8 @@ export function rawUpstream(onRequest: (connection: RawConnection, index: number
         socket.data = new Connection(socket);
         connections.push(socket.data);
       },
-      data(socket, bytes) {
-        const connection = socket.data;
-        connection.received += bytes.toString('latin1');
-        if (connection.received.endsWith('\r\n\r\n')) onRequest(connection, connections.indexOf(connection));
+      data(socket) {
+        onRead(socket.data);
       },
     },
   });

@@ -1,0 +1,302 @@
+/**
+ * Incremental reader of HTTP/1.1 responses on one connection, one response after another.
+ *
+ * Guarantees: any split of the same bytes gives the same events; body bytes are handed on as views of the read they
+ * came in, one per read, however many chunks it held; a read costs no string and no promise; head, chunk lines and
+ * trailers are bounded; what is not strictly valid is an Http1Error, after which the reader is of no further use.
+ */
+import { Http1Error, parseHead, type ResponseHead } from './http1-head.ts';
+
+export interface ResponseEvents {
+  /** A final head; interim (1xx) ones are skipped. */
+  head(head: ResponseHead): void;
+  data(bytes: Uint8Array): void;
+  end(): void;
+}
+
+export const HEAD_BYTES_MAX = 64 * 1024;
+/** No server sends chunks of this size; a larger number is an overflow or an attack. */
+const CHUNK_BYTES_MAX = 2 ** 31;
+const CHUNK_LINE_BYTES_MAX = 4 * 1024;
+const TRAILER_BYTES_MAX = 16 * 1024;
+/** A server that sends interim heads without end must not keep an exchange alive. */
+const INTERIM_HEADS_MAX = 16;
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SEMICOLON = 0x3b;
+const HEAD_END = Buffer.from('\r\n\r\n');
+
+enum State {
+  /** Between responses: any byte is one that nobody asked for. */
+  Idle,
+  Head,
+  Length,
+  UntilClose,
+  ChunkSize,
+  ChunkExtension,
+  ChunkSizeLf,
+  ChunkData,
+  ChunkDataCr,
+  ChunkDataLf,
+  TrailerStart,
+  TrailerLine,
+  TrailerLineLf,
+  TrailerEndLf,
+}
+
+export class ResponseReader {
+  #state = State.Idle;
+  #head: Buffer | null = null;
+  #interimHeads = 0;
+  /** Of the body (Length) or of the chunk (ChunkData), bytes still to come. */
+  #left = 0;
+  #digits = 0;
+  #lineBytes = 0;
+  #trailerBytes = 0;
+  #keepAlive = false;
+
+  constructor(private readonly events: ResponseEvents) {}
+
+  /** A request has been written: its response may come now. */
+  expect(): void {
+    this.#state = State.Head;
+    this.#interimHeads = 0;
+    this.#keepAlive = false;
+  }
+
+  /** No response is under way, and the connection may carry another request. */
+  get reusable(): boolean {
+    return this.#state === State.Idle && this.#keepAlive;
+  }
+
+  /** @throws Http1Error */
+  push(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      switch (this.#state) {
+        case State.Head:
+          at = this.#readHead(bytes, at);
+          break;
+        case State.Length:
+          at = this.#readLength(bytes, at);
+          break;
+        case State.UntilClose:
+          this.events.data(at === 0 ? bytes : bytes.subarray(at));
+          return;
+        case State.Idle:
+          // Answers to nothing (RFC 9112, section 9.2): who reads on would take them for the next response.
+          this.#keepAlive = false;
+          throw new Http1Error('bytes that belong to no request');
+        default:
+          at = this.#readChunks(bytes, at);
+      }
+    }
+  }
+
+  /** The connection has ended in an orderly way. @returns whether the response was complete by that */
+  close(): boolean {
+    if (this.#state === State.UntilClose) {
+      this.#finish();
+      return true;
+    }
+    return this.#state === State.Idle;
+  }
+
+  #readHead(bytes: Uint8Array, from: number): number {
+    const rest = from === 0 ? bytes : bytes.subarray(from);
+    const held = this.#head?.length ?? 0;
+    const all = this.#head ? Buffer.concat([this.#head, rest]) : asBuffer(rest);
+    // The end may straddle two reads.
+    const end = all.indexOf(HEAD_END, Math.max(0, held - HEAD_END.length + 1));
+    if (end > HEAD_BYTES_MAX || (end === -1 && all.length > HEAD_BYTES_MAX)) throw new Http1Error('head too large');
+    if (end === -1) {
+      rejectEarly(all);
+      this.#head = held === 0 ? Buffer.from(all) : all;
+      return bytes.length;
+    }
+    this.#head = null;
+    this.#begin(parseHead(all.toString('latin1', 0, end)));
+    return from + (end + HEAD_END.length - held);
+  }
+
+  #begin(head: ResponseHead): void {
+    if (head.status < 200) {
+      // 101 would hand the connection to another protocol, which nobody asked for.
+      if (head.status === 101) throw new Http1Error('unexpected protocol switch');
+      if (++this.#interimHeads > INTERIM_HEADS_MAX) throw new Http1Error('too many interim responses');
+      return;
+    }
+    this.#keepAlive = head.keepAlive;
+    this.#left = head.framing.kind === 'length' ? head.framing.bytes : 0;
+    this.#state = stateOf(head);
+    this.#digits = 0;
+    this.#trailerBytes = 0;
+    this.events.head(head);
+    if (head.framing.kind === 'none' || (head.framing.kind === 'length' && this.#left === 0)) this.#finish();
+  }
+
+  #readLength(bytes: Uint8Array, from: number): number {
+    const to = Math.min(bytes.length, from + this.#left);
+    this.#left -= to - from;
+    this.events.data(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+    if (this.#left === 0) this.#finish();
+    return to;
+  }
+
+  /**
+   * All chunks of this read. Their payloads are moved together over the framing between them (the read is ours), so
+   * that one read leads to one `data`.
+   */
+  #readChunks(bytes: Uint8Array, from: number): number {
+    let at = from;
+    let payloadFrom = -1;
+    let payloadTo = -1;
+    let complete = false;
+    try {
+      while (at < bytes.length && !complete) {
+        if (this.#state === State.ChunkData) {
+          const to = Math.min(bytes.length, at + this.#left);
+          if (payloadFrom === -1) {
+            payloadFrom = at;
+            payloadTo = to;
+          } else {
+            bytes.copyWithin(payloadTo, at, to);
+            payloadTo += to - at;
+          }
+          this.#left -= to - at;
+          at = to;
+          if (this.#left === 0) this.#state = State.ChunkDataCr;
+        } else {
+          complete = this.#chunkByte(bytes[at++]!);
+        }
+      }
+    } finally {
+      // What came before a mistake is still part of the answer.
+      if (payloadFrom !== -1) this.events.data(bytes.subarray(payloadFrom, payloadTo));
+    }
+    if (complete) this.#finish();
+    return at;
+  }
+
+  /** One byte of chunk framing (RFC 9112, section 7.1). @returns whether it was the last of the response */
+  #chunkByte(byte: number): boolean {
+    switch (this.#state) {
+      case State.ChunkSize:
+        this.#chunkSizeByte(byte);
+        return false;
+      case State.ChunkExtension:
+        if (byte === CR) this.#state = State.ChunkSizeLf;
+        else if (isControl(byte)) throw new Http1Error('invalid chunk extension');
+        else if (++this.#lineBytes > CHUNK_LINE_BYTES_MAX) throw new Http1Error('chunk line too long');
+        return false;
+      case State.ChunkSizeLf:
+        requireLf(byte);
+        this.#state = this.#left === 0 ? State.TrailerStart : State.ChunkData;
+        return false;
+      case State.ChunkDataCr:
+        if (byte !== CR) throw new Http1Error('chunk longer than its size');
+        this.#state = State.ChunkDataLf;
+        return false;
+      case State.ChunkDataLf:
+        requireLf(byte);
+        this.#startChunk();
+        return false;
+      default:
+        return this.#trailerByte(byte);
+    }
+  }
+
+  #chunkSizeByte(byte: number): void {
+    const digit = hexDigit(byte);
+    if (digit >= 0) {
+      this.#left = this.#left * 16 + digit;
+      // Leading zeros are harmless, but a line of them without end is not.
+      if (this.#left > CHUNK_BYTES_MAX || ++this.#digits > CHUNK_LINE_BYTES_MAX)
+        throw new Http1Error('chunk size too large');
+      return;
+    }
+    if (this.#digits === 0) throw new Http1Error('invalid chunk size');
+    if (byte === CR) this.#state = State.ChunkSizeLf;
+    else if (byte === SEMICOLON) this.#state = State.ChunkExtension;
+    else throw new Http1Error('invalid chunk size');
+  }
+
+  #startChunk(): void {
+    this.#left = 0;
+    this.#digits = 0;
+    this.#lineBytes = 0;
+    this.#state = State.ChunkSize;
+  }
+
+  /** Trailer fields are read past and dropped: none is on an allow-list. */
+  #trailerByte(byte: number): boolean {
+    if (++this.#trailerBytes > TRAILER_BYTES_MAX) throw new Http1Error('trailers too large');
+    switch (this.#state) {
+      case State.TrailerStart:
+        if (byte === CR) this.#state = State.TrailerEndLf;
+        else if (isControl(byte) || byte === 0x20) throw new Http1Error('invalid trailer');
+        else this.#state = State.TrailerLine;
+        return false;
+      case State.TrailerLine:
+        if (byte === CR) this.#state = State.TrailerLineLf;
+        else if (isControl(byte) && byte !== 0x09) throw new Http1Error('invalid trailer');
+        return false;
+      case State.TrailerLineLf:
+        requireLf(byte);
+        this.#state = State.TrailerStart;
+        return false;
+      default:
+        requireLf(byte);
+        return true;
+    }
+  }
+
+  #finish(): void {
+    this.#state = State.Idle;
+    this.#left = 0;
+    this.events.end();
+  }
+}
+
+function stateOf({ framing }: ResponseHead): State {
+  switch (framing.kind) {
+    case 'chunked':
+      return State.ChunkSize;
+    case 'length':
+      return State.Length;
+    case 'close':
+      return State.UntilClose;
+    default:
+      return State.Idle;
+  }
+}
+
+/** What cannot become a head is refused at once: a peer that ends its lines otherwise would be waited for in vain. */
+function rejectEarly(start: Buffer): void {
+  const prefix = start.toString('latin1', 0, Math.min(start.length, PROTOCOL.length));
+  if (!PROTOCOL.startsWith(prefix)) throw new Http1Error('not HTTP/1.x');
+  for (let lf = start.indexOf(LF); lf !== -1; lf = start.indexOf(LF, lf + 1)) {
+    if (start[lf - 1] !== CR) throw new Http1Error('LF without CR');
+  }
+}
+
+const PROTOCOL = 'HTTP/1.';
+
+function requireLf(byte: number): void {
+  if (byte !== LF) throw new Http1Error('CR without LF');
+}
+
+function isControl(byte: number): boolean {
+  return (byte < 0x20 && byte !== 0x09) || byte === 0x7f;
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
