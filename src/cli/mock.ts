@@ -15,6 +15,8 @@ export const mock: Command = {
     port: { type: 'string', value: 'N', help: `port to listen on, 0 for a free one (default ${DEFAULT_PORT})` },
     host: { type: 'string', value: 'HOST', help: 'address to listen on (default 127.0.0.1)' },
     replay: { type: 'string', value: 'DIR', help: 'folder of recorded answers, for "replay" and model replay:FILE' },
+    rotate: { type: 'boolean', help: 'answer every stream with the recordings of that folder, in turn' },
+    speed: { type: 'string', value: 'N', help: 'replay recorded timing so many times as fast (default 1)' },
     scenario: { type: 'string', value: 'JSON|@FILE', help: 'scenario for requests that bring none' },
     'pace-ms': { type: 'string', value: 'N', help: 'time between two events of a stream, in milliseconds' },
     split: { type: 'string', value: 'N', help: 'cut every body into pieces of N bytes, each a write of its own' },
@@ -32,12 +34,14 @@ Some scenarios (src/mock/scenario.ts has all fields):
   {"status":429,"headers":[["retry-after","7"]],"json":{"error":{"message":"slow down"}}}
   {"events":1000,"event_bytes":200,"pace_ms":10}                      a paced stream of numbered events
   {"replay":"chat.sse","split":1}                                     a recording, byte by byte
+  {"replay":"stream-001.sse","speed":2}                               one of bve bench --record, twice as fast
   {"fault":{"kind":"reset","after_bytes":500}}                        connection reset in the middle
   {"fault":{"kind":"hang"}}  {"head_delay_ms":5000}                   no head, or a late one
   {"framing":"length_short"}  {"framing":"bad_chunk_size"}            wrong HTTP
 
 Examples:
   bve mock --replay recordings --pace-ms 20
+  bve mock --replay recordings --rotate --speed 2
   bve mock --port 0 --scenario '{"text":"Good morning"}'
   bve mock --scenario @outage.json --json-log
 `,
@@ -56,11 +60,13 @@ async function run(args: Arguments): Promise<number> {
 function optionsFrom(args: Arguments): MockOptions {
   const replayDir = textFlag(args, 'replay');
   if (replayDir !== undefined) requireFolder(replayDir);
+  if (args.flags.rotate && replayDir === undefined) throw new UsageError('--rotate needs --replay DIR');
   return {
     port: integerFlag(args, 'port', DEFAULT_PORT, 0, 65_535),
     hostname: textFlag(args, 'host') ?? '127.0.0.1',
     scenario: scenarioFrom(args),
     ...(replayDir === undefined ? {} : { replayDir }),
+    ...(args.flags.rotate ? { rotate: true } : {}),
     // Nobody asks this process for its requests, so none are kept.
     requestsMax: 0,
     ...(args.flags['json-log'] ? { onRequest: logWhenEnded } : {}),
@@ -71,17 +77,25 @@ function scenarioFrom(args: Arguments): Scenario {
   const text = textFlag(args, 'scenario');
   const paceMs = integerFlag(args, 'pace-ms', -1, 0, 3_600_000);
   const split = integerFlag(args, 'split', -1, 1, 1_073_741_824);
+  const speed = textFlag(args, 'speed');
   try {
     const given = text === undefined ? {} : parseScenarioText(text.startsWith('@') ? read(text.slice(1)) : text);
     return parseScenario({
       ...given,
       ...(paceMs < 0 ? {} : { pace_ms: paceMs }),
       ...(split < 0 ? {} : { split }),
+      ...(speed === undefined ? {} : { speed: speedFrom(speed) }),
     });
   } catch (error) {
     if (error instanceof ScenarioError) throw new UsageError(`--scenario: ${error.message}`);
     throw error;
   }
+}
+
+function speedFrom(text: string): number {
+  const speed = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(speed >= 0.001 && speed <= 1000)) throw new UsageError(`--speed takes 0.001 to 1000, not '${text}'`);
+  return speed;
 }
 
 function read(path: string): string {
@@ -104,6 +118,7 @@ function start(options: MockOptions): MockServer {
   } catch (error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
     const reason = taken ? 'the port is in use' : reasonOf(error);
+    if (error instanceof ScenarioError) throw new CommandFailure(`--replay: ${error.message}`);
     throw new CommandFailure(`cannot listen on ${options.hostname}:${options.port}: ${reason}`);
   }
 }

@@ -8,13 +8,17 @@ import { responsesEvents, responsesJson } from './api-responses.ts';
 import { type Completion, CREATED_S, completionFor, fieldsOf, PROMPT_TOKENS } from './completion.ts';
 import type { EventList } from './event-list.ts';
 import type { ReceivedRequest } from './received-request.ts';
-import type { ReplayFolder } from './replay-folder.ts';
+import type { Replay, ReplayFolder } from './replay-folder.ts';
 import type { Scenario } from './scenario.ts';
+import { ScenarioError } from './scenario-parser.ts';
+import type { Pace } from './timing.ts';
 
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly content: Uint8Array | EventList;
+  /** When its events are sent; undefined where the scenario alone says that. */
+  readonly pace?: Pace;
 }
 
 export const MODELS = ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4', 'text-embedding-3-small'] as const;
@@ -44,11 +48,22 @@ const COMPLETION_APIS: Readonly<Record<string, Api>> = {
 };
 
 function scenarioBody(scenario: Scenario, replays: ReplayFolder): Answer | undefined {
-  if (scenario.replay !== undefined) return { status: 200, ...replays.load(scenario.replay) };
+  if (scenario.replay !== undefined) return recording(scenario, replays.load(scenario.replay));
   if (scenario.json !== undefined) return json(scenario.json);
   if (scenario.body !== undefined) return bytes(Buffer.from(scenario.body), 'text/plain; charset=utf-8');
   if (scenario.body_base64 === undefined) return undefined;
   return bytes(Buffer.from(scenario.body_base64, 'base64'), 'application/octet-stream');
+}
+
+/** A recording keeps its pace unless the scenario has one, or cuts the body into pieces that the recording knows nothing of. */
+function recording(scenario: Scenario, { contentType, content, pace }: Replay): Answer {
+  const { pace_ms, split, split_at, gzip } = scenario;
+  if (scenario.pace === 'recorded' && !pace) {
+    throw new ScenarioError(`replay '${scenario.replay}' has no timing file, which pace 'recorded' needs`);
+  }
+  const own = scenario.pace ?? pace_ms ?? split ?? split_at ?? gzip;
+  const answer = { status: 200, contentType, content };
+  return pace && (own === undefined || own === 'recorded') ? { ...answer, pace } : answer;
 }
 
 function defaultAnswer(request: ReceivedRequest, scenario: Scenario): Answer {

@@ -1,7 +1,7 @@
 /**
  * Which scenario a request gets. In this order: the script of the test that runs the mock; a `mock` object in the JSON
  * body (unknown fields survive a faithful gateway, so this works from the far side of one); a model named
- * `replay:<file>`; the server's default.
+ * `replay:<file>`; the folder's recordings in turn, if the server rotates them; the server's default.
  */
 import { fieldsOf } from './completion.ts';
 import type { ReceivedRequest } from './received-request.ts';
@@ -10,14 +10,23 @@ import { parseScenario, ScenarioError } from './scenario-parser.ts';
 
 export type Script = Scenario | ((request: ReceivedRequest) => Scenario | undefined);
 
+/** The next recorded answer for a request, or undefined when none fits. */
+export type Rotation = (request: ReceivedRequest) => string | undefined;
+
 /** @throws ScenarioError */
-export function chooseScenario(request: ReceivedRequest, script: Script | undefined, standard: Scenario): Scenario {
+export function chooseScenario(
+  request: ReceivedRequest,
+  script: Script | undefined,
+  rotation: Rotation | undefined,
+  standard: Scenario,
+): Scenario {
   const scripted = typeof script === 'function' ? script(request) : script;
   if (scripted) return scripted;
   const { mock, model } = fieldsOf(request.json);
   if (mock !== undefined) return ownScenario(mock);
   if (typeof model === 'string' && model.startsWith(REPLAY)) return replayOf(model.slice(REPLAY.length), standard);
-  return standard;
+  const next = rotation?.(request);
+  return next === undefined ? standard : replayOf(next, standard);
 }
 
 const REPLAY = 'replay:';

@@ -1,12 +1,17 @@
-/** Recorded answers from one folder, each file read once. */
-import { readFileSync } from 'node:fs';
+/** Recorded answers from one folder, each file read once, and their pace where a timing file stands beside one. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EventList, splitEvents } from './event-list.ts';
 import { ScenarioError } from './scenario-parser.ts';
+import { type Pace, paceOf, parseTiming, type Timing, timingFileOf } from './timing.ts';
 
 export interface Replay {
   readonly contentType: string;
   readonly content: Uint8Array | EventList;
+  /** When its events were sent, if that was recorded. */
+  readonly pace?: Pace;
+  /** Which API it is an answer of, if that was recorded. */
+  readonly api?: Timing['api'];
 }
 
 export class ReplayFolder {
@@ -19,9 +24,28 @@ export class ReplayFolder {
     const known = this.#replays.get(name);
     if (known) return known;
     if (this.path === undefined) throw new ScenarioError(`replay '${name}': this mock has no replay folder`);
-    const replay = toReplay(name, read(join(this.path, name), name));
+    const replay = toReplay(name, read(join(this.path, name), name), this.#timing(name));
     this.#replays.set(name, replay);
     return replay;
+  }
+
+  /** Names of all recorded streams, in order. @throws ScenarioError when the folder cannot be read */
+  streams(): string[] {
+    if (this.path === undefined) return [];
+    try {
+      return readdirSync(this.path)
+        .filter((name) => name.endsWith('.sse'))
+        .sort();
+    } catch (error) {
+      throw new ScenarioError(`replay folder: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
+    }
+  }
+
+  #timing(name: string): Timing | undefined {
+    const file = timingFileOf(name);
+    const path = join(this.path!, file);
+    if (!name.endsWith('.sse') || !existsSync(path)) return undefined;
+    return parseTiming(read(path, file).toString(), file);
   }
 }
 
@@ -33,15 +57,17 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   png: 'image/png',
 };
 
-function toReplay(name: string, bytes: Uint8Array): Replay {
+function toReplay(name: string, bytes: Uint8Array, timing: Timing | undefined): Replay {
   const extension = name.slice(name.lastIndexOf('.') + 1);
   const contentType = CONTENT_TYPES[extension] ?? 'application/octet-stream';
   if (extension !== 'sse') return { contentType, content: bytes };
   const events = splitEvents(bytes);
-  return { contentType, content: { prelude: [], count: events.length, token: (i) => events[i]!, epilogue: [] } };
+  const content = { prelude: [], count: events.length, token: (i: number) => events[i]!, epilogue: [] };
+  if (!timing) return { contentType, content };
+  return { contentType, content, pace: paceOf(timing, events, timingFileOf(name)), api: timing.api };
 }
 
-function read(path: string, name: string): Uint8Array {
+function read(path: string, name: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {

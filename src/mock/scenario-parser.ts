@@ -14,6 +14,7 @@ export function parseScenario(value: unknown): Scenario {
   if (scenario.split !== undefined && scenario.split_at !== undefined) {
     throw new ScenarioError('split_at cannot be combined with split');
   }
+  if (scenario.pace === 'recorded') checkRecorded(scenario);
   return scenario;
 }
 
@@ -56,7 +57,8 @@ const CHECKS: { readonly [name in keyof Required<Scenario>]: Check } = {
   head_delay_ms: milliseconds,
   first_delay_ms: milliseconds,
   pace_ms: milliseconds,
-  pace: oneOf(['event', 'byte', 'none']),
+  pace: oneOf(['event', 'byte', 'none', 'recorded']),
+  speed: factor,
   split: integer(1, BYTES_MAX),
   split_at: list(integer(0, BYTES_MAX), 1_000_000),
   wire_split: integer(1, BYTES_MAX),
@@ -71,6 +73,13 @@ const FAULT_CHECKS: { readonly [name in keyof Required<Fault>]: Check } = {
 };
 
 const KINDS_WITH_AFTER_BYTES: readonly string[] = ['reset', 'end_early', 'silence'];
+
+/** What else says when or in which pieces the body goes out would silently win over the recording, or lose against it. */
+function checkRecorded(scenario: Scenario): void {
+  if (scenario.replay === undefined) throw new ScenarioError("pace 'recorded' needs a replay");
+  const other = (['pace_ms', 'split', 'split_at', 'gzip'] as const).find((name) => scenario[name] !== undefined);
+  if (other) throw new ScenarioError(`${other} cannot be combined with pace 'recorded'`);
+}
 
 function fault(value: unknown, field: string): unknown {
   const parsed = fieldsOf(value, field, FAULT_CHECKS) as Fault;
@@ -106,6 +115,11 @@ function integer(min: number, max: number): Check {
 function milliseconds(value: unknown, field: string): unknown {
   if (typeof value !== 'number' || !(value >= 0 && value <= HOUR_MS))
     refuse(field, `0 to ${HOUR_MS} milliseconds`, value);
+  return value;
+}
+
+function factor(value: unknown, field: string): unknown {
+  if (typeof value !== 'number' || !(value >= 0.001 && value <= 1000)) refuse(field, '0.001 to 1000', value);
   return value;
 }
 

@@ -76,7 +76,10 @@ export interface Scenario {
   readonly interim?: number;
 
   // --- body: at most one of these six; without any, what a small real server would answer
-  /** A file of the replay folder, byte for byte. `.sse` is text/event-stream and goes out event by event. */
+  /**
+   * A file of the replay folder, byte for byte. `.sse` is text/event-stream and goes out event by event, at its recorded pace
+   * if a timing file stands beside it and nothing here says otherwise.
+   */
   readonly replay?: string;
   readonly body?: string;
   readonly body_base64?: string;
@@ -113,8 +116,13 @@ export interface Scenario {
   readonly first_delay_ms?: number;
   /** Between two pieces of the body; fractions of a millisecond are kept on average. */
   readonly pace_ms?: number;
-  /** The piece that `pace_ms` counts: an event (or the piece of `split`), a single byte, or nothing. Default 'event'. */
-  readonly pace?: 'event' | 'byte' | 'none';
+  /**
+   * The piece that `pace_ms` counts: an event (or the piece of `split`), a single byte, or nothing. Default 'event'. `recorded`
+   * sends head and events of a `replay` when its timing file says, and is the default for a replay that has one.
+   */
+  readonly pace?: 'event' | 'byte' | 'none' | 'recorded';
+  /** The recorded pace, so many times as fast. Default 1. */
+  readonly speed?: number;
 
   // --- pieces: each is a write of its own (and a chunk of its own), and the event loop turns before the next one
   /** Cuts the body every n bytes. */

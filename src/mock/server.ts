@@ -3,10 +3,11 @@
  * behaves like a small OpenAI-compatible server for everybody who scripts nothing. One thread, no per-stream timers.
  */
 import { answerTo } from './answers.ts';
-import { chooseScenario, type Script } from './choose-scenario.ts';
+import { chooseScenario, type Rotation, type Script } from './choose-scenario.ts';
 import { Connection, type ConnectionServer, type MockSocket } from './connection.ts';
 import { type ReceivedRequest, type RecordedRequest, RequestLog } from './received-request.ts';
 import { ReplayFolder } from './replay-folder.ts';
+import { rotationOf } from './rotation.ts';
 import type { Scenario } from './scenario.ts';
 import { parseScenario } from './scenario-parser.ts';
 import { Ticker } from './ticker.ts';
@@ -18,6 +19,8 @@ export interface MockOptions {
   readonly hostname?: string;
   /** Where `replay` looks for files. */
   readonly replayDir?: string;
+  /** Every stream that names no scenario is answered by the folder's recordings in turn. */
+  readonly rotate?: boolean;
   /** For requests that name none. */
   readonly scenario?: Scenario;
   /** How many requests are remembered; 0 records nothing, for load tests. Default 10,000. */
@@ -59,6 +62,7 @@ class Mock implements MockServer, ConnectionServer {
   readonly #hostname: string;
   readonly #log: RequestLog;
   readonly #replays: ReplayFolder;
+  readonly #rotation: Rotation | undefined;
   readonly #standard: Scenario;
   readonly #onRequest: ((request: ReceivedRequest) => void) | undefined;
   readonly #connections = new Set<Connection>();
@@ -72,6 +76,7 @@ class Mock implements MockServer, ConnectionServer {
     this.#hostname = options.hostname ?? '127.0.0.1';
     this.#log = new RequestLog(options.requestsMax ?? 10_000);
     this.#replays = new ReplayFolder(options.replayDir);
+    this.#rotation = options.rotate ? rotationOf(this.#replays) : undefined;
     this.#onRequest = options.onRequest;
     this.#listener = this.#listen(options.port ?? 0);
     this.port = this.#listener.port;
@@ -125,7 +130,7 @@ class Mock implements MockServer, ConnectionServer {
   }
 
   choose(request: RecordedRequest) {
-    const scenario = chooseScenario(request, this.#script, this.#standard);
+    const scenario = chooseScenario(request, this.#script, this.#rotation, this.#standard);
     return { scenario, answer: answerTo(request, scenario, this.#replays) };
   }
 

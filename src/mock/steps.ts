@@ -52,6 +52,9 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
     yield TURN;
   }
   if (scenario.head_delay_ms) yield scenario.head_delay_ms;
+  const recorded = answer.pace;
+  const speed = scenario.speed ?? 1;
+  if (recorded && recorded.headMs > 0) yield recorded.headMs / speed;
 
   const wire = new WireFormat(scenario.framing ?? (isEventList(answer.content) ? 'chunked' : 'length'));
   const keeps = keepAlive && !wire.closes;
@@ -73,11 +76,21 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
     yield scenario.first_delay_ms || TURN;
   }
   let sent = 0;
+  let atMs = recorded?.headMs ?? 0;
   for (const make of breaksOff ? firstBytes(body.pieces, scenario.fault?.after_bytes ?? 0) : body.pieces) {
-    if (sent++ > 0 && (paceMs > 0 || separate)) {
+    if (recorded) {
+      // Behind the last recorded event (one was sent twice) time stands still.
+      const dueMs = recorded.eventsMs[sent] ?? atMs;
+      if (dueMs > atMs) {
+        if (batch.bytes > 0) yield batch.take();
+        yield (dueMs - atMs) / speed;
+      }
+      atMs = dueMs;
+    } else if (sent > 0 && (paceMs > 0 || separate)) {
       yield batch.take();
       yield paceMs || TURN;
     }
+    sent++;
     batch.piece(make(), wire);
     if (batch.bytes >= BATCH_BYTES) yield batch.take();
   }

@@ -18,6 +18,12 @@ export const BVE: readonly string[] = process.env.BVE_BIN
 /** Cutting what is in flight and writing the last records takes a second at most. */
 const STOPS_WITHIN_MS = 4000;
 
+/** Nothing of the machine's own but where to find programs; and no cache, which without a HOME would be written to the checkout. */
+export const BARE_ENV: Readonly<Record<string, string>> = {
+  PATH: process.env.PATH ?? '',
+  BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0',
+};
+
 export const PEPPER = 'test-pepper-0123456789';
 export const FUELIX_KEY = 'fx-the-real-key';
 
@@ -57,12 +63,14 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'bve-test-'));
   const databaseUrl = `sqlite://${join(folder, 'bve.db')}`;
   const env: Record<string, string> = {
-    PATH: process.env.PATH ?? '',
+    ...BARE_ENV,
     HOST: '127.0.0.1',
     PORT: '0',
     FUELIX_BASE_URL: options.upstreamUrl,
     FUELIX_API_KEY: FUELIX_KEY,
     API_KEY_PEPPER: PEPPER,
+    // Dozens of gateways are started in a run of the tests, and none of them is in a hurry.
+    WARM_UP_REQUESTS: '0',
     DATABASE_URL: databaseUrl,
     // The whole suite can be run against either client.
     ...(process.env.UPSTREAM_CLIENT ? { UPSTREAM_CLIENT: process.env.UPSTREAM_CLIENT } : {}),
@@ -120,7 +128,8 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
       clearTimeout(cut);
       clearTimeout(kill);
       if (!options.folder) rmSync(folder, { recursive: true, force: true });
-      if (child.signalCode === 'SIGKILL' && !killed) throw new Error(`the gateway did not stop: ${output().slice(-2000)}`);
+      if (child.signalCode === 'SIGKILL' && !killed)
+        throw new Error(`the gateway did not stop: ${output().slice(-2000)}`);
     },
   };
 }
@@ -138,7 +147,7 @@ export async function runBve(
   cwd?: string,
 ): Promise<Ran> {
   const child = Bun.spawn([...BVE, ...args], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...BARE_ENV, ...env },
     stdout: 'pipe',
     stderr: 'pipe',
     ...(cwd ? { cwd } : {}),

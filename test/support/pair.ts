@@ -2,7 +2,7 @@
  * What most gateway tests need: one gateway process in front of one scripted upstream, for a whole `describe` (or file).
  * Call it where hooks may be registered. The mock is reset before each test; the gateway must not have logged a bug.
  */
-import { afterAll, beforeAll, beforeEach, expect } from 'bun:test';
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout } from 'bun:test';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
 import type { StoredUsageRecord } from '../../src/store/usage-record.ts';
 import { eventually } from './eventually.ts';
@@ -37,29 +37,46 @@ export const STREAM = { model: 'm', stream: true, messages: [] } as const;
 export const PLAIN = { model: 'm', messages: [] } as const;
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+/** Bun's own five seconds are too few on a busy machine. */
+export const TEST_TIMEOUT_MS = 30_000;
+
 export function pair(options: PairOptions = {}): Pair {
-  let mock: MockServer;
-  let gateway: GatewayProcess;
+  setDefaultTimeout(TEST_TIMEOUT_MS);
+  let started: Pair & AsyncDisposable;
   beforeAll(async () => {
-    mock = startMock({ port: 0, requestsMax: options.requestsMax ?? 1000 });
-    gateway = await startGatewayProcess({ upstreamUrl: mock.url, env: { LOG_LEVEL: 'warn', ...options.env } });
+    started = await startPair(options);
   });
-  beforeEach(() => mock.reset());
+  beforeEach(() => started.mock.reset());
   afterAll(async () => {
-    const bugs = gateway.output().match(/.*(internal error|unhandled|panic).*/gi);
-    await gateway.stop();
-    await mock.stop();
+    const bugs = started.gateway.output().match(/.*(internal error|unhandled|panic).*/gi);
+    await started[Symbol.asyncDispose]();
     expect(bugs?.slice(0, 3) ?? []).toEqual([]);
   });
   return {
     get mock() {
-      return mock;
+      return started.mock;
     },
     get gateway() {
-      return gateway;
+      return started.gateway;
     },
+    call: (call) => started.call(call),
+    recordOf: (requestId) => started.recordOf(requestId),
+  };
+}
+
+/** For a single test: `await using p = await startPair(…)`. */
+export async function startPair(options: PairOptions = {}): Promise<Pair & AsyncDisposable> {
+  const mock = startMock({ port: 0, requestsMax: options.requestsMax ?? 1000 });
+  const gateway = await startGatewayProcess({ upstreamUrl: mock.url, env: { LOG_LEVEL: 'warn', ...options.env } });
+  return {
+    mock,
+    gateway,
     call: (call = {}) => rawRequest(gateway.port, callOf(gateway.key, call)),
     recordOf: (requestId) => recordOf(gateway, requestId),
+    [Symbol.asyncDispose]: async () => {
+      await gateway.stop();
+      await mock.stop();
+    },
   };
 }
 
@@ -78,7 +95,7 @@ export function callOf(key: string, { method, path = CHAT, headers, body }: Call
   };
 }
 
-export function recordOf(gateway: GatewayProcess, requestId: string): Promise<StoredUsageRecord> {
+function recordOf(gateway: GatewayProcess, requestId: string): Promise<StoredUsageRecord> {
   return eventually(
     async () => {
       const records = (await gateway.usage()).filter((record) => record.requestId === requestId);

@@ -13,7 +13,11 @@ export function headText({ path, headers }: UploadHead): string {
 }
 
 /** Sends a head and the start of a body, and keeps the connection open for the rest. */
-export async function beginUpload(port: number, head: UploadHead, start = ''): Promise<{ socket: Socket; answer: Promise<RawAnswer> }> {
+export async function beginUpload(
+  port: number,
+  head: UploadHead,
+  start = '',
+): Promise<{ socket: Socket; answer: Promise<RawAnswer> }> {
   const socket = await connectTo(port);
   socket.on('error', () => {});
   const answer = readAnswer(socket);

@@ -1,0 +1,237 @@
+/**
+ * One keep-alive connection: a request out, an answer in, one stream at a time, and what a slow or leaving client does to
+ * its socket. A connection that broke, or whose answer was wrong, is never used again.
+ */
+import { nowUs } from './clock.ts';
+import { FramingError, ResponseDecoder } from './response-decoder.ts';
+import type { ErrorKind, LoadStream } from './stream.ts';
+import { serverNameOf, type Target } from './target.ts';
+
+export interface ConnectionHost {
+  /** Called for every callback of a socket: the harness had something to do. */
+  active(): void;
+  /** The stream has ended; its connection was released or is gone already. */
+  finished(stream: LoadStream): void;
+  /** Free for the next stream. */
+  released(connection: Connection): void;
+  gone(connection: Connection): void;
+  /** A reused connection was closed before the first byte of an answer: the stream wants a fresh one. */
+  retry(stream: LoadStream): void;
+  /** How long a slow reader pauses after a read; 0 when it shall hurry. */
+  slowPauseMs(): number;
+}
+
+export interface ConnectOptions {
+  readonly target: Target;
+  readonly insecure: boolean;
+  /** Certificates to trust in place of the system's. */
+  readonly ca: string | undefined;
+}
+
+export class Connection {
+  readonly #host: ConnectionHost;
+  readonly #decoder = new ResponseDecoder();
+  #socket: Bun.Socket<Connection> | undefined;
+  #stream: LoadStream | undefined;
+  /** The part of a request that the kernel has not taken yet. */
+  #unsent: Buffer | undefined;
+  #answers = 0;
+  #dead = false;
+  #tls = false;
+  #insecure = false;
+  #pause: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(host: ConnectionHost) {
+    this.#host = host;
+  }
+
+  get usable(): boolean {
+    return !this.#dead;
+  }
+
+  /** Opens the connection for a first stream. What fails is told to that stream. */
+  connect({ target, insecure, ca }: ConnectOptions, stream: LoadStream): void {
+    this.#stream = stream;
+    this.#tls = target.tls;
+    this.#insecure = insecure;
+    const serverName = serverNameOf(target);
+    const tls = { rejectUnauthorized: !insecure, ...(serverName ? { serverName } : {}), ...(ca ? { ca } : {}) };
+    Bun.connect<Connection>({
+      hostname: target.hostname,
+      port: target.port,
+      socket: HANDLERS,
+      data: this,
+      ...(target.tls ? { tls } : {}),
+    }).catch(() => {
+      // connectError has told it.
+    });
+  }
+
+  start(stream: LoadStream): void {
+    this.#stream = stream;
+    this.#send();
+  }
+
+  /** The stream failed for a reason that the connection does not know of. */
+  abort(kind: ErrorKind, message: string): void {
+    this.#stream?.fail(kind, message);
+    this.#die('failed');
+  }
+
+  /** The run is over. */
+  interrupt(): void {
+    this.#die('interrupted');
+  }
+
+  opened(socket: Bun.Socket<Connection>): void {
+    this.#host.active();
+    this.#socket = socket;
+    if (this.#dead) {
+      socket.terminate();
+      return;
+    }
+    socket.setNoDelay(true);
+    if (!this.#tls) this.#send();
+  }
+
+  handshaken(trusted: boolean, error: Error | null): void {
+    this.#host.active();
+    if (this.#dead) return;
+    // Bun reports a certificate that it was told not to mind, too.
+    const { code } = (error ?? {}) as NodeJS.ErrnoException;
+    if (trusted || (this.#insecure && error && !NO_TLS_CODES.includes(code ?? ''))) this.#send();
+    else this.abort('tls', error?.message || 'the TLS handshake failed');
+  }
+
+  failedToConnect(error: Error): void {
+    this.#host.active();
+    this.abort('connect', connectText(error));
+  }
+
+  drained(): void {
+    this.#host.active();
+    if (this.#unsent && !this.#dead) this.#write(this.#unsent);
+  }
+
+  received(bytes: Buffer): void {
+    this.#host.active();
+    const stream = this.#stream;
+    if (this.#dead) return;
+    if (!stream) {
+      // Nobody asked for this: the connection cannot be trusted with another request.
+      this.#die('failed');
+      return;
+    }
+    stream.arrivedAt(nowUs());
+    try {
+      const taken = this.#decoder.push(bytes, stream);
+      if (this.#decoder.done && taken < bytes.length) stream.fail('framing', 'bytes follow the end of the body');
+    } catch (error) {
+      if (!(error instanceof FramingError)) throw error;
+      stream.fail('framing', error.message);
+    }
+    if (stream.leaving) this.#die('abandoned');
+    else if (stream.failure) this.#die('failed');
+    else if (this.#decoder.done) this.#answered(stream);
+    else if (stream.options.behaviour === 'slow') this.#readSlowly();
+  }
+
+  closed(error: Error | undefined): void {
+    this.#host.active();
+    const stream = this.#stream;
+    if (this.#dead) return;
+    if (!stream) {
+      this.#die('failed');
+      return;
+    }
+    if (this.#decoder.endOfConnection()) {
+      this.#answered(stream);
+      return;
+    }
+    if (!this.#decoder.started && this.#answers > 0 && stream.attempts === 1) {
+      this.#stream = undefined;
+      this.#die('failed');
+      this.#host.retry(stream);
+      return;
+    }
+    if (error) stream.fail('reset', `the connection broke: ${(error as NodeJS.ErrnoException).code ?? error.message}`);
+    else stream.cutOff();
+    this.#die('failed');
+  }
+
+  #send(): void {
+    const stream = this.#stream!;
+    stream.attempts++;
+    stream.sentUs = nowUs();
+    stream.progressUs = stream.sentUs;
+    this.#write(stream.options.request);
+  }
+
+  #write(bytes: Buffer): void {
+    const taken = Math.max(0, this.#socket!.write(bytes));
+    this.#unsent = taken < bytes.length ? bytes.subarray(taken) : undefined;
+  }
+
+  #answered(stream: LoadStream): void {
+    stream.answered();
+    this.#answers++;
+    const reusable = this.#decoder.keepAlive && this.#unsent === undefined;
+    if (!reusable) {
+      this.#die(stream.failure ? 'failed' : 'complete');
+      return;
+    }
+    stream.ending = stream.failure ? 'failed' : 'complete';
+    this.#stream = undefined;
+    this.#decoder.reset();
+    this.#host.released(this);
+    this.#host.finished(stream);
+  }
+
+  #readSlowly(): void {
+    const pauseMs = this.#host.slowPauseMs();
+    if (pauseMs === 0) return;
+    this.#socket?.pause();
+    this.#pause = setTimeout(() => {
+      // Waiting was our own idea: it is no sign that the target is slow.
+      if (this.#stream) this.#stream.progressUs = nowUs();
+      this.#socket?.resume();
+    }, pauseMs);
+  }
+
+  #die(ending: NonNullable<LoadStream['ending']>): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    clearTimeout(this.#pause);
+    // RST where bytes may still be under way: that is what the close of a client with unread bytes looks like.
+    if (ending === 'complete') this.#socket?.end();
+    else this.#socket?.terminate();
+    this.#host.gone(this);
+    const stream = this.#stream;
+    this.#stream = undefined;
+    if (!stream) return;
+    stream.ending = ending;
+    this.#host.finished(stream);
+  }
+}
+
+/** Handshakes that never came to a certificate. */
+const NO_TLS_CODES = ['EPROTO', 'ECONNRESET'];
+
+/** Shared by all sockets: a connection finds itself in `data`. */
+const HANDLERS: Bun.SocketHandler<Connection> = {
+  open: (socket) => socket.data.opened(socket),
+  handshake: (socket, trusted, error) => socket.data.handshaken(trusted, error),
+  data: (socket, bytes) => socket.data.received(bytes),
+  drain: (socket) => socket.data.drained(),
+  close: (socket, error) => socket.data.closed(error),
+  connectError: (socket, error) => socket.data.failedToConnect(error),
+  // `close` follows.
+  error: () => {},
+};
+
+function connectText(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ECONNREFUSED') return 'connection refused: nothing listens there';
+  if (code === 'ENOTFOUND') return 'the host name is not known';
+  return code ? `cannot connect: ${code}` : `cannot connect: ${error.message}`;
+}

@@ -1,0 +1,89 @@
+/**
+ * How busy the harness itself is: lateness of a probe timer, processor time without the part that was spent waiting
+ * actively, and from both the sentence that says when the figures measure the harness instead of the target.
+ */
+import { nowUs } from './clock.ts';
+import { Reservoir } from './reservoir.ts';
+
+/** An idle turn takes 1.5 to 3 µs of processor time; what looks longer was spent waiting for a processor. */
+const IDLE_TURN_US_MAX = 10;
+
+/** The processor share and the lag from which the harness counts as the bottleneck. */
+export const CPU_SHARE_MAX = 0.85;
+export const LAG_P99_MAX_US = 10_000;
+
+const PROBE_MS = 10;
+
+export class OwnLoad {
+  /** How late the probe ran. Timers of Bun are up to 1 ms late on an idle machine: that much is its noise. */
+  readonly lagUs = new Reservoir();
+  /** Counts callbacks that had something to do; whoever spins learns from it whether a turn was idle. */
+  activity = 0;
+  #spunUs = 0;
+  #turnUs = 0;
+  #turnActivity = 0;
+  #startedUs = 0;
+  #cpuAtStart = process.cpuUsage();
+  #probe: ReturnType<typeof setTimeout> | undefined;
+  #probeDueUs = 0;
+
+  start(): void {
+    this.#startedUs = nowUs();
+    this.#cpuAtStart = process.cpuUsage();
+    this.#arm();
+  }
+
+  stop(): void {
+    clearTimeout(this.#probe);
+  }
+
+  /** Forgets what was measured so far: the end of the warm-up. */
+  restart(): void {
+    this.lagUs.clear();
+    this.#spunUs = 0;
+    this.#startedUs = nowUs();
+    this.#cpuAtStart = process.cpuUsage();
+  }
+
+  /** The lag of the last probe, for the progress line. */
+  lastLagUs = 0;
+
+  /** A turn of active waiting begins. */
+  spinStarts(atUs: number): void {
+    this.#turnUs = atUs;
+    this.#turnActivity = this.activity;
+  }
+
+  /** A turn of active waiting ends and the next one begins; only idle ones count as waiting. */
+  spun(atUs: number): void {
+    if (this.activity === this.#turnActivity) this.#spunUs += Math.min(IDLE_TURN_US_MAX, atUs - this.#turnUs);
+    this.spinStarts(atUs);
+  }
+
+  /** Processor time as a share of one core, without active waiting. */
+  cpuShare(): number {
+    const elapsedUs = nowUs() - this.#startedUs;
+    const { user, system } = process.cpuUsage(this.#cpuAtStart);
+    return elapsedUs <= 0 ? 0 : Math.max(0, user + system - this.#spunUs) / elapsedUs;
+  }
+
+  #arm(): void {
+    this.#probeDueUs = nowUs() + PROBE_MS * 1000;
+    this.#probe = setTimeout(this.#probed, PROBE_MS);
+  }
+
+  #probed = (): void => {
+    // Bun's timers may fire a fraction of a millisecond early.
+    this.lastLagUs = Math.max(0, nowUs() - this.#probeDueUs);
+    this.lagUs.add(this.lastLagUs);
+    this.#arm();
+  };
+}
+
+/** Why the harness may be the bottleneck; empty when it is not. */
+export function bottlenecks(cpuShare: number, lagP99Us: number): string[] {
+  const reasons: string[] = [];
+  if (cpuShare >= CPU_SHARE_MAX) reasons.push(`its processor share is ${Math.round(cpuShare * 100)}% of a core`);
+  if (lagP99Us >= LAG_P99_MAX_US) reasons.push(`its event loop lag p99 is ${(lagP99Us / 1000).toFixed(1)} ms`);
+  return reasons;
+}

@@ -1,0 +1,199 @@
+/**
+ * One stream of the load, from the moment it was due to the one word that says how it ended. Times are microseconds on the
+ * clock of nowUs; latency counts from `scheduledUs`, however late the harness or the network made the request leave.
+ */
+import { EventReader, type StreamCustom } from './event-reader.ts';
+import type { StreamRecording } from './recorder.ts';
+import type { ResponseHead, ResponseSink } from './response-decoder.ts';
+
+/** What the client does: reads as fast as it can, pauses after every read, or leaves half-way. */
+export type Behaviour = 'read' | 'slow' | 'abandon';
+
+/**
+ * connect: no connection, or none in time; tls: the certificate or the handshake; reset: the connection broke; timeout: no
+ * byte for too long; http_NNN: that status; framing: wrong HTTP; not_sse: another kind of answer; bad_sse: events that are
+ * neither JSON nor [DONE]; stream_error: an error event; truncated: the answer ended, but no terminal event came;
+ * unfinished: still open when the time to drain was over.
+ */
+export type ErrorKind =
+  | 'connect'
+  | 'tls'
+  | 'reset'
+  | 'timeout'
+  | `http_${number}`
+  | 'framing'
+  | 'not_sse'
+  | 'bad_sse'
+  | 'stream_error'
+  | 'truncated'
+  | 'unfinished';
+
+export interface Failure {
+  readonly kind: ErrorKind;
+  readonly message: string;
+}
+
+export type Ending = 'complete' | 'failed' | 'abandoned' | 'interrupted';
+
+export interface StreamOptions {
+  readonly scheduledUs: number;
+  /** False during the warm-up. */
+  readonly measured: boolean;
+  readonly behaviour: Behaviour;
+  /** For `abandon`: leaves after so many events. */
+  readonly eventsMax: number;
+  readonly request: Buffer;
+  readonly custom: StreamCustom;
+  readonly hashed: boolean;
+  /** Told of every event but the first: the time since the one before it, and how much that differs from the last gap. */
+  readonly onGap: ((gapUs: number, jitterUs: number | undefined) => void) | undefined;
+  /** The time of each event is kept, for a plot. */
+  readonly sampled: boolean;
+  readonly recording: StreamRecording | undefined;
+}
+
+const SAMPLED_EVENTS_MAX = 2_000;
+const ERROR_BODY_BYTES_MAX = 4_096;
+
+export class LoadStream implements ResponseSink {
+  /** The request was given to the socket. */
+  sentUs = 0;
+  headUs = 0;
+  /** The first byte of the body of a good answer. */
+  firstByteUs = 0;
+  firstEventUs = 0;
+  endUs = 0;
+  /** The last sign of life; timeouts count from it. */
+  progressUs: number;
+  bytes = 0;
+  /** So many connections were tried: a reused one may turn out to be closed already. */
+  attempts = 0;
+  status = 0;
+  ending: Ending | undefined;
+  failure: Failure | undefined;
+  /** Half-way: the connection is to be closed. */
+  leaving = false;
+  readonly eventTimesUs: number[] | undefined;
+  readonly events: EventReader;
+  readonly #hash: Bun.CryptoHasher | undefined;
+  #lastEventUs = 0;
+  #lastGapUs = -1;
+  #atUs = 0;
+  #errorBody: Buffer[] | undefined;
+  #errorBytes = 0;
+
+  constructor(
+    readonly options: StreamOptions,
+    startedUs: number,
+  ) {
+    this.progressUs = startedUs;
+    this.events = new EventReader(options.custom, this.#onEvent);
+    this.eventTimesUs = options.sampled ? [] : undefined;
+    this.#hash = options.hashed ? new Bun.CryptoHasher('sha256') : undefined;
+  }
+
+  /** What arrives from now on counts as arrived at this time. */
+  arrivedAt(atUs: number): void {
+    this.#atUs = atUs;
+    this.progressUs = atUs;
+  }
+
+  head(head: ResponseHead): void {
+    this.headUs = this.#atUs;
+    this.status = head.status;
+    if (head.status < 200 || head.status > 299) {
+      this.#errorBody = [];
+    } else if (head.contentType !== 'text/event-stream') {
+      this.fail('not_sse', `the answer is ${head.contentType || 'of no stated type'}, not text/event-stream`);
+    } else if (head.contentEncoding !== '' && head.contentEncoding !== 'identity') {
+      this.fail('not_sse', `the answer is compressed (${head.contentEncoding}), although that was not accepted`);
+    }
+  }
+
+  body(bytes: Buffer): void {
+    if (this.failure || this.leaving) return;
+    if (this.#errorBody) {
+      if (this.#errorBytes < ERROR_BODY_BYTES_MAX) this.#errorBody.push(Buffer.from(bytes));
+      this.#errorBytes += bytes.length;
+      return;
+    }
+    if (this.firstByteUs === 0) this.firstByteUs = this.#atUs;
+    this.bytes += bytes.length;
+    this.#hash?.update(bytes);
+    this.options.recording?.add(this.#atUs, bytes);
+    this.events.push(bytes, this.#atUs);
+  }
+
+  /** The first thing that went wrong is what counts. */
+  fail(kind: ErrorKind, message: string): void {
+    this.failure ??= { kind, message };
+  }
+
+  /** The answer has come to its proper end. */
+  answered(): void {
+    if (this.#errorBody) {
+      this.fail(`http_${this.status}`, `${this.status} ${errorText(Buffer.concat(this.#errorBody))}`.trimEnd());
+    } else this.#judge('the answer ended without [DONE] or another terminal event');
+  }
+
+  /** The connection ended in the middle of the answer, without an error. */
+  cutOff(): void {
+    if (this.headUs === 0) this.fail('reset', 'the connection was closed before the head of an answer');
+    else if (this.#errorBody) this.answered();
+    else this.#judge('the connection was closed in the middle of the answer');
+    // All events came, and only the end of the HTTP body is missing.
+    this.fail('framing', 'the connection was closed before the end of the body');
+  }
+
+  /** An answer with events was begun, and its terminal event is missing, for whatever reason. */
+  get truncated(): boolean {
+    return this.ending === 'failed' && this.status >= 200 && this.status <= 299 && this.#streams && !this.sawTerminal;
+  }
+
+  get sawTerminal(): boolean {
+    return this.events.sawTerminal;
+  }
+
+  /** Of a whole body, when asked for. */
+  hash(): string | undefined {
+    return this.#hash?.digest('hex');
+  }
+
+  get #streams(): boolean {
+    return this.failure?.kind !== 'not_sse';
+  }
+
+  #judge(whenTruncated: string): void {
+    this.events.finish();
+    const { errorMessage, complaint, sawTerminal } = this.events;
+    if (errorMessage !== undefined) this.fail('stream_error', errorMessage);
+    if (complaint !== undefined) this.fail('bad_sse', complaint);
+    if (!sawTerminal) this.fail('truncated', whenTruncated);
+  }
+
+  #onEvent = (atUs: number): void => {
+    const { options } = this;
+    if (this.eventTimesUs && this.eventTimesUs.length < SAMPLED_EVENTS_MAX) this.eventTimesUs.push(atUs);
+    if (this.firstEventUs === 0) this.firstEventUs = atUs;
+    else if (options.onGap) {
+      const gapUs = atUs - this.#lastEventUs;
+      options.onGap(gapUs, this.#lastGapUs < 0 ? undefined : Math.abs(gapUs - this.#lastGapUs));
+      this.#lastGapUs = gapUs;
+    }
+    this.#lastEventUs = atUs;
+    if (options.behaviour === 'abandon' && this.events.events >= options.eventsMax) this.leaving = true;
+  };
+}
+
+/** The message of an OpenAI error envelope, or the beginning of whatever it is instead. */
+function errorText(body: Buffer): string {
+  const text = body.toString('utf8');
+  try {
+    const { error } = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } };
+    const parts = [error?.code, error?.message].filter((part) => typeof part === 'string');
+    if (parts.length > 0) return parts.join(': ').slice(0, 300);
+  } catch {
+    // Not JSON: a proxy's HTML page, mostly.
+  }
+  return text.replace(/\s+/g, ' ').slice(0, 120);
+}

@@ -1,0 +1,76 @@
+/** Where the load goes: a URL and a path made into what a socket and a request head need. */
+import { isIP } from 'node:net';
+
+/** The URL or the path is wrong; the message says how. */
+export class TargetError extends Error {
+  override name = 'TargetError';
+}
+
+/** Which API a path belongs to: it decides what a body looks like that nobody gave. */
+export type Api = 'chat' | 'responses' | 'messages';
+
+export interface Target {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** The `host` header. */
+  readonly host: string;
+  /** With the query, if any. */
+  readonly path: string;
+  readonly api: Api;
+  /** Fit for reports: without query and credentials. */
+  readonly label: string;
+}
+
+export const DEFAULT_PATH = '/v1/chat/completions';
+
+/**
+ * A URL that already names an endpoint is taken as it is; otherwise the path is appended, and `/v1` is not doubled:
+ * `http://host`, `http://host/v1` and `http://host/v1/chat/completions` mean the same.
+ * @throws TargetError
+ */
+export function targetOf(text: string, path?: string): Target {
+  const url = parseUrl(text);
+  if (path !== undefined && !/^\/[!-~]*$/.test(path))
+    throw new TargetError(`the path must begin with /, not '${path}'`);
+  if (url.username !== '' || url.password !== '')
+    throw new TargetError('a URL with credentials is not taken; use --key');
+  const tls = url.protocol === 'https:';
+  const full = joined(url, path);
+  const pathname = full.split('?', 1)[0]!;
+  const bare = url.hostname.replace(/^\[|\]$/g, '');
+  return {
+    hostname: bare,
+    port: url.port === '' ? (tls ? 443 : 80) : Number(url.port),
+    tls,
+    host: url.host,
+    path: full,
+    api: pathname.endsWith('/responses') ? 'responses' : pathname.endsWith('/messages') ? 'messages' : 'chat',
+    label: `${url.protocol}//${url.host}${pathname}`,
+  };
+}
+
+/** The name to be told to and proved by a TLS server; none for an address. */
+export function serverNameOf(target: Target): string | undefined {
+  return isIP(target.hostname) ? undefined : target.hostname;
+}
+
+function parseUrl(text: string): URL {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new TargetError(`'${text}' is no URL; it looks like http://127.0.0.1:8080`);
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new TargetError(`'${text}' is no http or https URL`);
+  }
+  return url;
+}
+
+function joined(url: URL, path: string | undefined): string {
+  const base = url.pathname.replace(/\/+$/, '');
+  if (path === undefined && /\/(completions|responses|messages)$/.test(base)) return base + url.search;
+  const end = path ?? DEFAULT_PATH;
+  return (/\/v\d+$/.test(base) ? base + end.replace(/^\/v\d+(?=\/)/, '') : base + end) + url.search;
+}

@@ -1,0 +1,97 @@
+/** The pieces of the data plane that are worth timing alone: what every event and every request passes through. */
+
+import { clientHeaders, upstreamHeaders } from '../../src/gateway/headers.ts';
+import { Meter } from '../../src/gateway/meter.ts';
+import { SseScanner } from '../../src/gateway/sse.ts';
+import { CachedKeyDirectory } from '../../src/keys/directory.ts';
+import { createKey, hashKey, isKeyForm } from '../../src/keys/key.ts';
+
+export interface MicroCase {
+  readonly name: string;
+  /** What one operation is. */
+  readonly per: string;
+  /** Does one operation; the returned number keeps the work from being optimised away. */
+  readonly run: () => number;
+}
+
+const EVENTS_PER_READ = 64;
+const PEPPER = 'pepper-of-the-bench';
+
+export async function microCases(): Promise<readonly MicroCase[]> {
+  return [...scannerCases(), ...headerCases(), ...(await keyCases())];
+}
+
+function scannerCases(): MicroCase[] {
+  const event = Buffer.from(
+    `data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1716288000,"model":"gpt-4o","choices":[{"index":0,"delta":{"content":" token"},"finish_reason":null}],"usage":null}\n\n`,
+  );
+  const read = Buffer.concat(Array.from({ length: EVENTS_PER_READ }, () => event));
+  let ended = 0;
+  const scanner = new SseScanner({ data: () => {}, end: () => ended++ });
+  const single = new Meter('chat', 'sse');
+  const merged = new Meter('chat', 'sse');
+  const big = Buffer.from(`data: {"delta":"${'x'.repeat(65_536)}"}\n\n`);
+  const bigMeter = new Meter('chat', 'sse');
+  return [
+    { name: 'sse scanner, an event per read', per: 'event', run: () => scanner.push(event, 0, false) + ended },
+    { name: `sse scanner, ${EVENTS_PER_READ} events per read`, per: 'read', run: () => scanner.push(read, 0, false) },
+    { name: 'meter, an event per read', per: 'event', run: () => pushed(single, event) },
+    { name: `meter, ${EVENTS_PER_READ} events per read`, per: 'read', run: () => pushed(merged, read) },
+    { name: 'meter, an event of 64 kB', per: 'event', run: () => pushed(bigMeter, big) },
+  ];
+}
+
+function headerCases(): MicroCase[] {
+  const fromClient = new Headers({
+    'content-type': 'application/json',
+    accept: 'text/event-stream',
+    authorization: 'Bearer sk-bve-x',
+    'user-agent': 'OpenAI/JS',
+    'x-stainless-lang': 'js',
+    'x-request-id': 'bench-1',
+    cookie: 'a=b',
+  });
+  const fromUpstream = new Headers({
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache',
+    'x-request-id': 'req_1',
+    'openai-organization': 'org',
+    'set-cookie': 'a=b',
+    server: 'upstream',
+    via: '1.1 x',
+  });
+  return [
+    {
+      name: 'header filter, client to upstream',
+      per: 'request',
+      run: () => upstreamHeaders(fromClient, 'fx-bench', 'bve/bench').length,
+    },
+    {
+      name: 'header filter, upstream to client',
+      per: 'request',
+      run: () => (clientHeaders(fromUpstream, 1).has('server') ? 1 : 0),
+    },
+  ];
+}
+
+async function keyCases(): Promise<MicroCase[]> {
+  const { key, secret } = createKey({ name: 'bench' }, 0);
+  // The clock stands still, so that no entry grows stale and only the cache is timed.
+  const source = { findKeyByHash: async () => ({ key, secretExpiresAt: null }) };
+  const directory = new CachedKeyDirectory(source, PEPPER, { now: () => 0 });
+  await directory.lookup(secret);
+  return [
+    { name: 'key form', per: 'request', run: () => (isKeyForm(secret) ? 1 : 0) },
+    { name: 'key hash', per: 'request', run: () => hashKey(secret, PEPPER).length },
+    {
+      name: 'key directory, cached lookup',
+      per: 'request',
+      run: () => (directory.lookup(secret) instanceof Promise ? 1 : 0),
+    },
+  ];
+}
+
+function pushed(meter: Meter, bytes: Uint8Array): number {
+  meter.push(bytes);
+  return meter.bytes;
+}

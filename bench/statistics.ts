@@ -1,0 +1,112 @@
+/**
+ * The arithmetic of measurements: distributions, medians, paired ratios and how sure one can be of them.
+ * Pure and deterministic: the bootstrap draws from a seeded generator, so the same data gives the same interval.
+ */
+
+export interface Distribution {
+  readonly count: number;
+  readonly min: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+  readonly mean: number;
+}
+
+/** One measurement of each side, taken next to each other in time: [reference, candidate]. */
+export type Pair = readonly [reference: number, candidate: number];
+
+export interface Interval {
+  /** The median of candidate / reference. */
+  readonly ratio: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface BootstrapOptions {
+  readonly seed?: number;
+  readonly resamples?: number;
+  /** Share of intervals that hold the true ratio, 0 to 1. Default 0.95. */
+  readonly confidence?: number;
+}
+
+/** All zeros, with count 0, for no values at all. The values stay as they are. */
+export function distribution(values: Float64Array | readonly number[]): Distribution {
+  const sorted = Float64Array.from(values).sort();
+  const count = sorted.length;
+  if (count === 0) return { count, min: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0, mean: 0 };
+  let sum = 0;
+  for (const value of sorted) sum += value;
+  return {
+    count,
+    min: sorted[0]!,
+    p50: quantile(sorted, 0.5),
+    p90: quantile(sorted, 0.9),
+    p99: quantile(sorted, 0.99),
+    p999: quantile(sorted, 0.999),
+    max: sorted[count - 1]!,
+    mean: sum / count,
+  };
+}
+
+/** Nearest rank: a value that was really measured, never one between two. `sorted` ascends and is not empty. */
+export function quantile(sorted: Float64Array | readonly number[], share: number): number {
+  const rank = Math.ceil(share * sorted.length);
+  return sorted[Math.min(sorted.length, Math.max(1, rank)) - 1]!;
+}
+
+/** The middle one, or the mean of the middle two; NaN for no values. */
+export function median(values: Float64Array | readonly number[]): number {
+  return middle(Float64Array.from(values).sort());
+}
+
+/** The median of candidate / reference over all pairs: what both sides of a pair share (a busy machine) cancels out. */
+export function pairedRatio(pairs: readonly Pair[]): number {
+  return median(ratiosOf(pairs));
+}
+
+/** The median of candidate − reference over all pairs. */
+export function pairedDifference(pairs: readonly Pair[]): number {
+  return median(pairs.map(([reference, candidate]) => candidate - reference));
+}
+
+/** Percentile bootstrap of the paired ratio. With fewer than about six pairs it is narrower than it ought to be. */
+export function bootstrapInterval(pairs: readonly Pair[], options: BootstrapOptions = {}): Interval {
+  const { seed = 1, resamples = 2000, confidence = 0.95 } = options;
+  const ratios = ratiosOf(pairs);
+  const ratio = median(ratios);
+  if (ratios.length === 0) return { ratio, low: ratio, high: ratio };
+  const random = randomFrom(seed);
+  const medians = new Float64Array(resamples);
+  const drawn = new Float64Array(ratios.length);
+  for (let sample = 0; sample < resamples; sample++) {
+    for (let i = 0; i < drawn.length; i++) drawn[i] = ratios[Math.floor(random() * ratios.length)]!;
+    medians[sample] = middle(drawn.sort());
+  }
+  medians.sort();
+  const tail = (1 - confidence) / 2;
+  return { ratio, low: quantile(medians, tail), high: quantile(medians, 1 - tail) };
+}
+
+/** Numbers from 0 up to 1, the same ones for the same seed (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** A pair whose reference is zero says nothing about a ratio and is left out. */
+function ratiosOf(pairs: readonly Pair[]): number[] {
+  return pairs.filter(([reference]) => reference !== 0).map(([reference, candidate]) => candidate / reference);
+}
+
+function middle(sorted: Float64Array): number {
+  const half = sorted.length >> 1;
+  if (sorted.length === 0) return Number.NaN;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}

@@ -1,0 +1,110 @@
+/**
+ * The load generator, a process of its own so that it can be pinned: one JSON line per job in, one per result out, in turn. Stays
+ * alive over all measurements, because its own first seconds (not yet compiled code) must not be part of any. Runs under Bun and
+ * under Node. Ends with its standard input.
+ */
+import { createInterface } from 'node:readline';
+import { type ExpectedAnswer, timeIn } from './expected-answer.ts';
+import { type Endpoint, type LoadJob, type Measurement, runLoad } from './load.ts';
+import { OpenStreams } from './open-streams.ts';
+import { memoryBytes, processTree } from './process-cost.ts';
+import { readAnswer, readExpected } from './read-answer.ts';
+import { originNs } from './upstream-clock.ts';
+import { type Verdict, verifyAnswer } from './verify.ts';
+
+/** Jobs and what comes back for each. */
+export interface Jobs {
+  /** Reads from upstream itself what each model answers; the hashes come back. Has to be the first job. */
+  readonly learn: { in: { upstream: Endpoint; models: readonly string[] }; out: Record<string, string> };
+  readonly verify: { in: { endpoint: Endpoint; models: readonly string[] }; out: Verdict[] };
+  readonly load: { in: LoadJob; out: Measurement };
+  /** Memory of the target with so many streams open, bytes, for each count in turn. */
+  readonly memory: { in: { endpoint: Endpoint; counts: readonly number[] }; out: MemoryPoint[] };
+  readonly timeline: { in: { endpoint: Endpoint }; out: Timeline };
+}
+
+export interface MemoryPoint {
+  readonly streams: number;
+  readonly bytes: number;
+}
+
+/** Milliseconds since upstream made the first event. */
+export interface Timeline {
+  readonly sentMs: readonly number[];
+  readonly seenMs: readonly number[];
+}
+
+type Handlers = { readonly [name in keyof Jobs]: (job: Jobs[name]['in']) => Promise<Jobs[name]['out']> };
+
+const expected = new Map<string, ExpectedAnswer>();
+
+const HANDLERS: Handlers = {
+  learn: async ({ upstream, models }) => {
+    const read = await Promise.all(models.map(async (model) => [model, await readExpected(upstream, model)] as const));
+    for (const [model, answer] of read) expected.set(model, answer);
+    return Object.fromEntries(read.map(([model, { hash }]) => [model, hash]));
+  },
+  verify: ({ endpoint, models }) =>
+    Promise.all(models.map((model) => verifyAnswer(endpoint, model, expected.get(model)!))),
+  load: (job) => runLoad(job, expected),
+  memory,
+  timeline,
+};
+
+/** Long enough for a target to have written what it wanted to write about a new stream. */
+const SETTLE_MS = 150;
+
+async function memory({ endpoint, counts }: Jobs['memory']['in']): Promise<MemoryPoint[]> {
+  const points: MemoryPoint[] = [];
+  const open = new OpenStreams(endpoint);
+  try {
+    for (const count of counts) {
+      const streams = await open.growTo(count);
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      const bytes = endpoint.pid === null ? 0 : memoryBytes(processTree(endpoint.pid), 'VmRSS');
+      points.push({ streams, bytes });
+      // A target that does not hold as many will not hold more either.
+      if (streams < count) break;
+    }
+  } finally {
+    open.close();
+  }
+  return points;
+}
+
+async function timeline({ endpoint }: Jobs['timeline']['in']): Promise<Timeline> {
+  // The first one opens connections and is not shown.
+  await readAnswer(endpoint, 'sample');
+  const { pieces } = await readAnswer(endpoint, 'sample');
+  const times = pieces.flatMap(({ piece, atMs }) =>
+    piece
+      .toString('utf8')
+      .split('\n\n')
+      .map((event) => timeIn(Buffer.from(event)))
+      .filter((sentNs) => sentNs >= 0)
+      .map((sentNs) => ({ sentMs: (sentNs - originNs) / 1e6, seenMs: atMs })),
+  );
+  const startMs = times[0]?.sentMs ?? 0;
+  return {
+    sentMs: times.map(({ sentMs }) => sentMs - startMs),
+    seenMs: times.map(({ seenMs }) => seenMs - startMs),
+  };
+}
+
+async function answer<N extends keyof Jobs>(name: N, job: Jobs[N]['in']): Promise<string> {
+  try {
+    return JSON.stringify({ result: await HANDLERS[name](job) });
+  } catch (error) {
+    return JSON.stringify({ error: (error as Error).message });
+  }
+}
+
+let turn = Promise.resolve();
+const lines = createInterface({ input: process.stdin });
+lines.on('line', (line) => {
+  const { name, job } = JSON.parse(line) as { name: keyof Jobs; job: Jobs[keyof Jobs]['in'] };
+  turn = turn.then(async () => {
+    process.stdout.write(`${await answer(name, job)}\n`);
+  });
+});
+lines.on('close', () => process.exit(0));

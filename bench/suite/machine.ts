@@ -1,0 +1,50 @@
+/** What the figures were measured on: enough to compare, nothing that tells whose machine it is. */
+import { cpus, release, totalmem } from 'node:os';
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly kernel: string;
+  readonly bun: string;
+}
+
+export interface Cores {
+  readonly target: number | null;
+  readonly load: number | null;
+}
+
+export function describeMachine(): Machine {
+  return {
+    cpu: (cpus()[0]?.model ?? 'unknown').trim(),
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    // The part behind the numbers names who built it.
+    kernel: `${process.platform} ${/^[\d.]+/.exec(release())?.[0] ?? release()}`,
+    bun: Bun.version,
+  };
+}
+
+/**
+ * Which share of its processor time the machine spends on others right now, 0 to 1: anything above a few percent spoils what is
+ * measured, and says so better than strange figures do.
+ */
+export async function busyShare(forMs: number): Promise<number> {
+  const before = processorTimes();
+  await Bun.sleep(forMs);
+  const after = processorTimes();
+  const total = after.total - before.total;
+  return total > 0 ? 1 - (after.idle - before.idle) / total : 0;
+}
+
+function processorTimes(): { readonly idle: number; readonly total: number } {
+  const times = cpus().map(({ times: own }) => own);
+  const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+  return { idle: sum(times.map(({ idle }) => idle)), total: sum(times.flatMap((own) => Object.values(own))) };
+}
+
+/** The target alone on one core, mock and load together on another; nothing is pinned where that cannot be. */
+export function chooseCores(): Cores {
+  const pins = cpus().length >= 2 && Bun.which('taskset') !== null;
+  return pins ? { target: 0, load: 1 } : { target: null, load: null };
+}

@@ -1,0 +1,83 @@
+/**
+ * `bun run bench:runtimes`: whether autocannon measures the same under Bun as under Node. The same fixed number of answers with
+ * both; counts have to be equal, medians of the time to first byte alike. Exit code 1 when they are not.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runMain } from './flags.ts';
+import type { Measurement } from './load.ts';
+import { startLoad, startMockProcess } from './load-client.ts';
+import { chooseCores } from './machine.ts';
+import { faultCount } from './stream-checker.ts';
+
+export interface RuntimeCheck {
+  readonly bun: Measurement;
+  readonly node: Measurement;
+  /** What differs; empty when they agree. */
+  readonly differences: readonly string[];
+}
+
+/** Loosely: two runtimes on a busy machine. Counts have no such room. */
+const TTFB_FACTOR_MAX = 3;
+const TTFB_ROOM_MS = 2;
+const MODEL = 'short-chat';
+
+/** @param amount answers, over 4 connections */
+export async function compareRuntimes(amount: number): Promise<RuntimeCheck> {
+  const folder = mkdtempSync(join(tmpdir(), 'bve-bench-'));
+  const cores = chooseCores();
+  const mock = await startMockProcess(cores.target, folder);
+  const measureUnder = async (runtime: 'bun' | 'node') => {
+    const load = startLoad(cores.load, runtime);
+    try {
+      await load.run('learn', { upstream: mock.endpoint, models: [MODEL] });
+      const job = { endpoint: mock.endpoint, models: [MODEL], connections: 4, warmUpS: 0, seconds: 0, amount };
+      return await load.run('load', job);
+    } finally {
+      await load.stop();
+    }
+  };
+  try {
+    const bun = await measureUnder('bun');
+    const node = await measureUnder('node');
+    return { bun, node, differences: differencesOf(bun, node, amount) };
+  } finally {
+    await mock.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export function runtimeText({ bun, node, differences }: RuntimeCheck): string {
+  const row = (name: string, { autocannon, answers, events, bytes, ttfbMs, faults }: Measurement) =>
+    `${name.padEnd(6)}${[autocannon.answers, answers, events, bytes, faultCount(faults), ttfbMs.p50.toFixed(2)].map((value) => String(value).padStart(12)).join('')}\n`;
+  const head = `${' '.repeat(6)}${['autocannon', 'answers', 'events', 'bytes', 'faults', 'TTFB p50 ms'].map((text) => text.padStart(12)).join('')}\n`;
+  return `${head}${row('bun', bun)}${row('node', node)}${differences.length === 0 ? 'they agree' : differences.join('\n')}\n`;
+}
+
+function differencesOf(bun: Measurement, node: Measurement, amount: number): string[] {
+  const counts: readonly (readonly [string, number, number])[] = [
+    ['autocannon counted answers', bun.autocannon.answers, node.autocannon.answers],
+    ['answers', bun.answers, node.answers],
+    ['events', bun.events, node.events],
+    ['bytes', bun.bytes, node.bytes],
+    ['faults', faultCount(bun.faults), faultCount(node.faults)],
+    ['errors', bun.autocannon.errors, node.autocannon.errors],
+    ['answers under Bun and answers asked for', bun.answers, amount],
+  ];
+  const differences = counts
+    .filter(([, one, other]) => one !== other)
+    .map(([name, one, other]) => `${name}: ${one} and ${other}`);
+  const [low, high] = [bun.ttfbMs.p50, node.ttfbMs.p50].sort((a, b) => a - b) as [number, number];
+  if (high > low * TTFB_FACTOR_MAX && high - low > TTFB_ROOM_MS) differences.push(`TTFB p50: ${low} and ${high} ms`);
+  return differences;
+}
+
+if (import.meta.main) {
+  await runMain('bench:runtimes', async () => {
+    if (Bun.which('node') === null) throw new Error('node is not installed');
+    const check = await compareRuntimes(400);
+    process.stdout.write(runtimeText(check));
+    return check.differences.length === 0 ? 0 : 1;
+  });
+}

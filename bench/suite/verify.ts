@@ -1,0 +1,40 @@
+/** Whether a target passes on what upstream sends, byte for byte. Nothing is timed before it does. */
+import type { ExpectedAnswer } from './expected-answer.ts';
+import type { Endpoint } from './load.ts';
+import { readAnswer, readExpected } from './read-answer.ts';
+import { faultCount, StreamChecker } from './stream-checker.ts';
+
+export interface Verdict {
+  readonly model: string;
+  /** Of the body as the target gave it, without the digits of its times. */
+  readonly hash: string;
+  /** What is different from upstream's answer; null for nothing. */
+  readonly difference: string | null;
+}
+
+export async function verifyAnswer(endpoint: Endpoint, model: string, expected: ExpectedAnswer): Promise<Verdict> {
+  try {
+    const got = await readExpected(endpoint, model);
+    return { model, hash: got.hash, difference: await differenceOf(endpoint, model, expected, got) };
+  } catch (error) {
+    return { model, hash: '', difference: `no whole answer: ${(error as Error).message}` };
+  }
+}
+
+async function differenceOf(
+  endpoint: Endpoint,
+  model: string,
+  expected: ExpectedAnswer,
+  got: ExpectedAnswer,
+): Promise<string | null> {
+  if (got.status !== expected.status) return `status ${got.status}, not ${expected.status}`;
+  if (got.contentType !== expected.contentType) return `content-type ${got.contentType}, not ${expected.contentType}`;
+  if (got.hash === expected.hash) return null;
+  const { pieces, status } = await readAnswer(endpoint, model);
+  const checker = new StreamChecker(expected, () => {});
+  for (const { piece } of pieces) checker.push(piece);
+  const faults = checker.end(status);
+  if (faultCount(faults) === 0) return null;
+  const found = Object.entries(faults).filter(([, count]) => count > 0);
+  return `body differs: ${found.map(([kind, count]) => `${kind} ${count}`).join(', ')}`;
+}

@@ -1,0 +1,15 @@
+/** No gateway at all: the mock upstream itself. What the others are compared with. */
+import type { Target } from './target.ts';
+
+export const direct: Target = {
+  name: 'direct',
+  about: 'no gateway: client and mock upstream share a core',
+  prepare: async () => null,
+  version: async () => '',
+  start: async ({ upstreamPort }) => ({
+    url: `http://127.0.0.1:${upstreamPort}/v1`,
+    headers: {},
+    pid: null,
+    stop: async () => {},
+  }),
+};

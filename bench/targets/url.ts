@@ -1,0 +1,18 @@
+/** A gateway that somebody else started, with the suite's mock (--upstream-port) as its upstream. Its costs cannot be seen. */
+import type { Target } from './target.ts';
+
+/** @param key sent as a bearer token when given */
+export function urlTarget(url: string, key: string | undefined): Target {
+  return {
+    name: 'url',
+    about: 'started by hand',
+    prepare: async () => null,
+    version: async () => '',
+    start: async () => ({
+      url,
+      headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+      pid: null,
+      stop: async () => {},
+    }),
+  };
+}

@@ -1,0 +1,151 @@
+/** `bve bench`: load with streams against any OpenAI-compatible endpoint, and what a client would have seen of it. */
+import { writeFileSync } from 'node:fs';
+import {
+  type Assertion,
+  AssertionSyntaxError,
+  judge,
+  knownFields,
+  parseAssertion,
+} from '../../bench/harness/assertion.ts';
+import { problemWith } from '../../bench/harness/check.ts';
+import { htmlOf } from '../../bench/harness/html-report.ts';
+import { Load } from '../../bench/harness/load.ts';
+import { DEFAULT_MODEL, type LoadPlan } from '../../bench/harness/plan.ts';
+import { showProgress } from '../../bench/harness/progress.ts';
+import { type Report, reportOf } from '../../bench/harness/report-data.ts';
+import { summaryOf, verdictText, warningsOf } from '../../bench/harness/summary.ts';
+import { DEFAULT_PATH } from '../../bench/harness/target.ts';
+import { distribution } from '../../bench/statistics.ts';
+import { benchArguments } from './bench-arguments.ts';
+import { planFrom } from './bench-plan.ts';
+import { type Arguments, type Command, CommandFailure, textFlag, UsageError } from './command.ts';
+
+export const bench: Command = {
+  name: 'bench',
+  summary: 'load an OpenAI-compatible endpoint with streams and measure them',
+  // The second one is the file of --json.
+  positionals: ['URL', '[FILE]'],
+  options: {
+    rate: { type: 'string', value: 'N', help: 'open loop: N streams a second, whatever the answers do (default 10)' },
+    streams: { type: 'string', value: 'N', help: 'closed loop instead: N streams at once' },
+    duration: { type: 'string', value: 'TIME', help: 'how long streams arrive, e.g. 30, 30s, 500ms, 2m (default 10s)' },
+    ramp: { type: 'string', value: 'TIME', help: 'the rate, or the number of streams, grows linearly for so long' },
+    warmup: { type: 'string', value: 'TIME', help: 'streams that arrive before this are not measured (comes on top)' },
+    path: { type: 'string', value: 'PATH', help: `endpoint, unless the URL names one (default ${DEFAULT_PATH})` },
+    model: { type: 'string', value: 'NAME', help: `model to ask for (default ${DEFAULT_MODEL})` },
+    key: { type: 'string', value: 'KEY', help: 'sent as Authorization: Bearer KEY' },
+    'key-file': { type: 'string', value: 'FILE', help: 'the same from a file: keys on a command line can be seen' },
+    'prompt-file': { type: 'string', value: 'FILE', help: 'a prompt; from a .jsonl file one a line, taken in turn' },
+    body: { type: 'string', value: 'JSON|@FILE', help: 'fields to put into the request body, over the default ones' },
+    'slow-readers': { type: 'string', value: 'N%', help: 'so many clients pause 100 ms after every read' },
+    abandon: { type: 'string', value: 'N%', help: 'so many clients leave half-way' },
+    'streams-max': { type: 'string', value: 'N', help: 'arrivals beyond N open streams are dropped (default 5000)' },
+    'connections-max': { type: 'string', value: 'N', help: 'the same for connections (default 5000)' },
+    timeout: { type: 'string', value: 'TIME', help: 'a stream without a byte for so long has failed (default 30s)' },
+    drain: { type: 'string', value: 'TIME', help: 'how long streams may go on after the last arrival (default 60s)' },
+    seed: { type: 'string', value: 'N', help: 'for who reads slowly and who leaves (default 1)' },
+    'expect-events': { type: 'string', value: 'N', help: 'every stream has so many content events' },
+    'expect-same': { type: 'boolean', help: 'all bodies should be equal: hash and compare them' },
+    assert: { type: 'string', value: 'TEST', help: "e.g. 'ttfb_p99<200ms', repeatable; exit code 1 if it fails" },
+    json: { type: 'boolean', help: 'print the report as JSON; with a FILE behind it, write it there and print text' },
+    html: { type: 'string', value: 'FILE', help: 'write the report as one HTML page with plots' },
+    record: { type: 'string', value: 'DIR', help: 'keep bytes and timing of a few streams for bve mock --replay' },
+    'record-max': { type: 'string', value: 'N', help: 'how many (default 5)' },
+    insecure: { type: 'boolean', help: 'do not verify the certificate of an https URL' },
+    'no-check': { type: 'boolean', help: 'do not try one stream before the load' },
+  },
+  details: `
+Time to first byte counts from the moment a stream was due, not from when it could be sent: a target that stalls cannot hide
+it. An arrival that finds too many streams open is counted as dropped, never delayed. Streams whose events are numbered
+("i":0, "i":1, …, as bve mock writes them) are checked for reordered, dropped and duplicated events; others are not.
+
+--assert takes FIELD OPERATOR NUMBER[UNIT], operators < <= > >= =, units us ms s for times. Fields:
+  ${knownFields()}
+
+Exit code: 0 done, 1 an assertion failed or not one stream was complete, 2 the call was wrong.
+
+Examples:
+  bve bench http://127.0.0.1:8080 --key-file key.txt --rate 200 --duration 30 --assert 'ttfb_p99<200ms' --assert errors=0
+  bve bench http://127.0.0.1:4010 --streams 250 --body '{"mock":{"events":50,"pace_ms":10}}' --html report.html
+  bve bench https://api.example.com/v1 --key-file key.txt --rate 2 --record recordings
+`,
+  run,
+};
+
+async function run(args: Arguments): Promise<number> {
+  const { url, assertions: texts, jsonFile } = benchArguments(bench, args, process.argv.slice(3));
+  const assertions = assertionsFrom(texts);
+  const plan = planFrom(url, args);
+  if (plan.insecure) warn('--insecure: TLS certificates are NOT verified, anybody may be answering');
+  if (!args.flags['no-check']) {
+    const problem = await problemWith(plan);
+    if (problem !== undefined) throw new CommandFailure(`${plan.target.label}: ${problem}`);
+  }
+  const load = new Load(plan);
+  const cpuShare = await carryOut(load);
+  const report = reportOf(load, cpuShare);
+  const verdicts = assertions.map((assertion) => judge(assertion, report));
+  const document = `${JSON.stringify({ ...report, assertions: verdicts }, null, 2)}\n`;
+  if (jsonFile !== undefined) write(jsonFile, document);
+  const htmlFile = textFlag(args, 'html');
+  if (htmlFile !== undefined) write(htmlFile, htmlOf(load, report));
+  process.stdout.write(args.flags.json && jsonFile === undefined ? document : summaryOf(report));
+  for (const text of warningsOf(report)) warn(text);
+  tellOfRecordings(plan);
+  for (const verdict of verdicts) if (!verdict.holds) process.stderr.write(`bve bench: ${verdictText(verdict)}\n`);
+  const hopeless = isHopeless(report);
+  return hopeless || verdicts.some(({ holds }) => !holds) ? 1 : 0;
+}
+
+/** Returns the processor share of the harness. Ctrl-C ends the run early, with a report. */
+async function carryOut(load: Load): Promise<number> {
+  const hide = process.stderr.isTTY ? showProgress(load, process.stderr, distribution) : () => {};
+  const interrupt = () => load.interrupt();
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  try {
+    await load.run();
+    return load.ownLoad.cpuShare();
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+    hide();
+  }
+}
+
+/** Not one stream was complete, although some should have been: figures about nothing. */
+function isHopeless({ streams, errors }: Report): boolean {
+  if (streams.complete + streams.abandoned > 0 || streams.interrupted > 0) return false;
+  const [worst] = Object.values(errors.by_kind).sort((a, b) => b.count - a.count);
+  process.stderr.write(`bve bench: not one stream was complete${worst ? `: ${worst.example}` : ''}\n`);
+  return true;
+}
+
+function assertionsFrom(texts: readonly string[]): Assertion[] {
+  try {
+    return texts.map(parseAssertion);
+  } catch (error) {
+    if (error instanceof AssertionSyntaxError) throw new UsageError(`--assert ${error.message}`);
+    throw error;
+  }
+}
+
+function tellOfRecordings({ recorder }: LoadPlan): void {
+  if (!recorder) return;
+  for (const note of recorder.notes) warn(note);
+  process.stderr.write(`bve bench: ${recorder.written.length} streams recorded in ${recorder.folder}\n`);
+}
+
+function write(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new CommandFailure(
+      `cannot write '${path}': ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`,
+    );
+  }
+}
+
+function warn(text: string): void {
+  process.stderr.write(`bve bench: WARNING: ${text}\n`);
+}
