@@ -6,6 +6,8 @@ import { SocketClient } from './socket-client.ts';
 
 export interface ChosenClient {
   readonly client: UpstreamClient;
+  /** One more of the kind, for another base URL. */
+  readonly connect: (baseUrl: string) => UpstreamClient;
   readonly name: 'socket' | 'fetch';
   readonly reason: 'configured' | 'an HTTP proxy is set in the environment' | 'default';
 }
@@ -23,15 +25,14 @@ export function chooseClient(config: Config, { behindProxy, ca }: Circumstances)
     : behindProxy
       ? 'an HTTP proxy is set in the environment'
       : 'default';
-  const client =
-    name === 'fetch'
-      ? new FetchClient(config.fuelixBaseUrl, ca)
-      : new SocketClient(config.fuelixBaseUrl, {
-          connectTimeoutMs: config.upstreamConnectTimeoutMs,
-          idleConnectionsMax: config.upstreamIdleConnectionsMax,
-          idleLimitMs: config.upstreamIdleConnectionLimitMs,
-          ageMaxMs: config.upstreamConnectionAgeMaxMs,
-          ca,
-        });
-  return { client, name, reason };
+  const socketOptions = {
+    connectTimeoutMs: config.upstreamConnectTimeoutMs,
+    idleConnectionsMax: config.upstreamIdleConnectionsMax,
+    idleLimitMs: config.upstreamIdleConnectionLimitMs,
+    ageMaxMs: config.upstreamConnectionAgeMaxMs,
+    ca,
+  };
+  const connect = (baseUrl: string) =>
+    name === 'fetch' ? new FetchClient(baseUrl, ca) : new SocketClient(baseUrl, socketOptions);
+  return { client: connect(config.fuelixBaseUrl), connect, name, reason };
 }

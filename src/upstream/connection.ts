@@ -34,6 +34,8 @@ export class Connection {
   /** Exchanges begun on it: a failure of the first is never a stale connection. */
   exchanges = 0;
   #socket: Socket<Connection> | undefined;
+  /** Connected and, over TLS, verified: only now may a byte of a request leave us. */
+  #ready = false;
   #user: ConnectionUser | null = null;
   #reader: ResponseReader;
   #unsent: Uint8Array | null = null;
@@ -63,24 +65,27 @@ export class Connection {
     return !this.#closed;
   }
 
-  /** Writes a request. Only while no other exchange is on the connection. */
-  send(request: Uint8Array, user: ConnectionUser): void {
+  /**
+   * Writes a request. Only while no other exchange is on the connection.
+   * @param bodiless it is a HEAD
+   */
+  send(request: Uint8Array, user: ConnectionUser, bodiless: boolean): void {
     this.#user = user;
     this.#gotBytes = false;
     this.exchanges++;
-    this.#reader.expect();
+    this.#reader.expect(bodiless);
     this.#unsent = request;
-    if (this.#socket) this.#write();
+    this.#write();
   }
 
   pause(): void {
     this.#paused = true;
-    this.#socket?.pause();
+    if (this.#ready) this.#socket?.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    this.#socket?.resume();
+    if (this.#ready) this.#socket?.resume();
   }
 
   /** Ends the connection and whatever is on it, without telling the exchange. */
@@ -92,19 +97,26 @@ export class Connection {
 
   #connect({ hostname, port, tls, connectTimeoutMs }: Endpoint): void {
     this.#connectTimer = setTimeout(() => this.refused(new Error('connect timeout')), connectTimeoutMs);
-    const target = { hostname, port, data: this as Connection, socket: HANDLERS };
-    Bun.connect<Connection>(tls ? { ...target, tls } : target).catch((error) => this.refused(error));
+    const target = { hostname, port, data: this as Connection };
+    const options = tls ? { ...target, tls, socket: TLS_HANDLERS } : { ...target, socket: HANDLERS };
+    Bun.connect<Connection>(options).catch((error) => this.refused(error));
   }
 
+  /** The socket is there, but over TLS nothing is said about who is at its other end. */
   opened(socket: Socket<Connection>): void {
     if (this.#closed) {
       socket.terminate();
       return;
     }
-    clearTimeout(this.#connectTimer);
     this.#socket = socket;
     socket.setNoDelay(true);
-    if (this.#paused) socket.pause();
+  }
+
+  ready(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#connectTimer);
+    this.#ready = true;
+    if (this.#paused) this.#socket!.pause();
     this.#write();
   }
 
@@ -115,24 +127,24 @@ export class Connection {
       this.#reader.push(bytes);
     } catch (error) {
       // Anything else was thrown by the receiver: a bug of ours, which must end this exchange only.
-      const message =
-        error instanceof Http1Error ? 'Upstream sent an invalid answer' : 'The receiver of the answer failed';
-      this.#break('protocol', message, error);
+      const ours = !(error instanceof Http1Error);
+      this.#break('protocol', ours ? 'The receiver of the answer failed' : 'Upstream sent an invalid answer', error);
     }
   }
 
   /** FIN: for a body without length this is its end. */
   ended(): void {
     if (this.#closed) return;
-    if (!this.#reader.close()) this.#break('reset', 'Upstream closed the connection');
+    if (!this.#reader.close()) this.lost(undefined);
     else this.destroy();
   }
 
   lost(error: Error | undefined): void {
-    this.#break('reset', 'Upstream closed the connection', error);
+    if (this.#ready) this.#break('reset', 'Upstream closed the connection', error);
+    else this.refused(error);
   }
 
-  refused(error: Error): void {
+  refused(error: Error | undefined): void {
     this.#break('unreachable', 'Upstream cannot be reached', error);
   }
 
@@ -141,8 +153,8 @@ export class Connection {
   }
 
   #write(): void {
-    if (!this.#unsent || !this.#socket) return;
-    const written = this.#socket.write(this.#unsent);
+    if (!this.#unsent || !this.#ready) return;
+    const written = this.#socket!.write(this.#unsent);
     if (written < 0) return;
     this.#unsent = written < this.#unsent.length ? this.#unsent.subarray(written) : null;
   }
@@ -177,16 +189,29 @@ export class Connection {
   }
 }
 
-/**
- * One set of handlers for all connections. Without a `handshake` handler Bun calls `open` on a TLS socket only when the
- * handshake is over, and a certificate that does not verify never gets that far.
- */
+/** One set of handlers for all connections. */
 const HANDLERS: SocketHandler<Connection> = {
-  open: (socket) => socket.data.opened(socket),
+  open: (socket) => {
+    socket.data.opened(socket);
+    socket.data.ready();
+  },
   data: (socket, bytes) => socket.data.received(bytes),
   drain: (socket) => socket.data.drained(),
   end: (socket) => socket.data.ended(),
   close: (socket, error) => socket.data.lost(error),
   error: (socket, error) => socket.data.lost(error),
   connectError: (socket, error) => socket.data.refused(error),
+};
+
+/**
+ * With a `handshake` handler Bun calls `open` before the handshake, so that one that hangs can be ended; without one it
+ * calls `open` even for a certificate that was refused, on a socket that takes no bytes any more (BUN 1.4.5).
+ */
+const TLS_HANDLERS: SocketHandler<Connection> = {
+  ...HANDLERS,
+  open: (socket) => socket.data.opened(socket),
+  handshake: (socket, verified, error) => {
+    if (verified) socket.data.ready();
+    else socket.data.refused(error ?? undefined);
+  },
 };

@@ -1,23 +1,26 @@
 /**
  * An answer that comes compressed although `accept-encoding: identity` was sent: decoded on the way, because the label
- * (content-encoding) is not on the allow-list and the client would not know. The rare path: it may cost something.
+ * (content-encoding) is not on the allow-list and the client would not know. The rare path: it may cost something, but
+ * not memory: what a few bytes unfold to waits inside until the sink takes it.
+ *
+ * On DecompressionStream, not on node:zlib, whose zstd stream ends as if whole when its end is missing (BUN 1.4.5).
  */
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { UpstreamError, type UpstreamSink } from './client.ts';
 
-const DECODERS: Readonly<Record<string, () => ReturnType<typeof createGunzip>>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  zstd: createZstdDecompress,
-};
+type Format = ConstructorParameters<typeof DecompressionStream>[0];
 
-export interface Decoder {
-  data(bytes: Uint8Array): void;
-  end(): void;
-  /** Nothing more is told to the sink. */
-  discard(): void;
+const FORMATS: ReadonlyMap<string, Format> = new Map([
+  ['gzip', 'gzip'],
+  ['x-gzip', 'gzip'],
+  ['deflate', 'deflate'],
+  ['br', 'brotli'],
+  ['zstd', 'zstd'],
+]);
+
+export interface DecodedSink extends Pick<UpstreamSink, 'data' | 'end' | 'fail'> {
+  /** The decoder has enough to do: no more compressed bytes before `drained`. */
+  full(): void;
+  drained(): void;
 }
 
 /** Whether a body of this content-encoding must be decoded. */
@@ -26,25 +29,87 @@ export function isEncoded(contentEncoding: string | null): contentEncoding is st
 }
 
 /** @returns null for an encoding that is not known */
-export function createDecoder(
-  contentEncoding: string,
-  sink: Pick<UpstreamSink, 'data' | 'end' | 'fail'>,
-): Decoder | null {
-  const create = DECODERS[contentEncoding.toLowerCase()];
-  if (!create) return null;
-  const stream = create();
-  stream.on('data', (bytes: Uint8Array) => sink.data(bytes));
-  stream.on('end', () => sink.end());
-  stream.on('error', (error) =>
-    sink.fail(new UpstreamError('protocol', 'Upstream sent an invalid answer', { cause: error })),
-  );
-  return {
-    data: (bytes) => void stream.write(bytes),
-    end: () => void stream.end(),
-    discard: () => {
-      stream.removeAllListeners();
-      stream.on('error', () => {});
-      stream.destroy();
-    },
-  };
+export function createDecoder(contentEncoding: string, sink: DecodedSink): Decoder | null {
+  const format = FORMATS.get(contentEncoding.toLowerCase());
+  return format === undefined ? null : new Decoder(format, sink);
 }
+
+export class Decoder {
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #anything = false;
+  #discarded = false;
+  #broken: UpstreamError | undefined;
+  /** Pending while the sink is paused. */
+  #pause: PromiseWithResolvers<void> | undefined;
+
+  constructor(
+    format: Format,
+    private readonly sink: DecodedSink,
+  ) {
+    const { writable, readable } = new DecompressionStream(format);
+    this.#writer = writable.getWriter() as WritableStreamDefaultWriter<Uint8Array>;
+    this.#reader = readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  }
+
+  data(bytes: Uint8Array): void {
+    if (!this.#anything) void this.#read();
+    this.#anything = true;
+    this.#writer.write(bytes).catch(seenByTheReader);
+    if (this.#writer.desiredSize! > 0) return;
+    this.sink.full();
+    this.#writer.ready.then(() => this.#discarded || this.sink.drained(), seenByTheReader);
+  }
+
+  /** No more comes. An empty body is empty in every encoding, as that of a 204 or of a HEAD. */
+  end(): void {
+    if (this.#anything) this.#writer.close().catch(seenByTheReader);
+    else this.sink.end();
+  }
+
+  /** The rest will never come: what was there is handed on, then this error. */
+  break(error: UpstreamError): void {
+    this.#broken = error;
+    if (this.#anything) this.#writer.close().catch(seenByTheReader);
+    else this.sink.fail(error);
+  }
+
+  pause(): void {
+    this.#pause ??= Promise.withResolvers<void>();
+  }
+
+  resume(): void {
+    this.#pause?.resolve();
+    this.#pause = undefined;
+  }
+
+  /** Nothing more is told to the sink. */
+  discard(): void {
+    this.#discarded = true;
+    this.resume();
+    this.#writer.abort().catch(seenByTheReader);
+    this.#reader.cancel().catch(seenByTheReader);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for (;;) {
+        while (this.#pause) await this.#pause.promise;
+        const { done, value } = await this.#reader.read();
+        if (this.#discarded) return;
+        if (done) break;
+        if (value.length > 0) this.sink.data(value);
+      }
+      if (this.#broken) this.sink.fail(this.#broken);
+      else this.sink.end();
+    } catch (error) {
+      if (this.#discarded) return;
+      this.sink.fail(
+        this.#broken ?? new UpstreamError('protocol', 'Upstream sent an invalid answer', { cause: error }),
+      );
+    }
+  }
+}
+
+/** Writer and reader belong to one stream: what breaks it is told once, by `read()`. */
+function seenByTheReader(): void {}

@@ -24,7 +24,8 @@ export interface ResponseHead {
 
 /** A gateway's upstream sends some dozens. */
 const HEADER_COUNT_MAX = 200;
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+/** Status codes end at 599 (RFC 9110, section 15), and Response takes no other. */
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Field values: visible characters, spaces, tabs, obs-text; no NUL, CR, LF or other controls (RFC 9110, section 5.5). */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -49,9 +50,10 @@ class FieldList implements ResponseHeaders {
 
 /**
  * @param text the head in Latin-1, without the empty line that ends it
+ * @param bodiless the request was a HEAD: the framing describes a body that does not come
  * @throws Http1Error
  */
-export function parseHead(text: string): ResponseHead {
+export function parseHead(text: string, bodiless = false): ResponseHead {
   const lines = text.split('\r\n');
   const statusLine = STATUS_LINE.exec(lines[0]!);
   if (!statusLine) throw new Http1Error('invalid status line');
@@ -60,7 +62,7 @@ export function parseHead(text: string): ResponseHead {
   for (let i = 1; i < lines.length; i++) addField(fields, lines[i]!);
   const http11 = statusLine[1] === '1';
   const status = Number(statusLine[2]);
-  const framing = framingOf(status, fields, http11);
+  const framing = framingOf(status, fields, http11, bodiless);
   return { status, headers: fields, framing, keepAlive: framing.kind !== 'close' && keepsAlive(fields, http11) };
 }
 
@@ -75,7 +77,7 @@ function addField(fields: FieldList, line: string): void {
 }
 
 /** RFC 9112, section 6.3; where it lets a recipient choose between repairing and refusing, this refuses. */
-function framingOf(status: number, fields: ResponseHeaders, http11: boolean): BodyFraming {
+function framingOf(status: number, fields: ResponseHeaders, http11: boolean, bodiless: boolean): BodyFraming {
   const length = fields.get('content-length');
   const encoding = fields.get('transfer-encoding');
   if (encoding !== null) {
@@ -84,7 +86,7 @@ function framingOf(status: number, fields: ResponseHeaders, http11: boolean): Bo
     if (encoding.toLowerCase() !== 'chunked') throw new Http1Error('unknown transfer-encoding');
   }
   const bytes = length === null ? null : parseLength(length);
-  if (status < 200 || status === 204 || status === 304) return { kind: 'none' };
+  if (bodiless || status < 200 || status === 204 || status === 304) return { kind: 'none' };
   if (encoding !== null) return { kind: 'chunked' };
   return bytes === null ? { kind: 'close' } : { kind: 'length', bytes };
 }
@@ -98,10 +100,11 @@ function parseLength(value: string): number {
   return Number(values[0]);
 }
 
+/** RFC 9112, section 9.3. */
 function keepsAlive(fields: ResponseHeaders, http11: boolean): boolean {
   const connection = fields.get('connection')?.toLowerCase() ?? '';
   const options = connection.split(',').map(trimBlanks);
-  return http11 ? !options.includes('close') : options.includes('keep-alive');
+  return !options.includes('close') && (http11 || options.includes('keep-alive'));
 }
 
 function trimBlanks(text: string): string {

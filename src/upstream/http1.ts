@@ -24,6 +24,7 @@ const INTERIM_HEADS_MAX = 16;
 
 const CR = 0x0d;
 const LF = 0x0a;
+const COLON = 0x3a;
 const SEMICOLON = 0x3b;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
@@ -40,6 +41,7 @@ enum State {
   ChunkDataCr,
   ChunkDataLf,
   TrailerStart,
+  TrailerName,
   TrailerLine,
   TrailerLineLf,
   TrailerEndLf,
@@ -55,12 +57,17 @@ export class ResponseReader {
   #lineBytes = 0;
   #trailerBytes = 0;
   #keepAlive = false;
+  #bodiless = false;
 
   constructor(private readonly events: ResponseEvents) {}
 
-  /** A request has been written: its response may come now. */
-  expect(): void {
+  /**
+   * A request has been written: its response may come now.
+   * @param bodiless the request was a HEAD
+   */
+  expect(bodiless = false): void {
     this.#state = State.Head;
+    this.#bodiless = bodiless;
     this.#interimHeads = 0;
     this.#keepAlive = false;
   }
@@ -97,7 +104,7 @@ export class ResponseReader {
   /** The connection has ended in an orderly way. @returns whether the response was complete by that */
   close(): boolean {
     if (this.#state === State.UntilClose) {
-      this.#finish();
+      this.#finish(true);
       return true;
     }
     return this.#state === State.Idle;
@@ -109,18 +116,20 @@ export class ResponseReader {
     const all = this.#head ? Buffer.concat([this.#head, rest]) : asBuffer(rest);
     // The end may straddle two reads.
     const end = all.indexOf(HEAD_END, Math.max(0, held - HEAD_END.length + 1));
-    if (end > HEAD_BYTES_MAX || (end === -1 && all.length > HEAD_BYTES_MAX)) throw new Http1Error('head too large');
+    if (end > HEAD_BYTES_MAX || (end === -1 && all.length >= HEAD_BYTES_MAX + HEAD_END.length))
+      throw new Http1Error('head too large');
     if (end === -1) {
-      rejectEarly(all);
+      rejectEarly(all, held);
       this.#head = held === 0 ? Buffer.from(all) : all;
       return bytes.length;
     }
     this.#head = null;
-    this.#begin(parseHead(all.toString('latin1', 0, end)));
-    return from + (end + HEAD_END.length - held);
+    const to = from + (end + HEAD_END.length - held);
+    this.#begin(parseHead(all.toString('latin1', 0, end), this.#bodiless), to === bytes.length);
+    return to;
   }
 
-  #begin(head: ResponseHead): void {
+  #begin(head: ResponseHead, isLastOfRead: boolean): void {
     if (head.status < 200) {
       // 101 would hand the connection to another protocol, which nobody asked for.
       if (head.status === 101) throw new Http1Error('unexpected protocol switch');
@@ -131,16 +140,17 @@ export class ResponseReader {
     this.#left = head.framing.kind === 'length' ? head.framing.bytes : 0;
     this.#state = stateOf(head);
     this.#digits = 0;
+    this.#lineBytes = 0;
     this.#trailerBytes = 0;
     this.events.head(head);
-    if (head.framing.kind === 'none' || (head.framing.kind === 'length' && this.#left === 0)) this.#finish();
+    if (this.#state === State.Idle || (this.#state === State.Length && this.#left === 0)) this.#finish(isLastOfRead);
   }
 
   #readLength(bytes: Uint8Array, from: number): number {
     const to = Math.min(bytes.length, from + this.#left);
     this.#left -= to - from;
     this.events.data(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
-    if (this.#left === 0) this.#finish();
+    if (this.#left === 0) this.#finish(to === bytes.length);
     return to;
   }
 
@@ -175,7 +185,7 @@ export class ResponseReader {
       // What came before a mistake is still part of the answer.
       if (payloadFrom !== -1) this.events.data(bytes.subarray(payloadFrom, payloadTo));
     }
-    if (complete) this.#finish();
+    if (complete) this.#finish(at === bytes.length);
     return at;
   }
 
@@ -229,18 +239,25 @@ export class ResponseReader {
     this.#state = State.ChunkSize;
   }
 
-  /** Trailer fields are read past and dropped: none is on an allow-list. */
+  /**
+   * Trailer fields are read past and dropped: none is on an allow-list. Their names are checked all the same: where the
+   * last CRLF is missing, the head of another response would be taken for a trailer.
+   */
   #trailerByte(byte: number): boolean {
     if (++this.#trailerBytes > TRAILER_BYTES_MAX) throw new Http1Error('trailers too large');
     switch (this.#state) {
       case State.TrailerStart:
         if (byte === CR) this.#state = State.TrailerEndLf;
-        else if (isControl(byte) || byte === 0x20) throw new Http1Error('invalid trailer');
-        else this.#state = State.TrailerLine;
+        else if (!isToken(byte)) throw new Http1Error('invalid trailer');
+        else this.#state = State.TrailerName;
+        return false;
+      case State.TrailerName:
+        if (byte === COLON) this.#state = State.TrailerLine;
+        else if (!isToken(byte)) throw new Http1Error('invalid trailer');
         return false;
       case State.TrailerLine:
         if (byte === CR) this.#state = State.TrailerLineLf;
-        else if (isControl(byte) && byte !== 0x09) throw new Http1Error('invalid trailer');
+        else if (isControl(byte)) throw new Http1Error('invalid trailer');
         return false;
       case State.TrailerLineLf:
         requireLf(byte);
@@ -252,9 +269,11 @@ export class ResponseReader {
     }
   }
 
-  #finish(): void {
+  /** Bytes behind the response are refused later; whoever sends a request from within `end` must not get them for an answer. */
+  #finish(isLastOfRead: boolean): void {
     this.#state = State.Idle;
     this.#left = 0;
+    this.#keepAlive &&= isLastOfRead;
     this.events.end();
   }
 }
@@ -272,11 +291,14 @@ function stateOf({ framing }: ResponseHead): State {
   }
 }
 
-/** What cannot become a head is refused at once: a peer that ends its lines otherwise would be waited for in vain. */
-function rejectEarly(start: Buffer): void {
+/**
+ * What cannot become a head is refused at once: a peer that ends its lines otherwise would be waited for in vain.
+ * @param seen bytes of it that were looked at before
+ */
+function rejectEarly(start: Buffer, seen: number): void {
   const prefix = start.toString('latin1', 0, Math.min(start.length, PROTOCOL.length));
   if (!PROTOCOL.startsWith(prefix)) throw new Http1Error('not HTTP/1.x');
-  for (let lf = start.indexOf(LF); lf !== -1; lf = start.indexOf(LF, lf + 1)) {
+  for (let lf = start.indexOf(LF, seen); lf !== -1; lf = start.indexOf(LF, lf + 1)) {
     if (start[lf - 1] !== CR) throw new Http1Error('LF without CR');
   }
 }
@@ -289,6 +311,16 @@ function requireLf(byte: number): void {
 
 function isControl(byte: number): boolean {
   return (byte < 0x20 && byte !== 0x09) || byte === 0x7f;
+}
+
+/** `tchar` of RFC 9110, section 5.6.2. */
+function isToken(byte: number): boolean {
+  return TOKEN_BYTES[byte] === 1;
+}
+
+const TOKEN_BYTES = new Uint8Array(256);
+for (const byte of Buffer.from("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
+  TOKEN_BYTES[byte] = 1;
 }
 
 function hexDigit(byte: number): number {

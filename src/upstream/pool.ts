@@ -14,6 +14,7 @@ export interface PoolOptions {
 export class Pool implements ConnectionOwner {
   readonly #idle: Connection[] = [];
   #sweeper: ReturnType<typeof setInterval> | undefined;
+  #closed = false;
 
   constructor(
     private readonly endpoint: Endpoint,
@@ -40,7 +41,8 @@ export class Pool implements ConnectionOwner {
 
   released(connection: Connection): void {
     const nowMs = performance.now();
-    if (this.#idle.length >= this.options.idleMax || nowMs - connection.bornAtMs > this.options.ageMaxMs) {
+    const full = this.#closed || this.#idle.length >= this.options.idleMax;
+    if (full || nowMs - connection.bornAtMs > this.options.ageMaxMs) {
       connection.destroy();
       return;
     }
@@ -55,7 +57,9 @@ export class Pool implements ConnectionOwner {
     if (index !== -1) this.#idle.splice(index, 1);
   }
 
+  /** From now on a connection ends with its exchange. */
   close(): void {
+    this.#closed = true;
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
     for (const connection of this.#idle.splice(0)) connection.destroy();

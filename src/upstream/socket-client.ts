@@ -2,7 +2,7 @@
  * The upstream client directly on sockets: HTTP/1.1 over Bun.connect, in the thread of the gateway. A chunk costs no
  * promise, no second thread and no copy, and nothing bounds the requests in flight in silence.
  *
- * TLS is verified, chain and host name; FUELIX_CA_FILE adds an own CA. It knows no HTTP proxy: fetch-client.ts does.
+ * TLS is verified, chain and host name; with FUELIX_CA_FILE against that CA instead of the built-in ones. It knows no HTTP proxy: fetch-client.ts does.
  */
 import {
   type UpstreamCall,
@@ -12,8 +12,8 @@ import {
   type UpstreamSink,
 } from './client.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
-import { createDecoder, type Decoder, isEncoded } from './decoding.ts';
-import type { ResponseHead } from './http1-head.ts';
+import { createDecoder, type DecodedSink, type Decoder, isEncoded } from './decoding.ts';
+import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { Pool } from './pool.ts';
 import { requestBytes } from './request-bytes.ts';
 
@@ -61,11 +61,13 @@ export class SocketClient implements UpstreamClient {
   }
 
   send(request: UpstreamRequest, sink: UpstreamSink, signal?: AbortSignal): UpstreamCall {
-    const call = new SocketCall(this.#pool, requestBytes(request, this.#basePath, this.#host), sink);
+    const call = new SocketCall(this.#pool, request.method === 'HEAD', sink);
+    const bytes = this.#bytesOf(request);
     if (signal?.aborted) queueMicrotask(() => call.abort());
+    else if (bytes instanceof UpstreamError) queueMicrotask(() => call.broken(bytes));
     else {
       signal?.addEventListener('abort', () => call.abort(), { once: true });
-      call.start();
+      call.start(bytes);
     }
     return call;
   }
@@ -73,35 +75,51 @@ export class SocketClient implements UpstreamClient {
   close(): void {
     this.#pool.close();
   }
+
+  #bytesOf(request: UpstreamRequest): Uint8Array | UpstreamError {
+    try {
+      return requestBytes(request, this.#basePath, this.#host);
+    } catch (error) {
+      return new UpstreamError('protocol', 'The request cannot be sent', { cause: error });
+    }
+  }
 }
+
+const NOTHING = new Uint8Array(0);
 
 class SocketCall implements UpstreamCall, ConnectionUser {
   #connection: Connection | undefined;
+  /** Kept whole for the second attempt. */
+  #request: Uint8Array = NOTHING;
   #over = false;
   #retried = false;
   #paused = false;
   #decoder: Decoder | null = null;
+  #decoderFull = false;
   #sentAtMs = 0;
 
   constructor(
     private readonly pool: Pool,
-    private readonly request: Uint8Array,
+    private readonly bodiless: boolean,
     private readonly sink: UpstreamSink,
   ) {}
 
-  start(): void {
+  start(request: Uint8Array): void {
+    this.#request = request;
     this.#sentAtMs = performance.now();
     this.#sendOn(this.pool.takeIdle(this.#sentAtMs) ?? this.pool.connect());
   }
 
   pause(): void {
     this.#paused = true;
+    this.#decoder?.pause();
     this.#connection?.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    this.#connection?.resume();
+    this.#decoder?.resume();
+    if (!this.#decoderFull) this.#connection?.resume();
   }
 
   abort(): void {
@@ -113,7 +131,8 @@ class SocketCall implements UpstreamCall, ConnectionUser {
     const encoding = headers.get('content-encoding');
     if (isEncoded(encoding)) {
       this.#decoder = createDecoder(encoding, this.#decoded());
-      if (!this.#decoder) throw new UpstreamError('protocol', 'Upstream sent an unknown content-encoding');
+      if (!this.#decoder) throw new Http1Error('unknown content-encoding');
+      if (this.#paused) this.#decoder.pause();
     }
     this.sink.head(status, headers);
   }
@@ -136,6 +155,8 @@ class SocketCall implements UpstreamCall, ConnectionUser {
       this.#retried = true;
       // Not another pooled one, which may be as stale.
       this.#sendOn(this.pool.connect());
+    } else if (this.#decoder) {
+      this.#decoder.break(error);
     } else {
       this.#fail(error);
     }
@@ -143,24 +164,32 @@ class SocketCall implements UpstreamCall, ConnectionUser {
 
   #sendOn(connection: Connection): void {
     this.#connection = connection;
-    connection.send(this.request, this);
+    connection.send(this.#request, this, this.bodiless);
     if (this.#paused) connection.pause();
   }
 
   /** RFC 9110, section 9.2.2: sent again only when it is all but certain that upstream has not begun on it. */
   #isStale(error: UpstreamError): boolean {
-    const connection = this.#connection!;
-    const pooled = connection.exchanges > 1 && !connection.gotBytes;
+    const connection = this.#connection;
+    const pooled = connection !== undefined && connection.exchanges > 1 && !connection.gotBytes;
     return pooled && !this.#retried && error.kind === 'reset' && performance.now() - this.#sentAtMs < STALE_WITHIN_MS;
   }
 
-  #decoded(): Pick<UpstreamSink, 'data' | 'end' | 'fail'> {
+  #decoded(): DecodedSink {
     return {
       data: (bytes) => {
         if (!this.#over) this.sink.data(bytes);
       },
       end: () => this.#end(),
       fail: (error) => this.#fail(error),
+      full: () => {
+        this.#decoderFull = true;
+        this.#connection?.pause();
+      },
+      drained: () => {
+        this.#decoderFull = false;
+        if (!this.#paused) this.#connection?.resume();
+      },
     };
   }
 

@@ -40,11 +40,14 @@ export function answersContract(bench: Bench): void {
     }
   }
 
-  test.each(['chunked', 'length', 'close', 'trailers'] as const)('framing %s with an empty body: head, end', async (framing) => {
-    bench.mock.script({ body: '', framing });
-    const exchange = await send(bench.client).over;
-    expect([exchange.status, exchange.ended, exchange.parts.length]).toEqual([200, 'end', 0]);
-  });
+  test.each(['chunked', 'length', 'close', 'trailers'] as const)(
+    'framing %s with an empty body: head, end',
+    async (framing) => {
+      bench.mock.script({ body: '', framing });
+      const exchange = await send(bench.client).over;
+      expect([exchange.status, exchange.ended, exchange.parts.length]).toEqual([200, 'end', 0]);
+    },
+  );
 
   test('a body cut in two at every position comes whole', async () => {
     for (let at = 1; at < TRAP.length; at += 5) {
@@ -191,12 +194,16 @@ export function answersContract(bench: Bench): void {
     bench.mock.script({ body_base64: Buffer.from(body).toString('base64'), framing: 'chunked', split: 10_000 });
     const held = send(bench.client);
     const copies: Buffer[] = [];
-    const overwritten = send(bench.client, {}, {
-      data: (bytes) => {
-        copies.push(Buffer.from(bytes));
-        bytes.fill(0);
+    const overwritten = send(
+      bench.client,
+      {},
+      {
+        data: (bytes) => {
+          copies.push(Buffer.from(bytes));
+          bytes.fill(0);
+        },
       },
-    });
+    );
     await Promise.all([held.over, overwritten.over]);
     expectWhole(held, body);
     expect(Buffer.compare(Buffer.concat(copies), body)).toBe(0);

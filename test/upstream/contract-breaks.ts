@@ -16,8 +16,16 @@ export function breaksContract(bench: Bench): void {
   test.each([
     ['fewer bytes than the length says', { framing: 'length_short' }, 'reset'],
     ['a chunk shorter than its size', { framing: 'short_chunk' }, 'reset'],
-    ['FIN in the middle of a chunked body', { framing: 'chunked', fault: { kind: 'end_early', after_bytes: 500 } }, 'reset'],
-    ['FIN in the middle of a body with a length', { framing: 'length', fault: { kind: 'end_early', after_bytes: 500 } }, 'reset'],
+    [
+      'FIN in the middle of a chunked body',
+      { framing: 'chunked', fault: { kind: 'end_early', after_bytes: 500 } },
+      'reset',
+    ],
+    [
+      'FIN in the middle of a body with a length',
+      { framing: 'length', fault: { kind: 'end_early', after_bytes: 500 } },
+      'reset',
+    ],
     ['FIN right after the head', { framing: 'chunked', fault: { kind: 'end_early' } }, 'reset'],
     ['a chunk size that is no number', { framing: 'bad_chunk_size' }, 'protocol'],
     ['compressed by name only', { headers: [['content-encoding', 'gzip']], framing: 'length' }, 'protocol'],
@@ -34,17 +42,20 @@ export function breaksContract(bench: Bench): void {
     ['within a chunk', 'transfer-encoding: chunked', '9\r\nfirst'],
     ['of a body with a length', 'content-length: 10', 'first'],
     ['of a body that ends by closing', 'connection: close', 'first'],
-  ] as const)('RST in the middle %s: what was read was handed over, then fail, and no second attempt', async (_, head, body) => {
-    const upstream = rawUpstream((connection) => connection.write(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n${body}`));
-    const exchange = send(bench.create(upstream.url), { method: 'GET' });
-    await exchange.gotData;
-    upstream.connections[0]!.reset();
-    await exchange.over;
-    const blind = head === 'connection: close' && bench.gaps.includes('reset of an unframed body');
-    expect([exchange.body.toString(), exchange.ended]).toEqual(['first', blind ? 'end' : 'reset']);
-    expect(upstream.connections.length).toBe(1);
-    upstream.stop();
-  });
+  ] as const)(
+    'RST in the middle %s: what was read was handed over, then fail, and no second attempt',
+    async (_, head, body) => {
+      const upstream = rawUpstream((connection) => connection.write(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n${body}`));
+      const exchange = send(bench.create(upstream.url), { method: 'GET' });
+      await exchange.gotData;
+      upstream.connections[0]!.reset();
+      await exchange.over;
+      const blind = head === 'connection: close' && bench.gaps.includes('reset of an unframed body');
+      expect([exchange.body.toString(), exchange.ended]).toEqual(['first', blind ? 'end' : 'reset']);
+      expect(upstream.connections.length).toBe(1);
+      upstream.stop();
+    },
+  );
 
   test('RST between the head and the body: head, fail, and no second attempt', async () => {
     const upstream = rawUpstream((connection) => connection.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n'));
@@ -115,7 +126,9 @@ export function breaksContract(bench: Bench): void {
     const good = Array.from({ length: 20 }, () => send(bench.client));
     const bad = Array.from({ length: 20 }, () => send(bench.client, { target: '/bad' }));
     await Promise.all([...good, ...bad].map((exchange) => exchange.over));
-    expect(new Set(good.map((exchange) => `${exchange.ended} ${exchange.body.toString() === BODY}`))).toEqual(new Set(['end true']));
+    expect(new Set(good.map((exchange) => `${exchange.ended} ${exchange.body.toString() === BODY}`))).toEqual(
+      new Set(['end true']),
+    );
     expect(new Set(bad.map((exchange) => exchange.ended))).toEqual(new Set(['reset']));
   });
 }

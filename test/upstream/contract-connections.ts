@@ -29,13 +29,16 @@ export function connectionsContract(bench: Bench): void {
     ['of HTTP/1.0', { framing: 'http10' }],
     ['that broke off', { framing: 'chunked', fault: { kind: 'end_early', after_bytes: 10 } }],
     ['with a bad chunk', { framing: 'bad_chunk_size' }],
-  ] satisfies [string, Scenario][])('after an answer %s the next request gets a new connection', async (_, scenario) => {
-    bench.mock.script((request) => (request.sequence === 1 ? { body: BODY, ...scenario } : { body: 'next' }));
-    await send(bench.client).over;
-    const next = await send(bench.client).over;
-    expect([next.body.toString(), next.ended]).toEqual(['next', 'end']);
-    expect(connectionsOf(bench)).toEqual([1, 2]);
-  });
+  ] satisfies [string, Scenario][])(
+    'after an answer %s the next request gets a new connection',
+    async (_, scenario) => {
+      bench.mock.script((request) => (request.sequence === 1 ? { body: BODY, ...scenario } : { body: 'next' }));
+      await send(bench.client).over;
+      const next = await send(bench.client).over;
+      expect([next.body.toString(), next.ended]).toEqual(['next', 'end']);
+      expect(connectionsOf(bench)).toEqual([1, 2]);
+    },
+  );
 
   test('exchanges at the same time do not share a connection', async () => {
     bench.mock.script({ body: BODY, framing: 'chunked', fault: { kind: 'silence', after_bytes: 100 } });

@@ -18,8 +18,7 @@ async function settle(bench: Bench): Promise<void> {
 }
 
 export function controlContract(bench: Bench): void {
-  const scripted = (scenario: object) =>
-    bench.mock.script(({ path }) => (path === '/v1/models' ? {} : scenario));
+  const scripted = (scenario: object) => bench.mock.script(({ path }) => (path === '/v1/models' ? {} : scenario));
 
   test('a paused exchange stops its upstream, and goes on without a loss when it is resumed', async () => {
     scripted({ body_base64: LARGE_BASE64, framing: 'chunked' });
@@ -40,27 +39,35 @@ export function controlContract(bench: Bench): void {
 
   test('pausing at every data and resuming a turn later loses nothing', async () => {
     scripted({ body_base64: LARGE_BASE64, framing: 'chunked' });
-    const exchange = send(bench.client, {}, {
-      data: (_, e) => {
-        e.pause();
-        setImmediate(() => e.resume());
+    const exchange = send(
+      bench.client,
+      {},
+      {
+        data: (_, e) => {
+          e.pause();
+          setImmediate(() => e.resume());
+        },
       },
-    });
+    );
     await exchange.over;
     expect([exchange.ended, sha256(exchange.body)]).toEqual(['end', LARGE_SHA256]);
   });
 
   test('pause and resume in the same turn, twice each, change nothing', async () => {
     scripted({ body: SMALL_BODY, framing: 'chunked', split: 10 });
-    const exchange = send(bench.client, {}, {
-      head: (e) => e.resume(),
-      data: (_, e) => {
-        e.pause();
-        e.pause();
-        e.resume();
-        e.resume();
+    const exchange = send(
+      bench.client,
+      {},
+      {
+        head: (e) => e.resume(),
+        data: (_, e) => {
+          e.pause();
+          e.pause();
+          e.resume();
+          e.resume();
+        },
       },
-    });
+    );
     await exchange.over;
     expect([exchange.ended, exchange.body.toString()]).toEqual(['end', SMALL_BODY]);
   });
@@ -189,26 +196,34 @@ export function controlContract(bench: Bench): void {
     }
   });
 
-  test.each(['head', 'data', 'end', 'fail'] as const)('a sink that throws in %s ends its own exchange only', async (moment) => {
-    const breaking = moment === 'fail' ? { kind: 'reset' as const, after_bytes: 500 } : { kind: 'close_idle' as const };
-    bench.mock.script(({ path }) =>
-      path === '/v1/bad'
-        ? { body: SMALL_BODY, framing: 'chunked', split: 50, fault: breaking }
-        : { body: SMALL_BODY, framing: 'chunked', split: 10 },
-    );
-    const others = Array.from({ length: 5 }, () => send(bench.client));
-    const bad = send(bench.client, { target: '/bad' }, {
-      [moment]: () => {
-        throw new Error(`the receiver failed in ${moment}`);
-      },
-    });
-    await Promise.all([...others, bad].map((exchange) => exchange.over));
-    await (await bench.mock.waitForRequest(({ path }) => path === '/v1/bad')).closed;
-    expect(others.map((exchange) => [exchange.ended, exchange.body.toString() === SMALL_BODY])).toEqual(
-      others.map(() => ['end', true]),
-    );
-    if (moment === 'head' || moment === 'data') expect(bad.ended).not.toBe('end');
-  });
+  test.each(['head', 'data', 'end', 'fail'] as const)(
+    'a sink that throws in %s ends its own exchange only',
+    async (moment) => {
+      const breaking =
+        moment === 'fail' ? { kind: 'reset' as const, after_bytes: 500 } : { kind: 'close_idle' as const };
+      bench.mock.script(({ path }) =>
+        path === '/v1/bad'
+          ? { body: SMALL_BODY, framing: 'chunked', split: 50, fault: breaking }
+          : { body: SMALL_BODY, framing: 'chunked', split: 10 },
+      );
+      const others = Array.from({ length: 5 }, () => send(bench.client));
+      const bad = send(
+        bench.client,
+        { target: '/bad' },
+        {
+          [moment]: () => {
+            throw new Error(`the receiver failed in ${moment}`);
+          },
+        },
+      );
+      await Promise.all([...others, bad].map((exchange) => exchange.over));
+      await (await bench.mock.waitForRequest(({ path }) => path === '/v1/bad')).closed;
+      expect(others.map((exchange) => [exchange.ended, exchange.body.toString() === SMALL_BODY])).toEqual(
+        others.map(() => ['end', true]),
+      );
+      if (moment === 'head' || moment === 'data') expect(bad.ended).not.toBe('end');
+    },
+  );
 
   test('a sink that throws when it is told that nobody listens ends its own exchange only', async () => {
     bench.mock.refuseConnections();
@@ -223,11 +238,15 @@ export function controlContract(bench: Bench): void {
 
   test('a sink that throws while it is told of an abort does not keep upstream going', async () => {
     scripted({ body: SMALL_BODY, framing: 'chunked', fault: { kind: 'silence', after_bytes: 500 } });
-    const exchange = send(bench.client, {}, {
-      fail: () => {
-        throw new Error('the receiver failed');
+    const exchange = send(
+      bench.client,
+      {},
+      {
+        fail: () => {
+          throw new Error('the receiver failed');
+        },
       },
-    });
+    );
     await exchange.gotData;
     exchange.abort();
     expect([exchange.ended, await bench.mock.requests[0]!.closed]).toEqual(['aborted', 'client_closed']);

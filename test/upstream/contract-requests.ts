@@ -66,14 +66,17 @@ export function requestsContract(bench: Bench): void {
     expect(bench.mock.requests.length).toBe(2);
   });
 
-  test.each([0, 1, 2, 1_000, 65_536, 1_048_577, 10_485_760])('a body of %d bytes arrives whole, with its length', async (bytes) => {
-    const body = randomBytes(bytes);
-    expect((await send(bench.client, { body }).over).ended).toBe('end');
-    const request = bench.mock.requests[0]!;
-    expect(request.get('content-length')).toBe(String(bytes));
-    expect(request.get('transfer-encoding')).toBeUndefined();
-    expect(Buffer.compare(request.body, body)).toBe(0);
-  });
+  test.each([0, 1, 2, 1_000, 65_536, 1_048_577, 10_485_760])(
+    'a body of %d bytes arrives whole, with its length',
+    async (bytes) => {
+      const body = randomBytes(bytes);
+      expect((await send(bench.client, { body }).over).ended).toBe('end');
+      const request = bench.mock.requests[0]!;
+      expect(request.get('content-length')).toBe(String(bytes));
+      expect(request.get('transfer-encoding')).toBeUndefined();
+      expect(Buffer.compare(request.body, body)).toBe(0);
+    },
+  );
 
   test('a body that is a part of a larger buffer is sent without its surroundings', async () => {
     const whole = new TextEncoder().encode('before{"a":1}after');

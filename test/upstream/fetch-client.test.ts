@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, zstdCompressSync } from 'node:zlib';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { FetchClient } from '../../src/upstream/fetch-client.ts';
+import { BARE_ENV } from '../support/gateway.ts';
 import { SELF_SIGNED } from '../support/self-signed.ts';
 import { upstreamContract } from './contract.ts';
 import { send, takeViolations } from './observed.ts';
@@ -28,7 +29,7 @@ function mockServer(): MockServer {
 async function sendInChild(baseUrl: string, env: Record<string, string>) {
   const script = join(import.meta.dir, 'send-once.ts');
   const child = Bun.spawn([process.execPath, '--no-env-file', script, baseUrl], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...BARE_ENV, ...env },
     stdout: 'pipe',
     stderr: 'pipe',
   });
@@ -44,7 +45,10 @@ test.each([
 ] as const)('an answer in %s arrives decoded', async (encoding, compress) => {
   const mock = mockServer();
   const text = 'data: {"content":"caf\u00e9"}\n\n'.repeat(50);
-  mock.script({ body_base64: compress(Buffer.from(text)).toString('base64'), headers: [['content-encoding', encoding]] });
+  mock.script({
+    body_base64: compress(Buffer.from(text)).toString('base64'),
+    headers: [['content-encoding', encoding]],
+  });
   const exchange = await send(new FetchClient(mock.url)).over;
   expect([exchange.body.toString(), exchange.ended]).toEqual([text, 'end']);
 });
@@ -57,7 +61,7 @@ test('a header that cannot be sent ends in fail, not in a throw', async () => {
   expect(mock.requests.length).toBe(0);
 });
 
-test('a reset that lasted is tried again once on a new connection, too: fetch does not tell a pooled one from a new one', async () => {
+test('a reset on a new connection is tried again once, too: fetch does not tell it from a pooled one', async () => {
   const mock = mockServer();
   mock.script((request) => (request.sequence === 1 ? { fault: { kind: 'refuse' } } : { body: 'second' }));
   const exchange = await send(new FetchClient(mock.url)).over;
@@ -65,7 +69,7 @@ test('a reset that lasted is tried again once on a new connection, too: fetch do
 });
 
 describe('an HTTP proxy from the environment', () => {
-  for (const variable of ['HTTP_PROXY', 'http_proxy']) {
+  for (const variable of ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']) {
     test(`${variable} is used, and is given the whole request`, async () => {
       const [upstream, proxy] = [mockServer(), mockServer()];
       proxy.script({ body: 'by proxy' });

@@ -104,7 +104,8 @@ export class Observed implements UpstreamSink, UpstreamCall {
     this.#expectOpen('data');
     if (this.status === 0) violations.push('data before the head');
     if (bytes.length === 0) violations.push('data without a byte');
-    if (this.#dataSincePause !== undefined && ++this.#dataSincePause > 1) violations.push('more than one data after pause');
+    if (this.#dataSincePause !== undefined && ++this.#dataSincePause > 1)
+      violations.push('more than one data after pause');
     this.parts.push(bytes);
     this.#onData.resolve();
     this.hooks.data?.(bytes, this);
