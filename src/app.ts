@@ -2,14 +2,18 @@
 import { Elysia } from 'elysia';
 import { type Envelope, GatewayError } from './errors.ts';
 import { preflight, withCors } from './gateway/cors.ts';
-import { ENDPOINTS } from './gateway/endpoints.ts';
+import { ENDPOINTS, matchesPath } from './gateway/endpoints.ts';
 import { forward, routeNotFound } from './gateway/forward.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { clientRequestId } from './gateway/headers.ts';
+import { keyStatus } from './gateway/key-status.ts';
 import { refusal } from './gateway/refusal.ts';
+import { pathOf } from './gateway/target.ts';
 
 export interface AppOptions {
   readonly gateway: Gateway;
+  /** Answers whatever is under /admin, see admin/admin.ts; without it nothing is there. */
+  readonly admin?: (request: Request) => Promise<Response>;
   readonly idleTimeoutS: number;
   /** Rejects when the store cannot be reached. */
   ping(): Promise<void>;
@@ -18,8 +22,10 @@ export interface AppOptions {
 /** Far above the configured bound, which `readBody` keeps: Bun's own 413 is not in the OpenAI envelope. */
 const BUN_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
-export function createApp({ gateway, idleTimeoutS, ping }: AppOptions) {
+export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
   const app = new Elysia({
+    // Else `/v1/chat/completions/` is the endpoint for POST and an unknown path for every other method.
+    strictPath: true,
     // Handlers are composed at start: otherwise the first request of each route pays for it.
     precompile: true,
     serve: {
@@ -35,7 +41,12 @@ export function createApp({ gateway, idleTimeoutS, ping }: AppOptions) {
       refuse(request, code === 'NOT_FOUND' ? routeNotFound(request) : internal(request, error)),
     )
     .get('/health', ({ request }) => withCors(request, Response.json({ status: 'ok' })))
-    .get('/ready', async ({ request }) => withCors(request, await readiness()));
+    .get('/ready', async ({ request }) => withCors(request, await readiness()))
+    .get('/v1/key', async ({ request }) => withCors(request, await keyStatus(request, gateway)));
+
+  if (admin) {
+    for (const path of ['/admin', '/admin/*']) app.all(path, ({ request }) => admin(request), { parse: 'none' });
+  }
 
   for (const endpoint of ENDPOINTS) {
     app.route(
@@ -63,7 +74,7 @@ export function createApp({ gateway, idleTimeoutS, ping }: AppOptions) {
   }
 
   function elsewhere(request: Request): Response {
-    const methods = methodsOf(new URL(request.url).pathname);
+    const methods = methodsOf(pathOf(request.url));
     if (methods.length === 0) return refuse(request, routeNotFound(request));
     if (request.method === 'OPTIONS') return preflight(request, methods);
     const message = `Method ${request.method} is not allowed, use ${methods.join(' or ')}`;
@@ -79,26 +90,18 @@ export function createApp({ gateway, idleTimeoutS, ping }: AppOptions) {
 const ROUTES: readonly { method: string; path: string; envelope: Envelope }[] = [
   { method: 'GET', path: '/health', envelope: 'openai' },
   { method: 'GET', path: '/ready', envelope: 'openai' },
+  { method: 'GET', path: '/v1/key', envelope: 'openai' },
   ...ENDPOINTS,
 ];
 
 /** The methods that exist for a path: none means that the path does not exist. */
 function methodsOf(pathname: string): string[] {
-  return ROUTES.filter((route) => matches(route.path, pathname)).map((route) => route.method);
-}
-
-function matches(pattern: string, pathname: string): boolean {
-  const expected = pattern.split('/');
-  const actual = pathname.split('/');
-  return (
-    expected.length === actual.length &&
-    expected.every((part, i) => part === actual[i] || (part[0] === ':' && actual[i] !== ''))
-  );
+  return ROUTES.filter((route) => matchesPath(route.path, pathname)).map((route) => route.method);
 }
 
 function refuse(request: Request, error: GatewayError): Response {
-  const { pathname } = new URL(request.url);
-  const envelope = ROUTES.find((route) => matches(route.path, pathname))?.envelope ?? 'openai';
+  const path = pathOf(request.url);
+  const envelope = ROUTES.find((route) => matchesPath(route.path, path))?.envelope ?? 'openai';
   const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
   return withCors(request, refusal(request, error, { requestId, envelope, bodyWasRead: false }));
 }

@@ -11,10 +11,15 @@ export const ERRORS = {
   api_key_revoked: { status: 403, type: 'invalid_request_error', retryable: false },
   api_key_expired: { status: 403, type: 'invalid_request_error', retryable: false },
   model_not_allowed: { status: 403, type: 'invalid_request_error', retryable: false },
+  admin_disabled: { status: 403, type: 'invalid_request_error', retryable: false },
   route_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
+  /** Not in the contract's table: the admin API was asked for a key that does not exist. */
+  api_key_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
   method_not_allowed: { status: 405, type: 'invalid_request_error', retryable: false },
   /** Not in the contract's table: RFC 9110, section 15.5.9, for a body that does not arrive in time. */
   request_timeout: { status: 408, type: 'invalid_request_error', retryable: true },
+  /** Not in the contract's table: RFC 9110, section 15.5.10, for a change that the state of a key does not allow. */
+  conflict: { status: 409, type: 'invalid_request_error', retryable: false },
   request_too_large: { status: 413, type: 'invalid_request_error', retryable: false },
   rate_limit_exceeded: { status: 429, type: 'rate_limit_error', retryable: true },
   internal_error: { status: 500, type: 'api_error', retryable: false },

@@ -8,7 +8,14 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'mock upstream, gateway and one streamed answer, in one go',
     load: async () => (await import('./cli/demo.ts')).demo,
   },
-  keys: { summary: 'create, list and revoke client keys', load: async () => (await import('./cli/keys.ts')).keys },
+  keys: {
+    summary: 'create, list, rotate, import and revoke client keys',
+    load: async () => (await import('./cli/keys.ts')).keys,
+  },
+  usage: {
+    summary: 'what keys used, by day and month',
+    load: async () => (await import('./cli/usage.ts')).usage,
+  },
   check: {
     summary: 'print the effective configuration, secrets redacted',
     load: async () => (await import('./cli/check.ts')).check,
@@ -16,6 +23,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
   mock: {
     summary: 'run the scripted OpenAI-compatible upstream',
     load: async () => (await import('./cli/mock.ts')).mock,
+  },
+  bench: {
+    summary: 'load an OpenAI-compatible endpoint with streams and measure them',
+    load: async () => (await import('./cli/bench.ts')).bench,
   },
   version: {
     summary: 'print version, commit and Bun version',
@@ -31,7 +42,8 @@ async function main(argv: readonly string[]): Promise<number> {
     (name === undefined ? process.stderr : process.stdout).write(overview());
     return name === undefined ? 2 : 0;
   }
-  const entry = COMMANDS[name === '--version' || name === '-v' ? 'version' : name];
+  const wanted = name === '--version' || name === '-v' ? 'version' : name;
+  const entry = Object.hasOwn(COMMANDS, wanted) ? COMMANDS[wanted] : undefined;
   if (!entry) {
     process.stderr.write(`bve: unknown command '${name}'\nTry 'bve --help'.\n`);
     return 2;
@@ -42,5 +54,5 @@ async function main(argv: readonly string[]): Promise<number> {
 
 function overview(): string {
   const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`);
-  return `bve: a streaming gateway for OpenAI-compatible APIs\n\nUsage: bve COMMAND [flags]\n\n${rows.join('\n')}\n\n'bve COMMAND --help' explains a command.\n`;
+  return `bve: a streaming gateway for OpenAI-compatible APIs\n\nUsage: bve COMMAND [flags]\n\n${rows.join('\n')}\n\n'bve COMMAND --help' explains a command; 'bve demo' shows it at work and needs no account.\n`;
 }

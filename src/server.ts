@@ -1,15 +1,20 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
+import { createAdmin } from './admin/admin.ts';
 import { createApp } from './app.ts';
 import type { Config } from './config/schema.ts';
 import { Deadlines } from './gateway/deadlines.ts';
 import { Slots } from './gateway/exchange.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { CachedKeyDirectory } from './keys/directory.ts';
+import { FailureReport } from './limits/failure-report.ts';
+import { MemoryLimiter } from './limits/memory.ts';
 import type { Log } from './observe/log.ts';
 import { Store } from './store/store.ts';
+import { UsageRetention } from './store/usage-retention.ts';
 import { UsageWriter } from './store/usage-writer.ts';
-import type { UpstreamClient } from './upstream/client.ts';
+import type { ChosenClient } from './upstream/choose-client.ts';
 import { VERSION } from './version.ts';
+import { warmUp } from './warm-up.ts';
 
 export interface RunningGateway {
   /** http://HOST:PORT, as it can be called from this machine. */
@@ -29,7 +34,8 @@ export interface RunningGateway {
 const CUT_SETTLES_WITHIN_MS = 1000;
 
 /** @throws StoreError when the database cannot be opened, or Bun's error when the port is taken */
-export async function startGateway(config: Config, client: UpstreamClient, log: Log): Promise<RunningGateway> {
+export async function startGateway(config: Config, upstream: ChosenClient, log: Log): Promise<RunningGateway> {
+  const { client } = upstream;
   const store = await Store.open(config.databaseUrl);
   const writer = new UsageWriter(store, {
     onTrouble: (trouble) => log.warn(trouble, 'usage records wait or are lost'),
@@ -37,7 +43,19 @@ export async function startGateway(config: Config, client: UpstreamClient, log: 
   const gateway: Gateway = {
     client,
     keys: new CachedKeyDirectory(store, config.apiKeyPepper),
+    limiter: new MemoryLimiter({
+      source: store,
+      isSourceCurrent: () => writer.waiting === 0,
+      onFailure: config.limitsOnFailure,
+      failures: new FailureReport(({ count, error }) =>
+        log.warn(
+          { requests: count, limits_on_failure: config.limitsOnFailure, err: error },
+          'limits cannot be counted',
+        ),
+      ),
+    }),
     recorder: writer,
+    usage: store,
     slots: new Slots(config.maxConcurrentRequests),
     connections: {
       allowQuiet: (request) => app.server?.timeout(request, 0),
@@ -53,11 +71,25 @@ export async function startGateway(config: Config, client: UpstreamClient, log: 
       ),
     ),
     limits: config,
+    injectStreamUsage: config.streamUsage === 'inject',
     fuelixApiKey: config.fuelixApiKey,
     userAgent: `bve-gateway/${VERSION}`,
     log,
   };
-  const app = createApp({ gateway, idleTimeoutS: config.clientIdleTimeoutS, ping: () => store.ping() });
+  const admin = createAdmin({
+    adminApiKey: config.adminApiKey,
+    apiKeyPepper: config.apiKeyPepper,
+    store,
+    keys: gateway.keys,
+    flushUsage: (deadlineMs) => writer.flush(deadlineMs),
+    deadlines: gateway.deadlines,
+    bodyTimeoutMs: config.requestBodyTimeoutMs,
+    log,
+  });
+  const app = createApp({ gateway, admin, idleTimeoutS: config.clientIdleTimeoutS, ping: () => store.ping() });
+  // Fetch would send it through the proxy that it is there for.
+  if (upstream.name === 'socket')
+    await warmUp({ requests: config.warmUpRequests, gateway, connect: upstream.connect, log });
   try {
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {
@@ -65,6 +97,7 @@ export async function startGateway(config: Config, client: UpstreamClient, log: 
     throw error;
   }
   const server = app.server!;
+  const retention = retentionOf(config, store, log);
   let stopping: Promise<void> | undefined;
 
   return {
@@ -83,8 +116,7 @@ export async function startGateway(config: Config, client: UpstreamClient, log: 
   async function stop(drainTimeoutMs: number, cut?: Promise<unknown>): Promise<void> {
     const { slots } = gateway;
     slots.draining = true;
-    // Stops listening; open connections live on, so that their answers can end.
-    void server.stop(false);
+    // It goes on listening meanwhile: a load balancer must be able to see /ready turn 503, on a new connection too.
     await within(drainTimeoutMs, cut ? Promise.race([slots.idle(), cut]) : slots.idle());
     if (slots.inFlight > 0) log.warn({ in_flight: slots.inFlight }, 'open requests are cut');
     await server.stop(true);
@@ -92,8 +124,20 @@ export async function startGateway(config: Config, client: UpstreamClient, log: 
     await within(CUT_SETTLES_WITHIN_MS, slots.idle());
     client.close();
     await writer.close();
+    await retention?.stop();
     await store.close();
   }
+}
+
+function retentionOf(config: Config, store: Store, log: Log): UsageRetention | null {
+  if (config.usageRetentionDays === 0) return null;
+  return new UsageRetention(store, {
+    keepDays: config.usageRetentionDays,
+    onRound: (deleted, error) => {
+      if (error === undefined) log.info({ deleted }, 'old usage records deleted');
+      else log.warn({ deleted, err: error }, 'old usage records could not be deleted');
+    },
+  });
 }
 
 /** Waits for a promise, but not for longer than a time. */

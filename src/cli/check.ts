@@ -1,5 +1,6 @@
 /** `bve check`: the effective configuration, or whether a running gateway is healthy (for a container's health check). */
-import { loadConfig } from '../config/load.ts';
+import { get } from 'node:http';
+import { loadAddress, loadConfig } from '../config/load.ts';
 import { type Config, OPTIONS, type OptionName } from '../config/schema.ts';
 import { type Arguments, type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
@@ -12,12 +13,14 @@ export const check: Command = {
   options: {
     ...CONFIG_FLAGS,
     json: { type: 'boolean', help: 'as JSON' },
-    health: { type: 'boolean', help: 'instead: exit 0 when the gateway on this HOST and PORT answers /health, else 1' },
+    health: { type: 'boolean', help: 'instead: exit code 0 when the gateway on HOST and PORT answers /health, else 1' },
   },
-  details: CONFIG_DETAILS,
+  details: `${CONFIG_DETAILS}
+
+A configuration with which 'bve serve' would not start is exit code 2, and every problem of it is named.`,
   async run(args) {
+    if (args.flags.health) return checkHealth(args);
     const { config, sources } = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
-    if (args.flags.health) return checkHealth(config);
     print(config, sources, args);
     return 0;
   },
@@ -43,15 +46,25 @@ function print(config: Config, sources: Readonly<Record<OptionName, string>>, ar
   for (const row of rows) process.stdout.write(`${row.name.padEnd(width)}${row.value ?? '(unset)'}  (${row.source})\n`);
 }
 
-async function checkHealth({ host, port }: Config): Promise<number> {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host;
-  const url = `http://${reachable}:${port}/health`;
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
-    if (response.status === 200) return 0;
-    throw new CommandFailure(`${url} answered ${response.status}`);
-  } catch (error) {
-    if (error instanceof CommandFailure) throw error;
-    throw new CommandFailure(`${url}: ${(error as Error).message}`);
-  }
+/** Asks for nothing but HOST and PORT: in a container it runs beside the server, perhaps without the server's secrets. */
+async function checkHealth(args: Arguments): Promise<number> {
+  const { host, port } = loadAddress({ configFile: textFlag(args, 'config'), flags: args.flags });
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const status = await statusOf({ host: reachable, port, path: '/health' });
+  if (status !== 200) throw new CommandFailure(`/health on ${reachable} port ${port} answered ${status}`);
+  return 0;
+}
+
+/** node:http and not fetch, which would ask an HTTP proxy of the environment for this machine's own port. */
+function statusOf(target: { host: string; port: number; path: string }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = get({ ...target, timeout: HEALTH_TIMEOUT_MS, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on('timeout', () => request.destroy(new Error('no answer in time')));
+    request.on('error', (error) => {
+      reject(new CommandFailure(`/health on ${target.host} port ${target.port}: ${error.message}`));
+    });
+  });
 }

@@ -139,10 +139,11 @@ function parse(command: Command, argv: readonly string[]): Arguments {
 
 function parseStrictly(command: Command, argv: readonly string[]) {
   const options = Object.fromEntries(
-    Object.entries({ ...command.options, help: HELP }).map(([name, o]) => [name, { type: o.type }]),
+    Object.entries(command.options).map(([name, o]) => [name, { type: o.type }] as const),
   );
   try {
-    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: true });
+    const help = { type: 'boolean', short: 'h' } as const;
+    return parseArgs({ args: [...argv], options: { ...options, help }, strict: true, allowPositionals: true });
   } catch (error) {
     throw new UsageError(firstSentence((error as Error).message));
   }

@@ -31,17 +31,19 @@ export const demo: Command = {
   options: { once: { type: 'boolean', help: 'end after the answer instead of waiting for Ctrl-C' } },
   details: 'Needs no account, no key and no network. Everything it writes is in a temporary folder that it deletes.',
   async run(args) {
+    // From the start on: whoever ends the demo in the middle of its answer must not be left with a folder.
+    const stopped = stopSignal();
     const folder = mkdtempSync(join(tmpdir(), 'bve-demo-'));
     const mock = startMock({ port: 0 });
     try {
       const gateway = await startDemoGateway(mock.url, folder);
       try {
-        const complete = await show(gateway, mock.url);
-        if (!args.flags.once) {
+        const complete = await Promise.race([show(gateway, mock.url), stopped]);
+        if (complete === true && !args.flags.once) {
           print('\nThe gateway stays up: try the lines above. Ctrl-C ends the demo.');
-          await stopSignal();
+          await stopped;
         }
-        return complete ? 0 : 1;
+        return complete === true ? 0 : 1;
       } finally {
         await gateway.stop(0);
       }
@@ -67,8 +69,8 @@ function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningG
       LOG_LEVEL: 'warn',
     },
   });
-  const { client } = chooseClient(config, { behindProxy: false, ca: undefined });
-  return startGateway(config, client, createLog(config.logLevel));
+  const upstream = chooseClient(config, { behindProxy: false, ca: undefined });
+  return startGateway(config, upstream, createLog(config.logLevel));
 }
 
 /** Streams one answer and reports on it. Returns whether all of it came through as it should. */

@@ -25,7 +25,12 @@ export const serve: Command = {
   options: CONFIG_FLAGS,
   details: `${CONFIG_DETAILS}
 
-SIGTERM or SIGINT stops it: no new requests, those in flight may finish, a second signal cuts them.`,
+SIGTERM or SIGINT stops it: no new requests, those in flight may finish, a second signal cuts them.
+
+The least it needs:
+  export FUELIX_API_KEY=... API_KEY_PEPPER=at-least-16-characters
+  bve serve
+  bve keys create --name first     in another terminal, with the same API_KEY_PEPPER and in the same folder`,
   async run(args) {
     const { config } = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
     const network = networkEnvironment();
@@ -67,9 +72,9 @@ function commandLine(): string[] {
   return [process.execPath, ...(compiled ? [] : [...process.execArgv, Bun.main]), ...process.argv.slice(2)];
 }
 
-async function start(config: Config, { client }: ChosenClient, log: Log) {
+async function start(config: Config, upstream: ChosenClient, log: Log) {
   try {
-    return await startGateway(config, client, log);
+    return await startGateway(config, upstream, log);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);
     const code = (error as { code?: unknown }).code;

@@ -22,6 +22,7 @@ export interface LoadRequest {
 
 /** A configuration file has some dozen lines; anything larger is the wrong file. */
 const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
+const CONFIG_FILE_LINES_TRIED_MAX = 1000;
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
 export class ConfigError extends Error {
@@ -75,12 +76,23 @@ export interface NetworkEnvironment {
 
 /** Environment variables of Bun's own that change how the gateway reaches upstream; the start log names them. */
 export function networkEnvironment(env: Environment = process.env): NetworkEnvironment {
-  const proxy = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].filter((name) => env[name]);
+  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy'];
+  const proxy = names.filter((name) => env[name]);
   return {
     proxyVariables: proxy,
     tlsVerificationOff: env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
     maxHttpRequests: Number(env.BUN_CONFIG_MAX_HTTP_REQUESTS ?? Number.NaN),
   };
+}
+
+/** Where the gateway of this configuration listens, whatever else of it is missing. @throws ConfigError */
+export function loadAddress(request: LoadRequest = {}): { host: string; port: number } {
+  const problems: string[] = [];
+  const texts = gather(request, problems);
+  const host = parseOption(OPTIONS.host, texts.host.text, problems);
+  const port = parseOption(OPTIONS.port, texts.port.text, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { host: host!, port: port! };
 }
 
 /** The content of FUELIX_CA_FILE. @throws ConfigError when it cannot be read or is no PEM */
@@ -113,7 +125,7 @@ function gather(request: LoadRequest, problems: string[]): Texts {
   const texts = {} as Texts;
   for (const name of NAMES) {
     const option = OPTIONS[name];
-    const flag = request.flags?.[flagName(option)];
+    const flag = option.secret ? undefined : request.flags?.[flagName(option)];
     const candidates: [string | undefined, Source][] = [
       [typeof flag === 'string' ? flag : undefined, 'flag'],
       // An empty variable is how compose files spell "not set".
@@ -140,12 +152,18 @@ function parseOption<T>(option: Option<T>, text: string | undefined, problems: s
 }
 
 function readFile(path: string, problems: string[]): Record<string, string> {
-  let parsed: object;
+  let text: string;
   try {
     if (statSync(path).size > CONFIG_FILE_BYTES_MAX) throw new Error('is too large for a configuration file');
-    parsed = Bun.TOML.parse(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
   } catch (error) {
-    problems.push(`configuration file '${path}': ${(error as Error).message}`);
+    // Without the system call and the path once more.
+    problems.push(`configuration file '${path}': ${(error as Error).message.replace(/, \w+( '.*')?$/s, '')}`);
+    return {};
+  }
+  const parsed = parseToml(text);
+  if (parsed instanceof Error) {
+    problems.push(`configuration file '${path}'${lineOf(text)}: ${withoutQuotedText(parsed.message)}`);
     return {};
   }
   const known = new Set(NAMES.map((name) => OPTIONS[name].env.toLowerCase()));
@@ -157,4 +175,26 @@ function readFile(path: string, problems: string[]): Record<string, string> {
     else problems.push(`configuration file '${path}': ${key} must be a text, a number or true/false`);
   }
   return texts;
+}
+
+function parseToml(text: string): object | Error {
+  try {
+    return Bun.TOML.parse(text);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** Bun's parser names no line: the statement at fault follows the longest beginning of the file that can be parsed. */
+function lineOf(text: string): string {
+  const lines = text.split('\n');
+  if (lines.length > CONFIG_FILE_LINES_TRIED_MAX) return '';
+  let whole = lines.length - 1;
+  while (whole > 0 && parseToml(lines.slice(0, whole).join('\n')) instanceof Error) whole--;
+  return `, line ${whole + 1}`;
+}
+
+/** The parser quotes what it stumbled over, which is a secret when the quotes around one were forgotten. */
+function withoutQuotedText(message: string): string {
+  return message.replace(/^TOML Parse error: /, '').replace(/(["'`])(?![^\w\s"'`]{1,2}\1)[\s\S]*$/, '…');
 }

@@ -18,6 +18,8 @@ export interface Option<T> {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export const LIMIT_FAILURE_ANSWERS = ['allow', 'deny'] as const;
+export const STREAM_USAGE = ['off', 'inject'] as const;
 export const UPSTREAM_CLIENTS = ['socket', 'fetch'] as const;
 
 /** A pepper shorter than this is refused, except on a loopback address: see `checkPepper`. */
@@ -39,6 +41,20 @@ export const OPTIONS = {
   host: option('HOST', '0.0.0.0', 'address to listen on', nonEmpty),
   port: option('PORT', '8080', 'port to listen on; 0 picks a free one and prints it', integer(0, 65_535)),
   databaseUrl: option('DATABASE_URL', 'sqlite://bve.db', 'where keys and usage are kept', databaseUrl),
+  /** A gateway that cannot count should still serve; who would rather stop spending says deny. Contract, section 5. */
+  limitsOnFailure: option(
+    'LIMITS_ON_FAILURE',
+    'allow',
+    'allow or deny requests whose limits cannot be read from the store',
+    oneOf(LIMIT_FAILURE_ANSWERS),
+  ),
+  /** For ever by default: what nobody asked to have deleted is kept. Days and months of usage are kept in any case. */
+  usageRetentionDays: option(
+    'USAGE_RETENTION_DAYS',
+    '0',
+    'usage records are deleted after this many days; 0 keeps them',
+    integer(0, 36_500),
+  ),
   redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', notYet),
   logLevel: option('LOG_LEVEL', 'info', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS)),
 
@@ -64,6 +80,13 @@ export const OPTIONS = {
     'upstream has this long to send a response head',
     integer(1, 24 * HOUR_MS),
   ),
+  /** Off, because it adds to the request what the client did not write. Contract, section 6. */
+  streamUsage: option(
+    'STREAM_USAGE',
+    'off',
+    'inject asks upstream for the usage of every chat stream and takes the added event out again',
+    oneOf(STREAM_USAGE),
+  ),
   upstreamClient: optional(
     'UPSTREAM_CLIENT',
     'socket or fetch; by itself fetch when an HTTP proxy is set in the environment, else socket',
@@ -78,21 +101,21 @@ export const OPTIONS = {
   upstreamIdleConnectionsMax: option(
     'UPSTREAM_IDLE_CONNECTIONS_MAX',
     '1024',
-    'upstream connections kept for the next request (socket client)',
+    'idle upstream connections kept at the most (socket client)',
     integer(0, 65_535),
   ),
   /** Below the 60 s after which common servers and load balancers close an idle connection, so that we close first. */
   upstreamIdleConnectionLimitMs: option(
     'UPSTREAM_IDLE_CONNECTION_LIMIT_MS',
     '30000',
-    'for how long (socket client)',
+    'an idle upstream connection is kept for this long (socket client)',
     integer(1, HOUR_MS),
   ),
   /** A new connection asks DNS again: a moved upstream is found within this. */
   upstreamConnectionAgeMaxMs: option(
     'UPSTREAM_CONNECTION_AGE_MAX_MS',
     '600000',
-    'no upstream connection is used for longer (socket client)',
+    'an upstream connection is replaced after this (socket client)',
     integer(1, 24 * HOUR_MS),
   ),
   /** Reasoning models can be silent for minutes. */
@@ -126,6 +149,13 @@ export const OPTIONS = {
     '75',
     'an idle client connection is closed after this, seconds',
     integer(1, 255),
+  ),
+  /** Some hundred are enough to get most of the data plane compiled; they take a fraction of a second. */
+  warmUpRequests: option(
+    'WARM_UP_REQUESTS',
+    '500',
+    'requests the gateway sends itself on loopback before it listens; 0 for none (socket client)',
+    integer(0, 100_000),
   ),
   /** Below the 30 s that container platforms wait between SIGTERM and SIGKILL. */
   drainTimeoutMs: option(
@@ -173,6 +203,7 @@ function nonEmpty(text: string): string {
 
 /** Secrets travel in header fields: a line break or a space in one is a copying mistake that would fail much later. */
 function headerSafe(text: string): string {
+  if (text === '') throw new Error('must not be empty');
   if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('must be printable ASCII without spaces');
   return text;
 }

@@ -8,6 +8,8 @@ export interface Endpoint {
   readonly path: string;
   /** How usage is reported in the answer, and in which form an interrupted stream says so. */
   readonly format: Format;
+  /** Whether a stream reports its usage only when `stream_options.include_usage` asks for it. */
+  readonly usageOnRequest: boolean;
   readonly body: 'json' | 'none';
   readonly envelope: Envelope;
   /** Anthropic's clients send their key as `x-api-key`. */
@@ -16,14 +18,25 @@ export interface Endpoint {
   readonly models: 'list' | 'one' | null;
 }
 
-const POST_JSON = { method: 'POST', body: 'json', envelope: 'openai', acceptsXApiKey: false, models: null } as const;
-const GET = { method: 'GET', body: 'none', format: 'opaque', envelope: 'openai', acceptsXApiKey: false } as const;
+const OPENAI = { envelope: 'openai', acceptsXApiKey: false, usageOnRequest: false } as const;
+const POST_JSON = { ...OPENAI, method: 'POST', body: 'json', models: null } as const;
+const GET = { ...OPENAI, method: 'GET', body: 'none', format: 'opaque' } as const;
 
 export const ENDPOINTS: readonly Endpoint[] = [
-  { ...POST_JSON, path: '/v1/chat/completions', format: 'chat' },
+  { ...POST_JSON, path: '/v1/chat/completions', format: 'chat', usageOnRequest: true },
   { ...POST_JSON, path: '/v1/responses', format: 'responses' },
   { ...POST_JSON, path: '/v1/messages', format: 'messages', envelope: 'anthropic', acceptsXApiKey: true },
   { ...POST_JSON, path: '/v1/embeddings', format: 'chat' },
   { ...GET, path: '/v1/models', models: 'list' },
   { ...GET, path: '/v1/models/:model', models: 'one' },
 ];
+
+/** Whether a path is that of a row: segment by segment, a `:name` stands for any that is not empty. */
+export function matchesPath(pattern: string, path: string): boolean {
+  const expected = pattern.split('/');
+  const actual = path.split('/');
+  return (
+    expected.length === actual.length &&
+    expected.every((part, i) => part === actual[i] || (part[0] === ':' && actual[i] !== ''))
+  );
+}

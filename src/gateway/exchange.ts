@@ -1,17 +1,19 @@
 /**
- * One request from its arrival to its usage record. Owns that it settles exactly once: one record, one slot released,
- * one log line, whatever ended it.
+ * One request from its arrival to its usage record. Owns that it settles exactly once: one record, one slot and one
+ * admission released, tokens charged once, one log line, whatever ended it.
  */
 import { GatewayError } from '../errors.ts';
 import type { ApiKey } from '../keys/key.ts';
+import type { Granted, Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { Finish, UsageRecord, UsageSource } from '../store/usage-record.ts';
 import { UpstreamError } from '../upstream/client.ts';
 import type { Endpoint } from './endpoints.ts';
 import { clientRequestId } from './headers.ts';
-import type { Meter } from './meter.ts';
+import type { Meter, Usage } from './meter.ts';
 import { refusal } from './refusal.ts';
 import { TimedOut } from './relay.ts';
+import type { UsageEventFilter } from './usage-event-filter.ts';
 
 /** Takes a record off the request path: synchronous, never throws, never blocks. */
 export interface UsageRecorder {
@@ -61,6 +63,15 @@ export interface ClientConnections {
   boundQuiet(request: Request): void;
 }
 
+/** Of the gateway: what an exchange takes its place in, and tells of its end. */
+export interface ExchangeSurroundings {
+  readonly slots: Slots;
+  readonly connections: ClientConnections;
+  readonly limiter: Pick<Limiter, 'charge'>;
+  readonly recorder: UsageRecorder;
+  readonly log: Log;
+}
+
 /** nginx's status for a client that left before it was answered; it is recorded and never sent. */
 const CLIENT_CLOSED_STATUS = 499;
 
@@ -69,11 +80,15 @@ export class Exchange {
   readonly arrivedAtMs = performance.now();
   private readonly startedAt = Date.now();
   key: ApiKey | null = null;
+  /** The limits' leave to go on, once it is given. */
+  admission: Granted | null = null;
   model: string | null = null;
   streamed = false;
   meter: Meter | null = null;
   status = 0;
   bodyWasRead = false;
+  /** Set when upstream was asked for a usage event on the client's behalf. */
+  usageFilter: UsageEventFilter | null = null;
   private ttfbMs: number | null = null;
   private holdsSlot = false;
   private settled = false;
@@ -81,10 +96,7 @@ export class Exchange {
   constructor(
     readonly request: Request,
     readonly endpoint: Endpoint,
-    private readonly slots: Slots,
-    private readonly connections: ClientConnections,
-    private readonly recorder: UsageRecorder,
-    private readonly log: Log,
+    private readonly surroundings: ExchangeSurroundings,
   ) {
     this.requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
   }
@@ -94,9 +106,14 @@ export class Exchange {
   }
 
   /** @throws GatewayError overloaded */
-  admit(): void {
-    this.slots.take();
+  takeSlot(): void {
+    this.surroundings.slots.take();
     this.holdsSlot = true;
+  }
+
+  /** Of upstream's body, less what was taken out of it. */
+  private get bytesOut(): number {
+    return (this.meter?.bytes ?? 0) - (this.usageFilter?.removedBytes ?? 0);
   }
 
   markFirstByte(): void {
@@ -109,7 +126,7 @@ export class Exchange {
     const error = refusalOf(reason);
     this.status = clientLeft ? CLIENT_CLOSED_STATUS : error.status;
     if (error.code === 'internal_error' && !clientLeft)
-      this.log.error({ request_id: this.requestId, err: reason }, 'internal error');
+      this.surroundings.log.error({ request_id: this.requestId, err: reason }, 'internal error');
     this.settle(clientLeft ? 'client_closed' : 'error', error);
     const { requestId, bodyWasRead } = this;
     return refusal(this.request, error, { requestId, bodyWasRead, envelope: this.endpoint.envelope });
@@ -118,17 +135,26 @@ export class Exchange {
   settle(finish: Finish, error: Error | null): void {
     if (this.settled) return;
     this.settled = true;
-    if (this.holdsSlot) this.slots.release();
-    this.connections.boundQuiet(this.request);
-    const record = this.recordOf(finish);
+    const { slots, connections, recorder } = this.surroundings;
+    if (this.holdsSlot) slots.release();
+    connections.boundQuiet(this.request);
+    const usage = this.meter?.usage() ?? null;
+    this.leaveLimits(usage);
+    const record = this.recordOf(finish, usage);
     // Without a valid key there is nobody to account to, and a flood of bad keys must not fill the database.
-    if (record) this.recorder.record(record);
+    if (record) recorder.record(record);
     this.logLine(finish, error);
   }
 
-  private recordOf(finish: Finish): UsageRecord | null {
+  private leaveLimits(usage: Usage | null): void {
+    if (!this.key || !this.admission) return;
+    if (usage?.totalTokens)
+      this.surroundings.limiter.charge(this.key.id, usage.totalTokens, this.admission.admittedAtMs);
+    this.admission.release();
+  }
+
+  private recordOf(finish: Finish, usage: Usage | null): UsageRecord | null {
     if (!this.key) return null;
-    const usage = this.meter?.usage() ?? null;
     return {
       requestId: this.requestId,
       keyId: this.key.id,
@@ -137,9 +163,10 @@ export class Exchange {
       status: this.status,
       streamed: this.streamed,
       startedAt: this.startedAt,
+      admittedAt: this.admission?.admittedAtMs ?? null,
       ttfbMs: this.ttfbMs,
       durationMs: this.elapsedMs,
-      bytesOut: this.meter?.bytes ?? 0,
+      bytesOut: this.bytesOut,
       finish,
       promptTokens: usage?.promptTokens ?? null,
       completionTokens: usage?.completionTokens ?? null,
@@ -150,8 +177,9 @@ export class Exchange {
 
   private logLine(finish: Finish, error: Error | null): void {
     const level = finish === 'upstream_interrupted' || this.status >= 500 ? 'warn' : 'info';
-    if (!this.log.isLevelEnabled(level)) return;
-    this.log[level](
+    const { log } = this.surroundings;
+    if (!log.isLevelEnabled(level)) return;
+    log[level](
       {
         request_id: this.requestId,
         key_id: this.key?.id,
@@ -163,7 +191,7 @@ export class Exchange {
         finish,
         duration_ms: Math.round(this.elapsedMs),
         ttfb_ms: this.ttfbMs === null ? undefined : Math.round(this.ttfbMs),
-        bytes_out: this.meter?.bytes ?? 0,
+        bytes_out: this.bytesOut,
         ...(error ? { reason: error.message, cause: causeOf(error) } : {}),
       },
       'request',

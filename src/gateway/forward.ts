@@ -1,12 +1,12 @@
 /**
- * The story of a request: authenticate → admit → read what must be known → send → relay (the meter looks on) → settle.
+ * The story of a request: authenticate → limit → read what must be known → send → relay (the meter looks on) → settle.
  * Each word is one file with one job; the branches are here.
  */
 import { GatewayError } from '../errors.ts';
-import { readCredentials } from '../keys/credentials.ts';
-import type { KeyAnswer, KeyDirectory } from '../keys/directory.ts';
 import type { ApiKey } from '../keys/key.ts';
+import type { Admission, Granted } from '../limits/limiter.ts';
 import type { ResponseHeaders, UpstreamRequest } from '../upstream/client.ts';
+import { authenticate } from './authenticate.ts';
 import type { Endpoint } from './endpoints.ts';
 import { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
@@ -16,16 +16,21 @@ import { Meter } from './meter.ts';
 import { fetchAllowedModels } from './models.ts';
 import { type Acceptance, relay } from './relay.ts';
 import { readBody, readFields } from './request-body.ts';
-import { upstreamTarget } from './target.ts';
+import { lastSegment, pathOf, upstreamTarget } from './target.ts';
+import { UsageEventFilter } from './usage-event-filter.ts';
+import { withUsageRequested } from './usage-request.ts';
 
 /** Never rejects: whatever goes wrong is answered in the envelope of the endpoint. */
 export async function forward(request: Request, endpoint: Endpoint, gateway: Gateway): Promise<Response> {
-  const exchange = new Exchange(request, endpoint, gateway.slots, gateway.connections, gateway.recorder, gateway.log);
+  const exchange = new Exchange(request, endpoint, gateway);
   try {
-    const answer = lookUpKey(request, endpoint, gateway.keys);
-    const key = activeKey(answer instanceof Promise ? await answer : answer);
+    const answer = authenticate(request, endpoint.acceptsXApiKey, gateway.keys);
+    const key = answer instanceof Promise ? await answer : answer;
     exchange.key = key;
-    exchange.admit();
+    // Before the limits, so that a request the gateway has no room for uses up none of them.
+    exchange.takeSlot();
+    const admission = gateway.limiter.admit(key, Date.now());
+    exchange.admission = granted(admission instanceof Promise ? await admission : admission);
     const upstreamRequest = await prepare(exchange, key, gateway);
     gateway.connections.allowQuiet(request);
     if (endpoint.models === 'list' && key.allowedModels) {
@@ -44,27 +49,15 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
   }
 }
 
-function lookUpKey(request: Request, endpoint: Endpoint, keys: KeyDirectory): KeyAnswer | Promise<KeyAnswer> {
-  const credentials = readCredentials(request.headers, endpoint.acceptsXApiKey);
-  if (credentials.kind === 'missing') throw new GatewayError('missing_api_key', 'Missing API key');
-  if (credentials.kind === 'invalid') throw new GatewayError('invalid_api_key', 'Invalid API key');
-  return keys.lookup(credentials.key);
-}
-
-function activeKey(answer: KeyAnswer): ApiKey {
-  switch (answer.kind) {
-    case 'active':
-      return answer.key;
-    case 'unknown':
-      throw new GatewayError('invalid_api_key', 'Invalid API key');
-    default:
-      throw new GatewayError(`api_key_${answer.kind}`, `API key is ${answer.kind}`);
-  }
+function granted(admission: Admission): Granted {
+  if (admission.granted) return admission;
+  const { limit, message, retryAfterS } = admission;
+  throw new GatewayError(limit === null ? 'overloaded' : 'rate_limit_exceeded', message, { retryAfterS });
 }
 
 async function prepare(exchange: Exchange, key: ApiKey, gateway: Gateway): Promise<UpstreamRequest> {
   const { request, endpoint } = exchange;
-  const target = upstreamTarget(request.url);
+  const target = upstreamTarget(request.url, endpoint.path);
   if (target === null) throw routeNotFound(request);
   const { maxBodyBytes, requestBodyTimeoutMs } = gateway.limits;
   let body: Uint8Array | null = null;
@@ -74,12 +67,19 @@ async function prepare(exchange: Exchange, key: ApiKey, gateway: Gateway): Promi
     const fields = readFields(body);
     exchange.model = fields.model;
     exchange.streamed = fields.stream;
+    if (fields.stream && endpoint.usageOnRequest) body = askForUsage(exchange, key, body, gateway);
   } else if (endpoint.models === 'one') {
-    exchange.model = decodeURIComponent(target.slice(target.lastIndexOf('/') + 1).split('?')[0]!);
+    exchange.model = lastSegment(target);
   }
   if (endpoint.models !== 'list') checkModel(key, exchange.model);
   const headers = upstreamHeaders(request.headers, gateway.fuelixApiKey, gateway.userAgent);
   return { method: endpoint.method, target, headers, body };
+}
+
+function askForUsage(exchange: Exchange, key: ApiKey, body: Uint8Array, gateway: Gateway): Uint8Array {
+  const asking = gateway.injectStreamUsage || key.injectStreamUsage ? withUsageRequested(body) : null;
+  if (asking) exchange.usageFilter = new UsageEventFilter();
+  return asking ?? body;
 }
 
 function checkModel(key: ApiKey, model: string | null): void {
@@ -93,8 +93,7 @@ function checkModel(key: ApiKey, model: string | null): void {
 }
 
 export function routeNotFound(request: Request): GatewayError {
-  const path = new URL(request.url).pathname;
-  return new GatewayError('route_not_found', `Route ${request.method} ${path} not found`);
+  return new GatewayError('route_not_found', `Route ${request.method} ${pathOf(request.url)} not found`);
 }
 
 function accept(exchange: Exchange, status: number, upstream: ResponseHeaders): Acceptance {
@@ -115,6 +114,7 @@ function accept(exchange: Exchange, status: number, upstream: ResponseHeaders): 
     status,
     headers,
     meter,
+    filter: isEventStream ? exchange.usageFilter : null,
     interruption: isEventStream ? interruptionEvent(endpoint.format) : null,
     endsByTerminalEvent:
       isEventStream && upstream.get('transfer-encoding') === null && upstream.get('content-length') === null,

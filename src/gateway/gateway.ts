@@ -1,19 +1,30 @@
 /** What the data plane needs of the rest of the house: the one argument that is handed along a request. */
 import type { KeyDirectory } from '../keys/directory.ts';
+import type { Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
+import type { UsageDay } from '../store/usage-days.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { ClientConnections, Slots, UsageRecorder } from './exchange.ts';
 import type { RelayLimits } from './relay.ts';
 
+/** What keys have used so far, by UTC day (days since 1970). */
+export interface UsageReader {
+  usageDays(keyId: string, first: number, last: number): Promise<readonly UsageDay[]>;
+}
+
 export interface Gateway {
   readonly client: UpstreamClient;
   readonly keys: KeyDirectory;
+  readonly limiter: Limiter;
   readonly recorder: UsageRecorder;
+  readonly usage: UsageReader;
   readonly slots: Slots;
   readonly connections: ClientConnections;
   readonly deadlines: Deadlines;
   readonly limits: RelayLimits & { readonly maxBodyBytes: number; readonly requestBodyTimeoutMs: number };
+  /** Ask for the usage of chat streams whose clients did not. */
+  readonly injectStreamUsage: boolean;
   readonly fuelixApiKey: string;
   readonly userAgent: string;
   readonly log: Log;

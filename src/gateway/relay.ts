@@ -18,6 +18,7 @@ import {
 } from '../upstream/client.ts';
 import type { Deadlines, Watched } from './deadlines.ts';
 import type { Meter } from './meter.ts';
+import type { UsageEventFilter } from './usage-event-filter.ts';
 
 export interface RelayLimits {
   readonly upstreamHeadTimeoutMs: number;
@@ -31,6 +32,8 @@ export interface Acceptance {
   readonly status: number;
   readonly headers: Headers;
   readonly meter: Meter;
+  /** Takes events out of the stream that only the gateway asked for; null for none. */
+  readonly filter: UsageEventFilter | null;
   /**
    * The event that tells the client of a broken stream; null when the body has no room for one (JSON, audio): then the
    * client's connection is reset, so that a part is never taken for the whole.
@@ -116,15 +119,15 @@ class Relay implements UpstreamSink, Watched {
 
   data(bytes: Uint8Array): void {
     if (this.settled) return;
-    const { meter } = this.acceptance!;
+    const { meter, filter } = this.acceptance!;
     this.lastByteAtMs = performance.now();
     if (!this.gotFirstByte) {
       this.gotFirstByte = true;
       this.options.onFirstByte();
     }
     meter.push(bytes);
-    if (this.controller) this.write(this.controller, bytes);
-    else this.enqueue(bytes);
+    const passed = filter ? filter.push(bytes) : bytes;
+    if (passed) this.pass(passed);
   }
 
   end(): void {
@@ -134,6 +137,7 @@ class Relay implements UpstreamSink, Watched {
       this.fail(new UpstreamError('reset', 'Upstream closed the connection before the end of the stream'));
       return;
     }
+    this.passHeldBack();
     this.settle('complete', null);
     this.finishBody((controller) => controller.close());
   }
@@ -153,6 +157,7 @@ class Relay implements UpstreamSink, Watched {
     }
     const { interruption, meter } = this.acceptance;
     const midEvent = !meter.atEventBoundary;
+    this.passHeldBack();
     this.settle('upstream_interrupted', cause);
     if (interruption === null) {
       // The connection is reset, so that no client takes a part for the whole.
@@ -221,6 +226,16 @@ class Relay implements UpstreamSink, Watched {
     // Silence while the client was not reading was ours, not upstream's.
     this.lastByteAtMs = performance.now();
     this.call?.resume();
+  }
+
+  private pass(bytes: Uint8Array): void {
+    if (this.controller) this.write(this.controller, bytes);
+    else this.enqueue(bytes);
+  }
+
+  private passHeldBack(): void {
+    const held = this.acceptance!.filter?.end();
+    if (held) this.pass(held);
   }
 
   private enqueue(bytes: Uint8Array): void {

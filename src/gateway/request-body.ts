@@ -46,6 +46,20 @@ export function readFields(body: Uint8Array): CallFields {
   return { model: model ?? null, stream: stream === true };
 }
 
+/** @throws GatewayError invalid_json */
+export function parseObject(body: Uint8Array): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(decoder.decode(body));
+  } catch (error) {
+    throw new GatewayError('invalid_json', 'The request body is not valid JSON', { cause: error });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new GatewayError('invalid_json', 'The request body must be a JSON object');
+  }
+  return parsed as Record<string, unknown>;
+}
+
 /** A body without content-length: counted as it comes, and left as soon as it is too large. */
 async function readChunked(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
   const reader = body.getReader();
@@ -60,19 +74,6 @@ async function readChunked(body: ReadableStream<Uint8Array>, bytesMax: number): 
     if (total > bytesMax) throw tooLarge(bytesMax);
     parts.push(value);
   }
-}
-
-function parseObject(body: Uint8Array): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(decoder.decode(body));
-  } catch (error) {
-    throw new GatewayError('invalid_json', 'The request body is not valid JSON', { cause: error });
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new GatewayError('invalid_json', 'The request body must be a JSON object');
-  }
-  return parsed as Record<string, unknown>;
 }
 
 function wrongType(field: string, expected: string, value: unknown): GatewayError {

@@ -44,7 +44,14 @@ export type NewKey = Pick<ApiKey, 'name'> &
     >
   >;
 
+/** What may be changed of a key that exists; what is left out stays. */
+export type KeyChanges = Partial<NewKey>;
+
 export const KEY_NAME_CHARACTERS_MAX = 255;
+/** Whole numbers up to here are exact in JSON, in doubles and in both databases. */
+export const LIMIT_MAX = 999_999_999_999_999;
+/** A year: whoever needs two secrets for longer needs two keys. */
+export const GRACE_SECONDS_MAX = 366 * 24 * 60 * 60;
 const SECRET_START = 'sk-bve-';
 const SECRET_LENGTH = SECRET_START.length + 64;
 const PREFIX_LENGTH = 12;
@@ -55,7 +62,7 @@ export function createKey(wanted: NewKey, nowMs: number): { key: ApiKey; secret:
   const key: ApiKey = {
     id: crypto.randomUUID(),
     name: wanted.name,
-    prefix: secret.slice(0, PREFIX_LENGTH),
+    prefix: prefixOf(secret),
     status: 'active',
     rpmLimit: wanted.rpmLimit === undefined ? 60 : wanted.rpmLimit,
     rpdLimit: wanted.rpdLimit === undefined ? 10_000 : wanted.rpdLimit,
@@ -75,6 +82,11 @@ export function createKey(wanted: NewKey, nowMs: number): { key: ApiKey; secret:
 /** `sk-bve-` and 64 lowercase hex digits: 256 random bits. */
 export function newSecret(): string {
   return SECRET_START + crypto.getRandomValues(new Uint8Array(32)).toHex();
+}
+
+/** What people recognise a secret by. */
+export function prefixOf(secret: string): string {
+  return secret.slice(0, PREFIX_LENGTH);
 }
 
 /** Whether a text can be a secret of ours at all; looks at no more than 71 characters. */

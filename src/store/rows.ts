@@ -33,6 +33,7 @@ export interface UsageRow {
   readonly status: Count;
   readonly streamed: Flag;
   readonly started_at: Count;
+  readonly admitted_at: Count | null;
   readonly ttfb_ms: Count | null;
   readonly duration_ms: Count;
   readonly bytes_out: Count;
@@ -93,6 +94,7 @@ export function usageFromRow(row: UsageRow): StoredUsageRecord {
     status: Number(row.status),
     streamed: Boolean(row.streamed),
     startedAt: Number(row.started_at),
+    admittedAt: numberOrNull(row.admitted_at),
     ttfbMs: numberOrNull(row.ttfb_ms),
     durationMs: Number(row.duration_ms),
     bytesOut: Number(row.bytes_out),
@@ -115,6 +117,7 @@ export function rowFromUsage(record: StoredUsageRecord): UsageRow {
     status: record.status,
     streamed: record.streamed,
     started_at: Math.round(record.startedAt),
+    admitted_at: record.admittedAt,
     ttfb_ms: record.ttfbMs === null ? null : Math.round(record.ttfbMs),
     duration_ms: Math.round(record.durationMs),
     bytes_out: record.bytesOut,

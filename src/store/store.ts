@@ -5,11 +5,23 @@
  * (Bun.SQL reads SQLite's integers as doubles; Postgres will send them as text, hence `Number(…)` on every count).
  */
 import type { SQL } from 'bun';
-import type { ApiKey, KeyStatus } from '../keys/key.ts';
+import type { ApiKey, KeyChanges, KeyStatus } from '../keys/key.ts';
 import { type Database, openDatabase, whileBusy } from './database.ts';
+import {
+  changeKey,
+  type ImportConflict,
+  type ImportedKey,
+  importKeys,
+  type KeyChange,
+  replaceSecret,
+  type Secret,
+} from './key-changes.ts';
 import { type KeyRow, keyFromRow, rowFromKey, rowFromUsage, type UsageRow, usageFromRow } from './rows.ts';
 import { toStoreError } from './store-error.ts';
-import type { Finish, StoredUsageRecord } from './usage-record.ts';
+import { addToUsageDays, readUsageDays, recentUsageDays, type UsageDay } from './usage-days.ts';
+import { addToUsageMonths, recentUsageMonths, type UsageMonth } from './usage-months.ts';
+import { type Finish, firstIdOf, type StoredUsageRecord } from './usage-record.ts';
+import type { TotalsQuery } from './usage-totals.ts';
 
 export interface StoreOptions {
   /**
@@ -26,12 +38,6 @@ export interface FoundKey {
   /** When this secret of the key stops working, if it was replaced by a newer one. */
   readonly secretExpiresAt: number | null;
 }
-
-export type StatusChange =
-  | { readonly kind: 'changed'; readonly key: ApiKey }
-  | { readonly kind: 'unknown' }
-  /** Revoked keys stay revoked. */
-  | { readonly kind: 'revoked'; readonly key: ApiKey };
 
 export interface UsageQuery {
   readonly keyId?: string;
@@ -105,27 +111,39 @@ export class Store {
   }
 
   /** Revoking twice is no error; nothing else can be done to a revoked key. */
-  async setKeyStatus(id: string, status: KeyStatus, nowMs: number): Promise<StatusChange> {
-    return this.#change('change a key', async (tx): Promise<StatusChange> => {
-      const [row] = await tx<KeyRow[]>`SELECT * FROM api_keys WHERE id = ${id}`;
-      if (!row) return { kind: 'unknown' };
-      const key = keyFromRow(row);
-      if (key.status === status) return { kind: 'changed', key };
-      if (key.status === 'revoked') return { kind: 'revoked', key };
-      await tx`UPDATE api_keys SET status = ${status}, updated_at = ${nowMs} WHERE id = ${id}`;
-      return { kind: 'changed', key: { ...key, status, updatedAt: nowMs } };
-    });
+  async setKeyStatus(id: string, status: KeyStatus, nowMs: number): Promise<KeyChange> {
+    return this.#change('change a key', (tx) => changeKey(tx, id, { status }, nowMs));
+  }
+
+  /** What `changes` leaves out stays as it is. */
+  async patchKey(id: string, changes: KeyChanges, nowMs: number): Promise<KeyChange> {
+    return this.#change('change a key', (tx) => changeKey(tx, id, changes, nowMs));
+  }
+
+  /** A new secret for the same key; the old ones work on for the grace at most. */
+  async rotateKey(id: string, secret: Secret, graceMs: number, nowMs: number): Promise<KeyChange> {
+    return this.#change('rotate a key', (tx) => replaceSecret(tx, id, secret, graceMs, nowMs));
+  }
+
+  /** All of them or none: none when one conflict is returned. Ids and hashes among them must be unique. */
+  async importKeys(keys: readonly ImportedKey[]): Promise<ImportConflict[]> {
+    return this.#change('import keys', (tx) => importKeys(tx, keys));
   }
 
   /**
-   * Writes records and the keys' last use in one transaction. A record that is there already (same id) is skipped, so
-   * trying again is safe even if it is not known whether the first try went through. Does not wait for a lock: the
-   * usage writer does, and has somewhere to keep the rows meanwhile. At most 1,000 records a call.
+   * Writes records, their days and months and the keys' last use in one transaction. A record that is there already
+   * (same id) is skipped and not added up again, so trying again is safe even if it is not known whether the first try
+   * went through. Does not wait for a lock: the usage writer does, and has somewhere to keep the rows meanwhile. At most
+   * 1,000 records a call.
    */
   async insertUsage(records: readonly StoredUsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
     await this.#transaction('write usage', async (tx) => {
       if (records.length > 0) {
-        await tx`INSERT INTO usage_records ${tx(records.map(rowFromUsage))} ON CONFLICT (id) DO NOTHING`;
+        const added = await tx<{ id: string }[]>`
+          INSERT INTO usage_records ${tx(records.map(rowFromUsage))} ON CONFLICT (id) DO NOTHING RETURNING id`;
+        const fresh = added.length === records.length ? records : only(records, added);
+        await addToUsageDays(tx, fresh);
+        await addToUsageMonths(tx, fresh);
       }
       if (lastUsedAt.size > 0) await tx.unsafe(touchKeys(lastUsedAt.size), [...lastUsedAt].flat());
     });
@@ -142,6 +160,21 @@ export class Store {
             SELECT * FROM usage_records WHERE key_id = ${keyId} AND id < ${end} ORDER BY id DESC LIMIT ${limit}`;
     });
     return rows.map(usageFromRow);
+  }
+
+  /** What a key used of each UTC day from `first` to `last` (days since 1970); days without use are absent. */
+  async usageDays(keyId: string, first: number, last: number): Promise<UsageDay[]> {
+    return this.#read('read usage by day', (sql) => readUsageDays(sql, keyId, first, last));
+  }
+
+  /** What keys used by UTC day, newest first. */
+  async recentUsageDays(query: TotalsQuery): Promise<UsageDay[]> {
+    return this.#read('read usage by day', (sql) => recentUsageDays(sql, query));
+  }
+
+  /** What keys used by UTC month, newest first. */
+  async recentUsageMonths(query: TotalsQuery): Promise<UsageMonth[]> {
+    return this.#read('read usage by month', (sql) => recentUsageMonths(sql, query));
   }
 
   /** How many requests ended in which way; an ending that never happened is absent. */
@@ -197,15 +230,14 @@ interface FinishCount {
   readonly requests: unknown;
 }
 
+function only(records: readonly StoredUsageRecord[], rows: readonly { id: string }[]): StoredUsageRecord[] {
+  const ids = new Set(rows.map((row) => row.id));
+  return records.filter((record) => ids.has(record.id));
+}
+
 /** One statement for all keys: 50 single updates took longer than the 500 rows they came with. */
 function touchKeys(keys: number): string {
   const rows = Array.from({ length: keys }, (_, i) => `($${2 * i + 1}, $${2 * i + 2})`);
   return `UPDATE api_keys SET last_used_at = used.column2 FROM (VALUES ${rows.join(', ')}) AS used
     WHERE id = used.column1 AND (last_used_at IS NULL OR last_used_at < used.column2)`;
-}
-
-/** The lowest UUIDv7 of a millisecond: the first 48 bits are the time. */
-function firstIdOf(timeMs: number): string {
-  const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }

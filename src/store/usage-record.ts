@@ -15,6 +15,8 @@ export interface UsageRecord {
   readonly streamed: boolean;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
+  /** When the limits of the key counted it, milliseconds since 1970; null when it was refused before or by them. */
+  readonly admittedAt: number | null;
   /** null: no byte of an answer ever came. */
   readonly ttfbMs: number | null;
   readonly durationMs: number;
@@ -34,4 +36,10 @@ export interface StoredUsageRecord extends UsageRecord {
 /** Ids of one process are strictly ascending, also within one millisecond. */
 export function storedRecord(record: UsageRecord): StoredUsageRecord {
   return { id: Bun.randomUUIDv7(), ...record };
+}
+
+/** The lowest UUIDv7 of a millisecond: the first 48 bits are the time. As a cursor: only what was recorded before. */
+export function firstIdOf(timeMs: number): string {
+  const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }

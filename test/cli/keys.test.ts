@@ -271,7 +271,7 @@ test('bve keys explains itself, and so does each of its commands', async () => {
   const help = await keys(['--help']);
   expect([help.code, help.err]).toEqual([0, '']);
   expect(help.out).toBe(alone.err);
-  for (const command of ['create', 'list', 'revoke', 'suspend', 'activate']) {
+  for (const command of ['create', 'list', 'rotate', 'import', 'revoke', 'suspend', 'activate']) {
     expect(help.out).toContain(`  ${command}`);
     const { code, out } = await keys([command, '--help']);
     expect(code).toBe(0);

@@ -1,12 +1,13 @@
 /** Invariant 1: bytes out = bytes in, in order, for every recorded stream, however it is cut; and its usage is known. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
-import { type MockServer, startMock } from '../../src/mock/server.ts';
 import type { Scenario } from '../../src/mock/scenario.ts';
+import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { RECORDED_STREAMS, type RecordedStream, STREAMS_FOLDER, sha256 } from '../support/streams.ts';
 
 /** The recorded legacy completion has no streaming endpoint of its own: its format is that of chat completions. */
-const endpointOf = (stream: RecordedStream) => (stream.endpoint === '/v1/completions' ? '/v1/chat/completions' : stream.endpoint);
+const endpointOf = (stream: RecordedStream) =>
+  stream.endpoint === '/v1/completions' ? '/v1/chat/completions' : stream.endpoint;
 
 describe.skipIf(RECORDED_STREAMS.length === 0)('recorded streams', () => {
   let mock: MockServer;
@@ -43,9 +44,16 @@ describe.skipIf(RECORDED_STREAMS.length === 0)('recorded streams', () => {
 
   async function expectUsage(stream: RecordedStream): Promise<void> {
     const [record] = await gateway.waitForUsage(recorded);
-    const usage = record!.totalTokens === null ? null : { prompt: record!.promptTokens, completion: record!.completionTokens, total: record!.totalTokens };
+    const usage =
+      record!.totalTokens === null
+        ? null
+        : { prompt: record!.promptTokens, completion: record!.completionTokens, total: record!.totalTokens };
     expect(usage as RecordedStream['usage']).toEqual(stream.usage);
-    expect(record).toMatchObject({ finish: 'complete', bytesOut: stream.bytes, usageSource: stream.usage ? 'upstream' : 'none' });
+    expect(record).toMatchObject({
+      finish: 'complete',
+      bytesOut: stream.bytes,
+      usageSource: stream.usage ? 'upstream' : 'none',
+    });
   }
 
   for (const stream of RECORDED_STREAMS) {
@@ -69,7 +77,9 @@ describe.skipIf(RECORDED_STREAMS.length === 0)('recorded streams', () => {
       for (const position of positions) await expectSameBytes(stream, { split_at: [position] });
       await expectUsage(stream);
       const records = await gateway.usage();
-      const same = records.slice(0, positions.length).filter((record) => record.totalTokens === (stream.usage?.total ?? null));
+      const same = records
+        .slice(0, positions.length)
+        .filter((record) => record.totalTokens === (stream.usage?.total ?? null));
       expect(same.length).toBe(positions.length);
     });
   }

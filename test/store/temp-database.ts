@@ -31,6 +31,7 @@ export function usageRecord(changes: Partial<UsageRecord> = {}): UsageRecord {
     status: 200,
     streamed: true,
     startedAt: 1_750_000_000_000,
+    admittedAt: 1_750_000_000_001,
     ttfbMs: 12,
     durationMs: 345,
     bytesOut: 6_789,

@@ -1,5 +1,6 @@
 /** Keys as text for people: `bve keys list` and the summary after `create`. */
-import type { ApiKey } from './key.ts';
+import type { ApiKey } from '../keys/key.ts';
+import { textTable } from './text-table.ts';
 
 /** Aligned columns, one line a key, with a heading. */
 export function keyTable(keys: readonly ApiKey[], nowMs: number): string {
@@ -15,17 +16,8 @@ export function keyTable(keys: readonly ApiKey[], nowMs: number): string {
       printable(key.name),
     ]),
   ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   // The name comes last: it is the one that may be long, or wider than its count of characters.
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((text, column) => text.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  return textTable(rows);
 }
 
 /** Only the limits there are, e.g. `60/min 10000/day`. */

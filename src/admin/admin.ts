@@ -1,0 +1,179 @@
+/**
+ * The admin API (contract, section 7) as one function from request to answer: an Elysia app of its own, so that its
+ * validation and its errors cannot leak into the data plane, nor the data plane's parsing into it.
+ *
+ * Guarantees: nothing of a request is read before its admin key was checked; every refusal is in OpenAI's envelope; no
+ * answer may be cached, has CORS headers, or holds a hash.
+ */
+import { Elysia, type ParseError, type ValidationError } from 'elysia';
+import { GatewayError } from '../errors.ts';
+import type { Deadlines } from '../gateway/deadlines.ts';
+import { matchesPath } from '../gateway/endpoints.ts';
+import { clientRequestId } from '../gateway/headers.ts';
+import { refusal } from '../gateway/refusal.ts';
+import { parseObject, readBody } from '../gateway/request-body.ts';
+import { pathOf } from '../gateway/target.ts';
+import type { Log } from '../observe/log.ts';
+import type { Store } from '../store/store.ts';
+import { StoreError } from '../store/store-error.ts';
+import { adminGate } from './admin-key.ts';
+import { keyChangesBody, keyChangesFrom, newKeyBody, newKeyFrom, rotateBody } from './key-body.ts';
+import { type ChangeReach, KeyDesk } from './key-desk.ts';
+import { refusedInput } from './refused-input.ts';
+import { requestsParameters, requestsQuestionFrom, usageParameters, usageQuestionFrom } from './usage-parameters.ts';
+import { readUsageReport, usageRecordToJson, usageReportToJson } from './usage-report.ts';
+
+export interface AdminOptions {
+  readonly adminApiKey: string | undefined;
+  readonly apiKeyPepper: string;
+  readonly store: Store;
+  /** Told of every change of a key, so that this process's next request knows of it. */
+  readonly keys: ChangeReach;
+  /** Brings what was recorded so far into the store, so that an answer knows of requests that have just ended. */
+  flushUsage(deadlineMs: number): Promise<unknown>;
+  readonly deadlines: Deadlines;
+  readonly bodyTimeoutMs: number;
+  readonly log: Log;
+}
+
+/** A key with a thousand allowed models has 40 kB. */
+const BODY_BYTES_MAX = 64 * 1024;
+/** Reading usage does not wait longer than this for a writer whose database is locked. */
+const FLUSH_DEADLINE_MS = 250;
+/** More would hold the event loop for longer than streams should wait. */
+const USAGE_ROWS_MAX = 10_000;
+
+export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
+  const { store, log } = options;
+  const gate = adminGate(options.adminApiKey);
+  const desk = new KeyDesk(store, options.apiKeyPepper, options.keys, log);
+  const requestIds = new WeakMap<Request, string>();
+  const parse = async ({ request }: { request: Request }) => parseObject(await read(request));
+  const parseOptional = async ({ request }: { request: Request }) => {
+    const body = await read(request);
+    return body.length === 0 ? {} : parseObject(body);
+  };
+  const none = { parse: 'none' } as const;
+
+  const app = new Elysia({
+    prefix: '/admin',
+    strictPath: true,
+    // Else Elysia removes unknown fields instead of refusing them.
+    normalize: false,
+  })
+    .onError(({ error, code, request }) => refuse(request, refusalOf(request, error, code)))
+    .get('/api-keys', () => answer(desk.list()))
+    .post('/api-keys', ({ body }) => answer(desk.create(newKeyFrom(body)), 201), {
+      parse: [parse],
+      body: newKeyBody,
+    })
+    .get('/api-keys/:id', ({ params }) => answer(desk.get(params.id)))
+    .patch('/api-keys/:id', ({ params, body }) => answer(desk.patch(params.id, keyChangesFrom(body))), {
+      parse: [parse],
+      body: keyChangesBody,
+    })
+    .post('/api-keys/:id/revoke', ({ params }) => answer(desk.setStatus(params.id, 'revoked')), none)
+    .post('/api-keys/:id/suspend', ({ params }) => answer(desk.setStatus(params.id, 'suspended')), none)
+    .post('/api-keys/:id/activate', ({ params }) => answer(desk.setStatus(params.id, 'active')), none)
+    .post('/api-keys/:id/rotate', ({ params, body }) => answer(desk.rotate(params.id, body.grace_seconds ?? 0)), {
+      parse: [parseOptional],
+      body: rotateBody,
+    })
+    .get('/usage', ({ query }) => answer(usage(usageQuestionFrom(query))), { query: usageParameters })
+    .get('/requests', ({ query }) => answer(requests(requestsQuestionFrom(query))), { query: requestsParameters })
+    .all('/*', ({ request }) => elsewhere(request), none)
+    .compile();
+
+  return async (request) => {
+    const response = await handle(request);
+    response.headers.set('x-request-id', requestIdOf(request));
+    // Some of these answers hold a key.
+    response.headers.set('cache-control', 'no-store');
+    return response;
+  };
+
+  async function handle(request: Request): Promise<Response> {
+    try {
+      gate(request.headers);
+    } catch (error) {
+      return refuse(request, refusalOf(request, error, 'UNKNOWN'));
+    }
+    return app.handle(request);
+  }
+
+  function read(request: Request): Promise<Uint8Array> {
+    return readBody(request, BODY_BYTES_MAX, options.bodyTimeoutMs, options.deadlines);
+  }
+
+  async function usage(question: ReturnType<typeof usageQuestionFrom>) {
+    await options.flushUsage(FLUSH_DEADLINE_MS);
+    const report = await readUsageReport(store, question, Date.now(), USAGE_ROWS_MAX);
+    if (report.daily.length > USAGE_ROWS_MAX || report.monthly.length > USAGE_ROWS_MAX) {
+      throw new GatewayError(
+        'invalid_request',
+        `More than ${USAGE_ROWS_MAX} rows: narrow 'from' and 'to', or 'key_id'`,
+      );
+    }
+    return usageReportToJson(report);
+  }
+
+  async function requests(question: ReturnType<typeof requestsQuestionFrom>) {
+    await options.flushUsage(FLUSH_DEADLINE_MS);
+    return (await store.recentUsage(question)).map(usageRecordToJson);
+  }
+
+  function elsewhere(request: Request): Response {
+    const path = pathOf(request.url);
+    const methods = ROUTES.filter((route) => matchesPath(route.path, path)).map((route) => route.method);
+    if (methods.length === 0) return refuse(request, routeNotFound(request));
+    const message = `Method ${request.method} is not allowed, use ${methods.join(' or ')}`;
+    return refuse(request, new GatewayError('method_not_allowed', message, { allow: methods.join(', ') }));
+  }
+
+  function refuse(request: Request, error: GatewayError): Response {
+    const requestId = requestIdOf(request);
+    return refusal(request, error, { requestId, envelope: 'openai', bodyWasRead: false });
+  }
+
+  /** One for the answer and for whatever is logged on the way to it. */
+  function requestIdOf(request: Request): string {
+    const known = requestIds.get(request);
+    if (known !== undefined) return known;
+    const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
+    requestIds.set(request, requestId);
+    return requestId;
+  }
+
+  function refusalOf(request: Request, error: unknown, code: string | number): GatewayError {
+    // What a parser throws comes wrapped.
+    const reason = code === 'PARSE' ? (error as ParseError).cause : error;
+    if (reason instanceof GatewayError) return reason;
+    if (code === 'VALIDATION') return refusedInput(error as ValidationError);
+    if (code === 'NOT_FOUND') return routeNotFound(request);
+    if (reason instanceof StoreError && (reason.kind === 'busy' || reason.kind === 'unavailable')) {
+      log.warn({ request_id: requestIdOf(request), err: reason }, 'the admin API cannot reach the database');
+      return new GatewayError('overloaded', 'The database cannot be reached, try again', { retryAfterS: 1 });
+    }
+    log.error({ request_id: requestIdOf(request), err: reason }, 'internal error');
+    return new GatewayError('internal_error', 'Internal error', { cause: reason });
+  }
+}
+
+const KEY = '/admin/api-keys/:id';
+const ROUTES: readonly { readonly method: string; readonly path: string }[] = [
+  { method: 'GET', path: '/admin/api-keys' },
+  { method: 'POST', path: '/admin/api-keys' },
+  { method: 'GET', path: KEY },
+  { method: 'PATCH', path: KEY },
+  ...['revoke', 'suspend', 'activate', 'rotate'].map((action) => ({ method: 'POST', path: `${KEY}/${action}` })),
+  { method: 'GET', path: '/admin/usage' },
+  { method: 'GET', path: '/admin/requests' },
+];
+
+async function answer(value: Promise<unknown>, status = 200): Promise<Response> {
+  return Response.json(await value, { status });
+}
+
+function routeNotFound(request: Request): GatewayError {
+  return new GatewayError('route_not_found', `Route ${request.method} ${pathOf(request.url)} not found`);
+}

@@ -1,0 +1,61 @@
+/** The database as the commands use it that work without a gateway: opened for one command, a key found by what people type. */
+import { loadKeysConfig } from '../config/load.ts';
+import { type ApiKey, isKeyForm } from '../keys/key.ts';
+import { Store } from '../store/store.ts';
+import { StoreError } from '../store/store-error.ts';
+import { type Arguments, CommandFailure, type OptionSpec, textFlag } from './command.ts';
+import { printable } from './keys-table.ts';
+
+export const CONFIG: OptionSpec = {
+  type: 'string',
+  value: 'FILE',
+  help: 'TOML file with database_url and api_key_pepper',
+};
+export const JSON_OUTPUT: OptionSpec = { type: 'boolean', help: 'as JSON, for scripts' };
+export const DATABASE =
+  'DATABASE_URL names the database, sqlite://bve.db by default; a gateway that runs on it may keep running.';
+
+/** Shorter texts name a key too easily by accident: the 8 first of an id, or sk-bve- and a digit. */
+export const KEY_TEXT_MIN = 8;
+/** A command has nothing else to do than wait until the gateway has written its batch. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** @throws ConfigError */
+export function configOf(args: Arguments) {
+  return loadKeysConfig({ configFile: textFlag(args, 'config') });
+}
+
+/** @throws CommandFailure in place of a StoreError */
+export async function withStore<T>(args: Arguments, work: (store: Store) => Promise<T>): Promise<T> {
+  const { databaseUrl } = configOf(args);
+  let store: Store | undefined;
+  try {
+    store = await Store.open(databaseUrl, { busyTimeoutMs: BUSY_TIMEOUT_MS });
+    return await work(store);
+  } catch (error) {
+    if (error instanceof StoreError) throw new CommandFailure(error.message);
+    throw error;
+  } finally {
+    await store?.close();
+  }
+}
+
+/** @throws CommandFailure when the text names no key, or more than one */
+export async function keyNamed(store: Store, text: string): Promise<ApiKey> {
+  // Not echoed: what was meant for a prefix may be the whole secret.
+  if (isKeyForm(text)) throw new CommandFailure('that is a whole key: give its id, or its first 12 characters');
+  const exact = await store.getKey(text);
+  if (exact) return exact;
+  if (text.length < KEY_TEXT_MIN) throw new CommandFailure(`'${text}' is too short to name a key`);
+  const found = (await store.listKeys()).filter((key) => key.id.startsWith(text) || key.prefix.startsWith(text));
+  if (found.length > 1) {
+    const rows = found.map((key) => `  ${key.id}  ${key.prefix}  ${key.status}  ${printable(key.name)}`);
+    throw new CommandFailure(`'${text}' names ${found.length} keys, give the id:\n${rows.join('\n')}`);
+  }
+  if (!found[0]) throw new CommandFailure(`there is no key '${text}'`);
+  return found[0];
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

@@ -1,0 +1,64 @@
+/** `bve keys import`: the hashed keys of an existing deployment, all of a file or none of it. */
+import { readFileSync, statSync } from 'node:fs';
+import { keyToJson } from '../keys/key.ts';
+import { type Command, CommandFailure } from './command.ts';
+import { CONFIG, DATABASE, JSON_OUTPUT, printJson, withStore } from './keys-database.ts';
+import { type ImportProblem, readImportFile } from './keys-import-file.ts';
+
+/** Some hundred thousand keys; a larger file is the wrong one. */
+const FILE_BYTES_MAX = 128 * 1024 * 1024;
+const PROBLEMS_SHOWN_MAX = 20;
+
+export const importCommand: Command = {
+  name: 'import',
+  summary: 'take over hashed keys of an existing deployment',
+  positionals: ['FILE'],
+  options: { json: { ...JSON_OUTPUT, help: 'print the imported keys as JSON' }, config: CONFIG },
+  details: `FILE is CSV with a header, or JSON lines (one object a line). Fields: name and key_hash, which is sha256(key + pepper)
+in hex; and of the key object what there is: id, prefix, status, rpm_limit, rpd_limit, monthly_limit,
+monthly_token_limit, max_concurrent, allowed_models, inject_stream_usage, expires_at, created_at, last_used_at.
+What is absent (in CSV: empty) has its default, 'none' (in JSON: null) is no limit. Keys must have the form sk-bve- and
+64 hex digits, and API_KEY_PEPPER must be the one they were hashed with: neither can be seen from a hash.
+
+All keys are imported or, when one line is wrong or a key is there already, none.
+${DATABASE}`,
+  async run(args) {
+    const text = readText(args.positionals[0]!);
+    const { keys, lines, problems } = readImportFile(text, formatOf(text), Date.now());
+    refuse(problems);
+    if (keys.length === 0) throw new CommandFailure('there is no key in the file');
+    const conflicts = await withStore(args, (store) => store.importKeys(keys));
+    refuse(
+      conflicts.map(({ index, field }) => ({ line: lines[index]!, text: `a key with this ${field} is there already` })),
+    );
+    if (args.flags.json) printJson(keys.map(({ key }) => keyToJson(key)));
+    else process.stdout.write(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'} imported\n`);
+    return 0;
+  },
+};
+
+/** By its first character: no header of a CSV file begins with a brace. */
+function formatOf(text: string): 'csv' | 'jsonl' {
+  return /^\uFEFF?\s*\{/.test(text) ? 'jsonl' : 'csv';
+}
+
+function readText(path: string): string {
+  try {
+    if (statSync(path).size > FILE_BYTES_MAX) throw new Error('is larger than 128 MB');
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    throw new CommandFailure(`'${path}': ${(error as Error).message}`);
+  }
+}
+
+/** @throws CommandFailure naming the lines */
+function refuse(problems: readonly ImportProblem[]): void {
+  if (problems.length === 0) return;
+  const shown = problems
+    .toSorted((a, b) => a.line - b.line)
+    .slice(0, PROBLEMS_SHOWN_MAX)
+    .map(({ line, text }) => `  line ${line}: ${text}`);
+  const more = problems.length - shown.length;
+  if (more > 0) shown.push(`  and ${more} more`);
+  throw new CommandFailure(`nothing was imported:\n${shown.join('\n')}`);
+}

@@ -1,0 +1,28 @@
+/** Whose request it is, from its headers alone: nothing of the body has been read yet (contract, section 3). */
+import { GatewayError } from '../errors.ts';
+import { readCredentials } from '../keys/credentials.ts';
+import type { KeyAnswer, KeyDirectory } from '../keys/directory.ts';
+import type { ApiKey } from '../keys/key.ts';
+
+/**
+ * The key, when it may be used now. Answers with a promise only when the directory must ask the store.
+ * @throws GatewayError, or rejects with it: missing_api_key, invalid_api_key, api_key_suspended, _revoked, _expired
+ */
+export function authenticate(request: Request, acceptsXApiKey: boolean, keys: KeyDirectory): ApiKey | Promise<ApiKey> {
+  const credentials = readCredentials(request.headers, acceptsXApiKey);
+  if (credentials.kind === 'missing') throw new GatewayError('missing_api_key', 'Missing API key');
+  if (credentials.kind === 'invalid') throw new GatewayError('invalid_api_key', 'Invalid API key');
+  const answer = keys.lookup(credentials.key);
+  return answer instanceof Promise ? answer.then(activeKey) : activeKey(answer);
+}
+
+function activeKey(answer: KeyAnswer): ApiKey {
+  switch (answer.kind) {
+    case 'active':
+      return answer.key;
+    case 'unknown':
+      throw new GatewayError('invalid_api_key', 'Invalid API key');
+    default:
+      throw new GatewayError(`api_key_${answer.kind}`, `API key is ${answer.kind}`);
+  }
+}

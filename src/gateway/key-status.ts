@@ -1,0 +1,78 @@
+/**
+ * GET /v1/key: shows a key its limits, what is left of each and when it resets, and what it has used (contract, section 5).
+ *
+ * Looking costs nothing: it is not counted by the limits, takes no slot and leaves no usage record. The limits know a
+ * request from its admission on; the usage below them is that of finished requests, up to 0.1 s behind.
+ */
+import { GatewayError } from '../errors.ts';
+import type { ApiKey } from '../keys/key.ts';
+import type { KeyStanding, LimitStanding } from '../limits/limiter.ts';
+import { dayOf, daysOfMonth, monthOf } from '../limits/windows.ts';
+import type { UsageDay } from '../store/usage-days.ts';
+import { authenticate } from './authenticate.ts';
+import type { Gateway } from './gateway.ts';
+import { clientRequestId } from './headers.ts';
+import { refusal } from './refusal.ts';
+
+/** Rejects only when something is wrong that the client cannot help. */
+export async function keyStatus(request: Request, gateway: Gateway): Promise<Response> {
+  const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
+  try {
+    const key = await authenticate(request, false, gateway.keys);
+    const nowMs = Date.now();
+    const { first, last } = daysOfMonth(monthOf(nowMs));
+    const [standing, days] = await Promise.all([
+      gateway.limiter.status(key, nowMs),
+      gateway.usage.usageDays(key.id, first, last),
+    ]);
+    return Response.json(statusJson(key, standing, days, dayOf(nowMs)), { headers: { 'x-request-id': requestId } });
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return refusal(request, error, { requestId, envelope: 'openai', bodyWasRead: false });
+  }
+}
+
+function statusJson(key: ApiKey, standing: KeyStanding, days: readonly UsageDay[], today: number) {
+  return {
+    id: key.id,
+    name: key.name,
+    prefix: key.prefix,
+    status: key.status,
+    expires_at: isoOrNull(key.expiresAt),
+    allowed_models: key.allowedModels,
+    limits: {
+      requests_per_minute: limitJson(standing.requestsPerMinute),
+      requests_per_day: limitJson(standing.requestsPerDay),
+      requests_per_month: limitJson(standing.requestsPerMonth),
+      tokens_per_month: limitJson(standing.tokensPerMonth),
+      concurrent_requests: limitJson(standing.concurrent),
+    },
+    usage: {
+      today: usageJson(days.filter((day) => day.day === today)),
+      month: usageJson(days),
+    },
+  };
+}
+
+function limitJson({ limit, used, resetsAtMs }: LimitStanding) {
+  return {
+    limit,
+    used,
+    remaining: limit === null ? null : Math.max(0, limit - used),
+    resets_at: isoOrNull(resetsAtMs),
+  };
+}
+
+function usageJson(days: readonly UsageDay[]) {
+  const sum = (count: (day: UsageDay) => number) => days.reduce((total, day) => total + count(day), 0);
+  return {
+    requests: sum((day) => day.requests),
+    prompt_tokens: sum((day) => day.promptTokens),
+    completion_tokens: sum((day) => day.completionTokens),
+    total_tokens: sum((day) => day.totalTokens),
+  };
+}
+
+function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

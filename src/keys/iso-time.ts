@@ -1,0 +1,23 @@
+/** Times as people and scripts give them, for `expires_at` and the like. */
+
+/** Date, time and zone; a time without a zone would mean another moment on another machine. A date alone is UTC. */
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
+const ISO_DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/** Milliseconds since 1970, or null when the text is no ISO 8601 time with a zone. */
+export function parseIsoTime(text: string): number | null {
+  if (!ISO_TIME.test(text) || !isCalendarDay(text.slice(0, 10))) return null;
+  const time = Date.parse(text);
+  return Number.isNaN(time) ? null : time;
+}
+
+/** Days since 1970, or null when the text is no YYYY-MM-DD that is in the calendar. */
+export function parseIsoDay(text: string): number | null {
+  return ISO_DAY.test(text) && isCalendarDay(text) ? Date.parse(`${text}T00:00:00Z`) / 86_400_000 : null;
+}
+
+/** Date.parse takes February 30 for March 2. */
+function isCalendarDay(day: string): boolean {
+  const time = Date.parse(`${day}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);
+}

@@ -1,0 +1,92 @@
+/** Everything that is counted for one key, and whether it leaves room for one more request. */
+import type { ApiKey } from '../keys/key.ts';
+import { CalendarCounter, MinuteCounter } from './counters.ts';
+import type { KeyStanding } from './limiter.ts';
+import type { CalendarDay } from './windows.ts';
+
+/** One moment in the three ways it is needed. */
+export interface Moment {
+  readonly wallMs: number;
+  /** Wall time that never goes back, see `SteadyTime`. */
+  readonly steadyMs: number;
+  readonly calendar: CalendarDay;
+}
+
+/** What a key had used before this process counted for it. */
+export interface StoredUse {
+  readonly requestsToday: number;
+  readonly requestsThisMonth: number;
+  readonly tokensThisMonth: number;
+}
+
+export class KeyCounters {
+  readonly #minute = new MinuteCounter();
+  readonly #day = new CalendarCounter();
+  readonly #month = new CalendarCounter();
+  readonly #tokens = new CalendarCounter();
+  #inFlight = 0;
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Says the same as `refusalOf(standing(…))`, without making anything: this is asked for every request. */
+  hasRoom(key: ApiKey, { steadyMs, calendar }: Moment): boolean {
+    return (
+      (key.rpmLimit === null || this.#minute.used(steadyMs) < key.rpmLimit) &&
+      (key.rpdLimit === null || this.#day.used(calendar.day) < key.rpdLimit) &&
+      (key.monthlyLimit === null || this.#month.used(calendar.month) < key.monthlyLimit) &&
+      (key.monthlyTokenLimit === null || this.#tokens.used(calendar.month) < key.monthlyTokenLimit) &&
+      (key.maxConcurrent === null || this.#inFlight < key.maxConcurrent)
+    );
+  }
+
+  /** Counts whether or not there is a limit: one may be set while the window is open. */
+  take({ steadyMs, calendar }: Moment): void {
+    this.#minute.add(steadyMs);
+    this.#day.add(calendar.day, 1);
+    this.#month.add(calendar.month, 1);
+    this.#tokens.add(calendar.month, 0);
+    this.#inFlight++;
+  }
+
+  release(): void {
+    this.#inFlight--;
+  }
+
+  charge(month: number, tokens: number): void {
+    this.#tokens.addLate(month, tokens);
+  }
+
+  use({ calendar }: Moment): StoredUse {
+    return {
+      requestsToday: this.#day.used(calendar.day),
+      requestsThisMonth: this.#month.used(calendar.month),
+      tokensThisMonth: this.#tokens.used(calendar.month),
+    };
+  }
+
+  add(stored: StoredUse, { day, month }: CalendarDay): void {
+    this.#day.add(day, stored.requestsToday);
+    this.#month.add(month, stored.requestsThisMonth);
+    this.#tokens.add(month, stored.tokensThisMonth);
+  }
+
+  standing(key: ApiKey, moment: Moment): KeyStanding {
+    const { wallMs, steadyMs, calendar } = moment;
+    const { requestsToday, requestsThisMonth, tokensThisMonth } = this.use(moment);
+    const minuteMs = this.#minute.remainingMs(steadyMs);
+    const monthEndMs = calendar.monthEndMs;
+    return {
+      requestsPerMinute: {
+        limit: key.rpmLimit,
+        used: this.#minute.used(steadyMs),
+        resetsAtMs: minuteMs === null ? null : wallMs + minuteMs,
+      },
+      requestsPerDay: { limit: key.rpdLimit, used: requestsToday, resetsAtMs: calendar.endMs },
+      requestsPerMonth: { limit: key.monthlyLimit, used: requestsThisMonth, resetsAtMs: monthEndMs },
+      tokensPerMonth: { limit: key.monthlyTokenLimit, used: tokensThisMonth, resetsAtMs: monthEndMs },
+      concurrent: { limit: key.maxConcurrent, used: this.#inFlight, resetsAtMs: null },
+    };
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Sends requests through the gateway's own code before the first client does, so that a fresh process does not answer
+ * its first burst at a third of its speed: what runs cold is interpreted, and a restart under load is the moment when
+ * that hurts most. Everything is real (server, routes, relay, meter, upstream client) except what has effects: the
+ * upstream is a canned one on loopback, the key is made up, records and log lines go nowhere.
+ */
+import { createApp } from './app.ts';
+import { Slots } from './gateway/exchange.ts';
+import type { Gateway } from './gateway/gateway.ts';
+import { CachedKeyDirectory } from './keys/directory.ts';
+import { createKey } from './keys/key.ts';
+import { FailureReport } from './limits/failure-report.ts';
+import { MemoryLimiter } from './limits/memory.ts';
+import type { Log } from './observe/log.ts';
+import type { UpstreamClient } from './upstream/client.ts';
+
+export interface WarmUpOptions {
+  /** How many requests; measured: the gain levels off at some hundred. */
+  readonly requests: number;
+  /** The gateway that is to be warm. */
+  readonly gateway: Gateway;
+  /** A client of the gateway's kind, for another base URL. */
+  readonly connect: (baseUrl: string) => UpstreamClient;
+  readonly log: Log;
+}
+
+/** As many as a busy gateway has at once, so that what depends on concurrency (pool, timers) is warm too. */
+const CONCURRENCY = 50;
+const EVENTS = 5;
+const EVENT = `data: ${JSON.stringify({ id: 'warm-up', choices: [{ index: 0, delta: { content: 'token' }, finish_reason: null }], usage: null })}\n\n`;
+const LAST_EVENTS = `data: ${JSON.stringify({ id: 'warm-up', choices: [], usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } })}\n\ndata: [DONE]\n\n`;
+const HEAD =
+  'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\nx-request-id: warm-up\r\ntransfer-encoding: chunked\r\n\r\n';
+const REQUEST = Buffer.from('{"stream":true,"messages":[{"role":"user","content":"warm-up"}],"model":"warm-up"}');
+const REQUEST_END = REQUEST.subarray(-10);
+
+/** Never rejects: a gateway that could not warm up is a gateway all the same. */
+export async function warmUp(options: WarmUpOptions): Promise<void> {
+  if (options.requests === 0) return;
+  const startedAtMs = performance.now();
+  try {
+    await exercise(options);
+    options.log.debug({ requests: options.requests, ms: Math.round(performance.now() - startedAtMs) }, 'warmed up');
+  } catch (error) {
+    options.log.warn({ err: error }, 'warm-up failed');
+  }
+}
+
+async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Promise<void> {
+  const upstream = cannedUpstream();
+  const { key, secret } = createKey({ name: 'warm-up', rpmLimit: null, rpdLimit: null }, Date.now());
+  const client = connect(`http://127.0.0.1:${upstream.port}/v1`);
+  const app = createApp({
+    gateway: {
+      ...gateway,
+      client,
+      keys: new CachedKeyDirectory({ findKeyByHash: async () => ({ key, secretExpiresAt: null }) }, 'warm-up'),
+      recorder: { record: () => {} },
+      limiter: new MemoryLimiter({
+        source: { usageDays: async () => [] },
+        isSourceCurrent: () => true,
+        onFailure: 'allow',
+        failures: new FailureReport(() => {}),
+      }),
+      slots: new Slots(CONCURRENCY),
+      log: log.child({}, { level: 'silent' }),
+    },
+    idleTimeoutS: 10,
+    ping: async () => {},
+  }).listen({ hostname: '127.0.0.1', port: 0 });
+  const caller = connect(`http://127.0.0.1:${app.server!.port}/v1`);
+  try {
+    await load(caller, secret, requests);
+  } finally {
+    caller.close();
+    await app.stop(true);
+    client.close();
+    upstream.stop(true);
+  }
+}
+
+async function load(caller: UpstreamClient, secret: string, requests: number): Promise<void> {
+  const request = {
+    method: 'POST',
+    target: '/chat/completions',
+    headers: [['authorization', `Bearer ${secret}`]] as const,
+    body: REQUEST,
+  };
+  let left = requests;
+  const worker = async () => {
+    while (left-- > 0) {
+      await new Promise<void>((end, fail) => caller.send(request, { head: () => {}, data: () => {}, end, fail }));
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+}
+
+function cannedUpstream() {
+  const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+  return Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: {
+      data(socket, bytes) {
+        if (bytes.indexOf(REQUEST_END) === -1) return;
+        let sent = 0;
+        socket.write(HEAD);
+        const next = () => {
+          const last = ++sent === EVENTS;
+          socket.write(last ? `${chunk(LAST_EVENTS)}0\r\n\r\n` : chunk(EVENT));
+          // Each event is a read of its own at the other end.
+          if (!last) setImmediate(next);
+        };
+        next();
+      },
+    },
+  });
+}

@@ -1,0 +1,251 @@
+/** The key routes of the admin API, string for string, on a gateway in its own process. */
+import { describe, expect, test } from 'bun:test';
+import { startGatewayProcess } from '../support/gateway.ts';
+import { pair, UUID } from '../support/pair.ts';
+import { ADMIN_KEY, admin, adminCall, errorOf, statusWith } from './admin-client.ts';
+
+const bench = pair({ env: { ADMIN_API_KEY: ADMIN_KEY } });
+const keys = (path = '', call = {}) => admin(bench.gateway, `/api-keys${path}`, call);
+const post = { method: 'POST' };
+
+const FIELDS =
+  'id name prefix status rpm_limit rpd_limit monthly_limit monthly_token_limit max_concurrent allowed_models ' +
+  'inject_stream_usage expires_at created_at last_used_at';
+const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
+
+async function answerWith(key: string, model = 'm') {
+  const response = await fetch(`${bench.gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}` },
+    body: JSON.stringify({ model, messages: [] }),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+describe('create', () => {
+  test('answers 201 with the key object and, this once, the key, which works at once', async () => {
+    const { status, headers, json } = await adminCall(bench.gateway, '/api-keys', { body: { name: 'first' } });
+    expect(status).toBe(201);
+    expect(Object.keys(json).join(' ')).toBe(`${FIELDS} key`);
+    expect(json).toEqual({
+      id: expect.stringMatching(UUID),
+      name: 'first',
+      prefix: json.key.slice(0, 12),
+      status: 'active',
+      rpm_limit: 60,
+      rpd_limit: 10_000,
+      monthly_limit: null,
+      monthly_token_limit: null,
+      max_concurrent: null,
+      allowed_models: null,
+      inject_stream_usage: false,
+      expires_at: null,
+      created_at: expect.stringMatching(ISO),
+      last_used_at: null,
+      key: expect.stringMatching(/^sk-bve-[0-9a-f]{64}$/),
+    });
+    expect(headers.get('x-request-id')).toMatch(UUID);
+    expect(headers.get('content-type')).toStartWith('application/json');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(await statusWith(bench.gateway, json.key)).toBe(200);
+  });
+
+  test('takes every field', async () => {
+    const wanted = {
+      name: "Zoë's \u{1F511}\n<b>",
+      rpm_limit: null,
+      rpd_limit: 7,
+      monthly_limit: 8,
+      monthly_token_limit: 999_999_999_999_999,
+      max_concurrent: 2,
+      allowed_models: ['gpt-4o', 'claude', 'gpt-4o'],
+      inject_stream_usage: true,
+      expires_at: '2099-01-31T12:00:00+01:00',
+    };
+    const { key, ...created } = await keys('', { body: wanted });
+    expect(created).toMatchObject({
+      ...wanted,
+      allowed_models: ['gpt-4o', 'claude'],
+      expires_at: '2099-01-31T11:00:00.000Z',
+    });
+    expect(await keys(`/${created.id}`)).toEqual(created);
+  });
+
+  test('a name may have 255 characters of any kind', async () => {
+    const name = '\u{1F511}'.repeat(255);
+    expect((await keys('', { body: { name } })).name).toBe(name);
+  });
+
+  test('the content type does not matter, JSON is all there is', async () => {
+    for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'nonsense']) {
+      const created = await keys('', { body: '{"name":"typed"}', headers: { 'content-type': type } });
+      expect(created.name).toBe('typed');
+    }
+  });
+});
+
+test('keys are listed newest first, in every state, without secret or hash', async () => {
+  const made = [];
+  for (const name of ['a', 'b', 'c']) made.push(await keys('', { body: { name } }));
+  await keys(`/${made[0].id}/suspend`, post);
+  await keys(`/${made[1].id}/revoke`, post);
+  const { json, text } = await adminCall(bench.gateway, '/api-keys');
+  expect(json.slice(0, 3).map((key: { name: string; status: string }) => [key.name, key.status])).toEqual([
+    ['c', 'active'],
+    ['b', 'revoked'],
+    ['a', 'suspended'],
+  ]);
+  for (const key of json) expect(Object.keys(key).join(' ')).toBe(FIELDS);
+  for (const { key } of made) expect(text).not.toContain(key.slice(12));
+  expect(text).not.toMatch(/[0-9a-f]{64}/);
+});
+
+describe('patch', () => {
+  test('changes what it names and nothing else, from the next request on', async () => {
+    const { key, ...created } = await keys('', { body: { name: 'n', rpm_limit: null } });
+    expect((await answerWith(key, 'other')).status).toBe(200);
+    const patched = await keys(`/${created.id}`, { method: 'PATCH', body: { allowed_models: ['m'] } });
+    expect({ ...patched, last_used_at: null }).toEqual({ ...created, allowed_models: ['m'] });
+    expect(await answerWith(key, 'other')).toEqual({
+      status: 403,
+      body: errorOf("Model 'other' is not allowed for this API key", 'model_not_allowed'),
+    });
+    expect((await answerWith(key, 'm')).status).toBe(200);
+  });
+
+  test('takes any field of create; null is no limit, and an empty object changes nothing', async () => {
+    const { id } = await keys('', { body: { name: 'n', monthly_limit: 5, expires_at: '2099-01-01T00:00:00Z' } });
+    const changes = {
+      name: 'renamed',
+      rpm_limit: 1,
+      rpd_limit: null,
+      monthly_limit: null,
+      monthly_token_limit: 3,
+      max_concurrent: 4,
+      allowed_models: ['x'],
+      inject_stream_usage: true,
+      expires_at: null,
+    };
+    const patched = await keys(`/${id}`, { method: 'PATCH', body: changes });
+    expect(patched).toMatchObject(changes);
+    expect(await keys(`/${id}`, { method: 'PATCH', body: {} })).toEqual(patched);
+    expect(await keys(`/${id}`)).toEqual(patched);
+  });
+
+  test('a limit holds from the next request on', async () => {
+    const { id, key } = await keys('', { body: { name: 'n', rpm_limit: null } });
+    expect((await answerWith(key)).status).toBe(200);
+    await keys(`/${id}`, { method: 'PATCH', body: { rpm_limit: 1 } });
+    expect((await answerWith(key)).status).toBe(429);
+    await keys(`/${id}`, { method: 'PATCH', body: { rpm_limit: null } });
+    expect((await answerWith(key)).status).toBe(200);
+  });
+
+  test('a time in the past makes a key expire now', async () => {
+    const { id, key } = await keys('', { body: { name: 'n' } });
+    await keys(`/${id}`, { method: 'PATCH', body: { expires_at: '2001-01-01T00:00:00Z' } });
+    expect(await answerWith(key)).toEqual({ status: 403, body: errorOf('API key is expired', 'api_key_expired') });
+  });
+});
+
+describe('states', () => {
+  test('suspend, activate and revoke take effect on the next request, and revoke is final', async () => {
+    const { id, key } = await keys('', { body: { name: 'n' } });
+    expect((await keys(`/${id}/suspend`, post)).status).toBe('suspended');
+    expect(await answerWith(key)).toEqual({ status: 403, body: errorOf('API key is suspended', 'api_key_suspended') });
+    expect((await keys(`/${id}/activate`, post)).status).toBe('active');
+    expect((await answerWith(key)).status).toBe(200);
+    expect((await keys(`/${id}/revoke`, post)).status).toBe('revoked');
+    expect(await answerWith(key)).toEqual({ status: 403, body: errorOf('API key is revoked', 'api_key_revoked') });
+    // Twice is no error, whatever body comes with it.
+    expect((await keys(`/${id}/revoke`, { ...post, body: 'no JSON' })).status).toBe('revoked');
+    const before = await keys(`/${id}`);
+    for (const [method, path, body] of [
+      ['POST', '/activate', undefined],
+      ['POST', '/suspend', undefined],
+      ['POST', '/rotate', {}],
+      ['PATCH', '', { name: 'x' }],
+    ] as const) {
+      const answer = await adminCall(bench.gateway, `/api-keys/${id}${path}`, { method, body });
+      expect([answer.status, answer.json]).toEqual([409, errorOf('API key is revoked, and that is final', 'conflict')]);
+    }
+    expect(await keys(`/${id}`)).toEqual(before);
+  });
+
+  test('last_used_at is the time of the last request', async () => {
+    const { id, key } = await keys('', { body: { name: 'n' } });
+    const before = Date.now();
+    expect((await answerWith(key)).status).toBe(200);
+    await admin(bench.gateway, '/usage');
+    const usedAt = Date.parse((await keys(`/${id}`)).last_used_at);
+    expect(usedAt).toBeGreaterThanOrEqual(before);
+    expect(usedAt).toBeLessThanOrEqual(Date.now());
+  });
+});
+
+describe('rotate', () => {
+  test('gives the same key a new secret; the old one stops at once without a grace', async () => {
+    const { key: old, ...created } = await keys('', { body: { name: 'n', rpm_limit: null } });
+    expect((await answerWith(old)).status).toBe(200);
+    const { key, ...rotated } = await keys(`/${created.id}/rotate`, post);
+    expect(key).toMatch(/^sk-bve-[0-9a-f]{64}$/);
+    expect(key).not.toBe(old);
+    expect({ ...rotated, last_used_at: null }).toEqual({ ...created, prefix: key.slice(0, 12) });
+    expect((await answerWith(key)).status).toBe(200);
+    expect(await answerWith(old)).toEqual({ status: 401, body: errorOf('Invalid API key', 'invalid_api_key') });
+  });
+
+  test('with a grace both secrets work and count for one key, until the grace ends', async () => {
+    const { id, key: old } = await keys('', { body: { name: 'n', rpm_limit: 3 } });
+    const { key } = await keys(`/${id}/rotate`, { body: { grace_seconds: 60 } });
+    expect([(await answerWith(old)).status, (await answerWith(key)).status]).toEqual([200, 200]);
+    expect([(await answerWith(old)).status, (await answerWith(key)).status]).toEqual([200, 429]);
+    await keys(`/${id}`, { method: 'PATCH', body: { rpm_limit: null } });
+    // A later rotation without grace ends the secrets that are in theirs, too.
+    const { key: newest } = await keys(`/${id}/rotate`, { body: { grace_seconds: 0 } });
+    expect([(await answerWith(old)).status, (await answerWith(key)).status]).toEqual([401, 401]);
+    expect((await answerWith(newest)).status).toBe(200);
+  });
+
+  test('the grace ends by itself', async () => {
+    const { id, key: old } = await keys('', { body: { name: 'n', rpm_limit: null } });
+    const { key } = await keys(`/${id}/rotate`, { body: { grace_seconds: 1 } });
+    expect((await answerWith(old)).status).toBe(200);
+    const rotatedAt = performance.now();
+    while ((await answerWith(old)).status === 200) expect(performance.now() - rotatedAt).toBeLessThan(5_000);
+    expect((await answerWith(key)).status).toBe(200);
+  });
+
+  test('a suspended key stays suspended', async () => {
+    const { id } = await keys('', { body: { name: 'n' } });
+    await keys(`/${id}/suspend`, post);
+    const { key, status } = await keys(`/${id}/rotate`, post);
+    expect(status).toBe('suspended');
+    expect((await answerWith(key)).status).toBe(403);
+  });
+});
+
+test('a change reaches another process on the same database within a second', async () => {
+  const other = await startGatewayProcess({
+    upstreamUrl: bench.mock.url,
+    env: { LOG_LEVEL: 'warn', DATABASE_URL: bench.gateway.databaseUrl, ADMIN_API_KEY: ADMIN_KEY },
+  });
+  try {
+    const { id, key } = await keys('', { body: { name: 'n', rpm_limit: null, rpd_limit: null } });
+    expect(await statusWith(other, key)).toBe(200);
+    await keys(`/${id}/suspend`, post);
+    const suspendedAt = performance.now();
+    while ((await statusWith(other, key)) === 200) expect(performance.now() - suspendedAt).toBeLessThan(1_500);
+    expect(performance.now() - suspendedAt).toBeLessThan(1_500);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('no admin key, client key or hash is in the log', async () => {
+  const { key } = await keys('', { body: { name: 'planted-name' } });
+  await adminCall(bench.gateway, '/api-keys', { headers: { authorization: 'Bearer wrong-admin-key' } });
+  const log = bench.gateway.output();
+  for (const secret of [key, key.slice(12), ADMIN_KEY, 'wrong-admin-key', 'planted-name'])
+    expect(log).not.toContain(secret);
+});

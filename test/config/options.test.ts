@@ -1,0 +1,214 @@
+import { describe, expect, test } from 'bun:test';
+import { flagName, loadConfig } from '../../src/config/load.ts';
+import { OPTIONS, type OptionName } from '../../src/config/schema.ts';
+import { cleanUpFiles, problemsOf, REQUIRED, tomlFile } from './settings.ts';
+
+cleanUpFiles();
+
+interface Expectations {
+  /** A text, and what is made of it. */
+  readonly good: readonly (readonly [text: string, value: unknown])[];
+  readonly bad: readonly string[];
+  /** What the complaint says after the name. */
+  readonly complaint: string;
+}
+
+const HOUR_MS = 3_600_000;
+const SECRET: Expectations = {
+  good: [['sk-~!"#-16-characters', 'sk-~!"#-16-characters']],
+  bad: [
+    'has a space in the middle',
+    'ends-with-a-line-break\n',
+    'tab\there-and-more-of-it',
+    'caf\u00e9-and-more-of-the-same',
+  ],
+  complaint: 'must be printable ASCII without spaces',
+};
+
+function integer(min: number, max: number): Expectations {
+  return {
+    good: [
+      [String(min), min],
+      [String(max), max],
+      [`0${max}`, max],
+    ],
+    bad: [
+      String(min - 1),
+      String(max + 1),
+      `${min}.5`,
+      '1e3',
+      '0x10',
+      '10 ',
+      '+5',
+      'ten',
+      '99999999999999999999',
+      'NaN',
+    ],
+    complaint: `must be a whole number from ${min} to ${max}`,
+  };
+}
+
+const OF: Readonly<Record<OptionName, Expectations>> = {
+  fuelixApiKey: SECRET,
+  adminApiKey: SECRET,
+  apiKeyPepper: SECRET,
+  fuelixBaseUrl: {
+    good: [
+      ['https://api.fuelix.ai/v1', 'https://api.fuelix.ai/v1'],
+      ['http://127.0.0.1:4010/v1/', 'http://127.0.0.1:4010/v1'],
+      ['https://example.org', 'https://example.org'],
+      ['http://[::1]:80/a/b//', 'http://[::1]/a/b'],
+    ],
+    bad: [
+      'api.fuelix.ai/v1',
+      'ftp://example.org/v1',
+      '/v1',
+      'https://',
+      'https://user:pw@example.org/v1',
+      'https://example.org/v1?key=1',
+      'https://example.org/v1#x',
+      'http://a b/',
+    ],
+    complaint: 'must ',
+  },
+  host: {
+    good: [
+      ['127.0.0.1', '127.0.0.1'],
+      ['::', '::'],
+      ['localhost', 'localhost'],
+    ],
+    bad: [' '],
+    complaint: 'must not be empty',
+  },
+  port: integer(0, 65_535),
+  databaseUrl: {
+    good: [
+      ['sqlite://bve.db', 'sqlite://bve.db'],
+      ['sqlite:///var/lib/bve/bve.db', 'sqlite:///var/lib/bve/bve.db'],
+    ],
+    bad: ['bve.db', 'sqlite:bve.db', 'sqlite://', 'mysql://x/y', 'postgres://x/y'],
+    complaint: 'sqlite://PATH',
+  },
+  limitsOnFailure: {
+    good: [
+      ['allow', 'allow'],
+      ['deny', 'deny'],
+    ],
+    bad: ['Deny', 'yes'],
+    complaint: 'must be one of allow, deny',
+  },
+  usageRetentionDays: integer(0, 36_500),
+  warmUpRequests: integer(0, 100_000),
+  streamUsage: {
+    good: [
+      ['off', 'off'],
+      ['inject', 'inject'],
+    ],
+    bad: ['on', 'Inject'],
+    complaint: 'must be one of off, inject',
+  },
+  redisUrl: { good: [], bad: ['redis://127.0.0.1'], complaint: 'is not available in this version' },
+  logLevel: {
+    good: [
+      ['debug', 'debug'],
+      ['info', 'info'],
+      ['warn', 'warn'],
+      ['error', 'error'],
+      ['silent', 'silent'],
+    ],
+    bad: ['INFO', 'trace', 'warning', 'info '],
+    complaint: 'must be one of debug, info, warn, error, silent',
+  },
+  upstreamClient: {
+    good: [
+      ['socket', 'socket'],
+      ['fetch', 'fetch'],
+    ],
+    bad: ['http', 'Socket'],
+    complaint: 'must be one of socket, fetch',
+  },
+  fuelixCaFile: { good: [['/etc/ssl/ca.pem', '/etc/ssl/ca.pem']], bad: [' '], complaint: 'must not be empty' },
+  maxBodyBytes: integer(1, 1 << 30),
+  maxConcurrentRequests: integer(1, 1_000_000),
+  requestBodyTimeoutMs: integer(1, HOUR_MS),
+  upstreamHeadTimeoutMs: integer(1, 24 * HOUR_MS),
+  upstreamIdleConnectionsMax: integer(0, 65_535),
+  upstreamIdleConnectionLimitMs: integer(1, HOUR_MS),
+  upstreamConnectionAgeMaxMs: integer(1, 24 * HOUR_MS),
+  upstreamIdleTimeoutMs: integer(1, 24 * HOUR_MS),
+  upstreamConnectTimeoutMs: integer(1, HOUR_MS),
+  upstreamTotalTimeoutMs: integer(1, 24 * HOUR_MS),
+  clientStallTimeoutMs: integer(1, 24 * HOUR_MS),
+  clientIdleTimeoutS: integer(1, 255),
+  drainTimeoutMs: integer(0, HOUR_MS),
+};
+
+const NAMES = Object.keys(OPTIONS) as OptionName[];
+
+test('every option is in this table, and none else', () => {
+  expect(Object.keys(OF).sort()).toEqual([...NAMES].sort());
+});
+
+describe.each(NAMES)('%s', (name) => {
+  const { env, secret, defaultText, parse } = OPTIONS[name];
+  const { good, bad, complaint } = OF[name];
+  const key = env.toLowerCase();
+  const around = { ...REQUIRED, [env]: undefined };
+  const others = (from: 'file' | 'flag' | 'environment') => {
+    const { [env]: _, ...rest } = { ...REQUIRED } as Record<string, string>;
+    return from === 'environment' ? around : rest;
+  };
+
+  for (const [text, value] of good) {
+    test(`${JSON.stringify(text)} is taken from the environment, the file${secret ? '' : ' and the flag'}`, () => {
+      expect(loadConfig({ env: { ...others('environment'), [env]: text } }).config[name]).toEqual(value as never);
+      const configFile = tomlFile(`${key} = ${JSON.stringify(text)}`);
+      const fromFile = loadConfig({ env: others('file'), configFile });
+      expect([fromFile.config[name], fromFile.sources[name]]).toEqual([value as never, 'file']);
+      if (secret) return;
+      const fromFlag = loadConfig({ env: others('flag'), flags: { [flagName({ env })]: text } });
+      expect([fromFlag.config[name], fromFlag.sources[name]]).toEqual([value as never, 'flag']);
+    });
+  }
+
+  for (const text of bad) {
+    test(`${JSON.stringify(text)} is refused from all of them, by name`, () => {
+      const expected = expect.stringContaining(complaint);
+      const complaints = [
+        problemsOf({ env: { ...around, [env]: text } }),
+        problemsOf({ env: others('file'), configFile: tomlFile(`${key} = ${JSON.stringify(text)}`) }),
+        ...(secret ? [] : [problemsOf({ env: others('flag'), flags: { [flagName({ env })]: text } })]),
+      ];
+      for (const problems of complaints) {
+        expect(problems).toEqual([expected]);
+        expect(problems[0]).toStartWith(`${env} `);
+        if (secret) expect(problems[0]).not.toContain(text.slice(0, 8));
+      }
+    });
+  }
+
+  test('its default is a value that it takes', () => {
+    if (defaultText !== undefined) expect(() => parse(defaultText)).not.toThrow();
+  });
+});
+
+test('a number in the file needs no quotes', () => {
+  const configFile = tomlFile('port = 8081\nmax_body_bytes = 1_000_000\nfuelix_api_key = 1234567890\n');
+  const { config } = loadConfig({ env: { API_KEY_PEPPER: REQUIRED.API_KEY_PEPPER }, configFile });
+  expect([config.port, config.maxBodyBytes, config.fuelixApiKey]).toEqual([8081, 1_000_000, '1234567890']);
+});
+
+test('a URL with credentials is refused without repeating them', () => {
+  const [problem] = problemsOf({ env: { ...REQUIRED, FUELIX_BASE_URL: 'https://user:hunter2@example.org/v1' } });
+  expect(problem).toBe('FUELIX_BASE_URL must not contain credentials');
+});
+
+test.each(['postgres://u:hunter2@db/bve', 'postgresql://u:hunter2@db/bve'])('%s is refused as not available', (url) => {
+  const [problem] = problemsOf({ env: { ...REQUIRED, DATABASE_URL: url } });
+  expect(problem).toBe('DATABASE_URL postgres:// is not available in this version, use sqlite://PATH');
+});
+
+test('REDIS_URL is refused as not available, without repeating it', () => {
+  const [problem] = problemsOf({ env: { ...REQUIRED, REDIS_URL: 'redis://:hunter2@cache:6379' } });
+  expect(problem).toBe('REDIS_URL is not available in this version: counters are kept in this process');
+});

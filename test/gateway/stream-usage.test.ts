@@ -1,0 +1,81 @@
+/** STREAM_USAGE=inject: the gateway counts what the client did not ask for, and the client sees none of it. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { type MockServer, startMock } from '../../src/mock/server.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
+
+let mock: MockServer;
+let gateway: GatewayProcess;
+let sent = 0;
+
+beforeAll(async () => {
+  mock = startMock({ port: 0 });
+  gateway = await startGatewayProcess({ upstreamUrl: mock.url, env: { STREAM_USAGE: 'inject', LOG_LEVEL: 'warn' } });
+});
+beforeEach(() => mock.reset());
+afterAll(async () => {
+  await gateway.stop();
+  await mock.stop();
+});
+
+async function stream(body: string, path = '/v1/chat/completions') {
+  sent++;
+  const response = await fetch(gateway.url + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${gateway.key}` },
+    body,
+  });
+  const text = await response.text();
+  const [record] = await gateway.waitForUsage(sent);
+  return { text, record: record!, upstreamBody: mock.requests.at(-1)!.text };
+}
+
+/** The same answer straight from the mock, which sends usage only when the request asks for it. */
+async function direct(body: string): Promise<string> {
+  return (await fetch(`${mock.url}/chat/completions`, { method: 'POST', body })).text();
+}
+
+describe('with STREAM_USAGE=inject', () => {
+  test.each([1, 5, 4096])(
+    'the stream is equal to one without injection, split every %d bytes, and its usage is known',
+    async (split) => {
+      const body = `{"model":"m",  "stream":true, "temperature":1.0, "messages":[], "mock":{"text":"a b c d e f g","split":${split}}}`;
+      const { text, record, upstreamBody } = await stream(body);
+      expect(text).toBe(await direct(body));
+      expect(upstreamBody).toBe(body.replace('{', '{"stream_options":{"include_usage":true},'));
+      expect(record).toMatchObject({
+        totalTokens: 16,
+        usageSource: 'upstream',
+        finish: 'complete',
+        bytesOut: text.length,
+      });
+    },
+  );
+
+  test('a client that asked for usage gets it, and its request is not touched', async () => {
+    const body =
+      '{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[],"mock":{"text":"a b c"}}';
+    const { text, record, upstreamBody } = await stream(body);
+    expect([text, upstreamBody]).toEqual([await direct(body), body]);
+    expect(text).toContain('"usage":{');
+    expect(record.totalTokens).toBe(12);
+  });
+
+  test('a request that is not streamed, or of another API, is not touched', async () => {
+    for (const [body, path] of [
+      ['{"model":"m","messages":[]}', '/v1/chat/completions'],
+      ['{"model":"m","stream":true,"input":"x"}', '/v1/responses'],
+      ['{"model":"m","stream":true,"messages":[],"max_tokens":1}', '/v1/messages'],
+    ] as const) {
+      expect((await stream(body, path)).upstreamBody).toBe(body);
+    }
+  });
+
+  test('a stream that breaks off keeps all that came, the unfinished event too', async () => {
+    const mockField = '"mock":{"text":"a b c d e","fault":{"kind":"reset","after_bytes":300}}';
+    const body = `{"model":"m","stream":true,"messages":[],${mockField}}`;
+    const { text, record } = await stream(body);
+    expect(text).toMatch(/^(data: .+\n\n)+data: .+\n\ndata: \{"error":.+"upstream_stream_interrupted"\}\}\n\n$/);
+    expect(text.indexOf('data: {"error"')).toBe(302);
+    expect(record.finish).toBe('upstream_interrupted');
+  });
+});
