@@ -35,8 +35,8 @@ ENV HOST=0.0.0.0 \
     DATABASE_URL=sqlite:///data/bve.db
 EXPOSE 8080
 
-# Exec forms throughout: bve is process 1, so SIGTERM reaches it and the drain begins. `docker stop -t` and Kubernetes'
-# terminationGracePeriodSeconds must leave it the time.
+# Exec forms throughout: bve is process 1, so SIGTERM reaches it and the drain begins (DRAIN_TIMEOUT_MS, 25 s). Kubernetes
+# grants 30 s; `docker stop` only 10, unless it is told `-t 30` or the container was run with `--stop-timeout 30`.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 CMD ["bve", "check", "--health"]
 ENTRYPOINT ["bve"]

@@ -3,9 +3,11 @@
  * The binary reads no .env and no bunfig.toml of the directory it happens to be started in: configuration has one door.
  */
 import { statSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import { commit } from '../src/version.ts';
 
-const outfile = process.argv[2] ?? 'dist/bve';
+const root = resolve(import.meta.dir, '..');
+const outfile = resolve(process.argv[2] ?? `${root}/dist/bve`);
 const build = Bun.spawnSync(
   [
     process.execPath,
@@ -21,7 +23,7 @@ const build = Bun.spawnSync(
     outfile,
     'src/main.ts',
   ],
-  { cwd: `${import.meta.dir}/..`, stdout: 'inherit', stderr: 'inherit' },
+  { cwd: root, stdout: 'inherit', stderr: 'inherit' },
 );
 if (build.exitCode !== 0) process.exit(build.exitCode ?? 1);
-console.log(`${outfile}: ${(statSync(`${import.meta.dir}/../${outfile}`).size / 1e6).toFixed(0)} MB`);
+console.log(`${relative(process.cwd(), outfile)}: ${(statSync(outfile).size / 1e6).toFixed(0)} MB`);

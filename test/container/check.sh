@@ -121,7 +121,7 @@ check_server() {
   check 'the server refuses another' equal 401 "$(status_of /v1/models --header 'Authorization: Bearer sk-bve-wrong')"
   stop_server
   check 'SIGTERM ends process 1 with exit code 0' equal 0 "$code"
-  check "… within ${stop_limit_s} s" test "$stop_ms" -lt $((stop_limit_s * 1000))
+  check "… within ${stop_limit_s} s" below $((stop_limit_s * 1000)) "$stop_ms"
 
   check 'the next container on the same volume' exits 0 run bve keys list --json
   check '… still has the key' contains '"name":"check"' "$(tr -d ' \n' <out)"
@@ -231,7 +231,7 @@ status_of() {
     "$@" "http://127.0.0.1:8080$path" || true
 }
 
-# Sets `code` to the server's exit code (137 if it had to be killed), `stop_ms` to how long it took.
+# Sets `code` to the server's exit code (not 0 if it had to be killed), `stop_ms` to how long it took.
 stop_server() {
   local from=${EPOCHREALTIME/[.,]/} end=$((SECONDS + stop_limit_s + 1))
   kill -TERM "$init" 2>/dev/null || true
@@ -248,7 +248,6 @@ stop_server() {
 check() {
   local what=$1
   shift
-  problem='no'
   if "$@"; then
     passed=$((passed + 1))
     printf 'ok      %s\n' "$what"
@@ -260,6 +259,7 @@ check() {
 
 equal() { problem="expected '$1', got '$2'"; [ "$1" = "$2" ]; }
 contains() { problem="no '$1' in '$2'"; [[ $2 == *"$1"* ]]; }
+below() { problem="expected less than $1, got $2"; [ "$2" -lt "$1" ]; }
 matches() { problem="expected /$1/, got '$2'"; [[ $2 =~ $1 ]]; }
 matches_not() { problem="found /$1/"; ! [[ $2 =~ $1 ]]; }
 
