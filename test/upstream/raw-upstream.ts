@@ -4,7 +4,15 @@ import type { Socket } from 'bun';
 export interface RawConnection {
   /** For the test to note that it wrote. */
   answered: boolean;
+  /** Bytes that came, all in all. */
+  readonly received: number;
+  /** What came since it was last asked for, in Latin-1. */
+  takeText(): string;
+  /** Resolves when the peer has ended or broken the connection. */
+  readonly closed: Promise<void>;
   write(text: string): void;
+  pause(): void;
+  resume(): void;
   /** RST */
   reset(): void;
   /** FIN */
@@ -12,16 +20,44 @@ export interface RawConnection {
 }
 
 export interface RawUpstream {
-  /** Without a path. */
+  /** Without a path; over TLS for localhost, for which the certificate is. */
   readonly url: string;
+  readonly port: number;
   readonly connections: readonly RawConnection[];
   stop(): void;
 }
 
 class Connection implements RawConnection {
   answered = false;
+  received = 0;
+  readonly closed: Promise<void>;
+  readonly gone: () => void;
+  #text = '';
 
-  constructor(readonly socket: Socket<Connection>) {}
+  constructor(readonly socket: Socket<Connection>) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.gone = resolve;
+  }
+
+  take(bytes: Uint8Array): void {
+    this.received += bytes.length;
+    if (this.#text.length < 1_000_000) this.#text += Buffer.from(bytes).toString('latin1');
+  }
+
+  takeText(): string {
+    const text = this.#text;
+    this.#text = '';
+    return text;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
 
   write(text: string): void {
     this.socket.write(Buffer.from(text, 'latin1'));
@@ -37,21 +73,45 @@ class Connection implements RawConnection {
   }
 }
 
+export interface RawUpstreamOptions {
+  readonly tls?: Bun.TLSOptions;
+  readonly onOpen?: (connection: RawConnection) => void;
+  /** Default 127.0.0.1. */
+  readonly hostname?: string;
+}
+
 /** @param onRead called for every read on a connection */
-export function rawUpstream(onRead: (connection: RawConnection) => void): RawUpstream {
+export function rawUpstream(
+  onRead: (connection: RawConnection) => void,
+  { tls, onOpen, hostname = '127.0.0.1' }: RawUpstreamOptions = {},
+): RawUpstream {
   const connections: Connection[] = [];
   const listener = Bun.listen<Connection>({
-    hostname: '127.0.0.1',
+    hostname,
     port: 0,
+    ...(tls ? { tls } : {}),
     socket: {
       open(socket) {
         socket.data = new Connection(socket);
         connections.push(socket.data);
+        onOpen?.(socket.data);
       },
-      data(socket) {
+      // With this handler, and only with it, `open` comes before a TLS handshake and not behind it.
+      handshake() {},
+      data(socket, bytes) {
+        socket.data.take(bytes);
         onRead(socket.data);
       },
+      end(socket) {
+        socket.data.gone();
+        socket.end();
+      },
+      close(socket) {
+        socket.data?.gone();
+      },
+      error() {},
     },
   });
-  return { url: `http://127.0.0.1:${listener.port}`, connections, stop: () => listener.stop(true) };
+  const url = tls ? `https://localhost:${listener.port}` : `http://127.0.0.1:${listener.port}`;
+  return { url, port: listener.port, connections, stop: () => listener.stop(true) };
 }
