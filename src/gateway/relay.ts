@@ -57,6 +57,13 @@ export interface RelayOptions {
   onSettled(finish: Finish, error: UpstreamError | null): void;
 }
 
+/** How an answer ends once upstream is done. */
+interface Conclusion {
+  readonly finish: Finish;
+  readonly error: UpstreamError | null;
+  readonly close: (controller: ReadableStreamDirectController) => void;
+}
+
 /** What may wait between the head and the moment Bun asks for the body, bytes. */
 const QUEUED_BYTES_MAX = 256 * 1024;
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
@@ -84,8 +91,7 @@ class Relay implements UpstreamSink, Watched {
   private controller: ReadableStreamDirectController | undefined;
   private queue: Uint8Array[] = [];
   private queuedBytes = 0;
-  /** What is left to do once the body is asked for, when upstream ended before that. */
-  private ending: ((controller: ReadableStreamDirectController) => void) | undefined;
+  private conclusion: Conclusion | undefined;
   private settled = false;
   private failure: TimedOut | undefined;
   private readonly startedAtMs = performance.now();
@@ -138,8 +144,7 @@ class Relay implements UpstreamSink, Watched {
       return;
     }
     this.passHeldBack();
-    this.settle('complete', null);
-    this.finishBody((controller) => controller.close());
+    this.conclude({ finish: 'complete', error: null, close: (controller) => controller.close() });
   }
 
   fail(error: UpstreamError): void {
@@ -151,23 +156,30 @@ class Relay implements UpstreamSink, Watched {
     }
     if (cause.kind === 'aborted') {
       // A client that leaves after the last event has had everything: SDKs close on [DONE] without waiting for the end.
-      this.settle(this.acceptance.meter.sawTerminalEvent ? 'complete' : 'client_closed', cause);
-      this.finishBody((controller) => controller.close());
+      const finish = this.acceptance.meter.sawTerminalEvent ? 'complete' : 'client_closed';
+      this.conclude({ finish, error: cause, close: (controller) => controller.close() });
+      // Nobody reads any more: what waits for a slow reader waits in vain.
+      this.settle(finish, cause);
       return;
     }
     const { interruption, meter } = this.acceptance;
     const midEvent = !meter.atEventBoundary;
     this.passHeldBack();
-    this.settle('upstream_interrupted', cause);
-    if (interruption === null) {
-      // The connection is reset, so that no client takes a part for the whole.
-      this.finishBody((controller) => controller.close(cause));
+    if (meter.sawTerminalEvent) {
+      // Broken off behind the last event: nothing is missing but the end of the HTTP message.
+      this.conclude({ finish: 'complete', error: cause, close: (controller) => controller.close() });
       return;
     }
-    this.finishBody((controller) => {
-      if (midEvent) controller.write(BLANK_LINE);
-      controller.write(interruption);
-      controller.close();
+    this.conclude({
+      finish: 'upstream_interrupted',
+      error: cause,
+      close: (controller) => {
+        // Without room for an event the connection is reset, so that no client takes a part for the whole.
+        if (interruption === null) return controller.close(cause);
+        if (midEvent) controller.write(BLANK_LINE);
+        controller.write(interruption);
+        controller.close();
+      },
     });
   }
 
@@ -175,6 +187,7 @@ class Relay implements UpstreamSink, Watched {
     const { limits } = this.options;
     if (this.stalledSinceMs !== undefined) {
       if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.dropClient();
+      if (this.conclusion) return;
     } else if (!this.acceptance) {
       if (nowMs - this.startedAtMs > limits.upstreamHeadTimeoutMs) this.expire('head');
     } else if (nowMs - this.lastByteAtMs > limits.upstreamIdleTimeoutMs) {
@@ -189,7 +202,7 @@ class Relay implements UpstreamSink, Watched {
       // It returns without a promise: the stream stays open until close() is called.
       pull: (controller) => this.attach(controller),
       // Bun tells of a client that left through the request's signal as well; whichever comes first aborts the call.
-      cancel: () => this.call?.abort(),
+      cancel: () => this.clientLeft(),
     });
   }
 
@@ -201,7 +214,7 @@ class Relay implements UpstreamSink, Watched {
     const wasPaused = this.queuedBytes >= QUEUED_BYTES_MAX;
     this.queuedBytes = 0;
     for (const bytes of waiting) this.write(controller, bytes);
-    if (this.ending) this.ending(controller);
+    if (this.conclusion) this.closeBody(controller, this.conclusion);
     else if (wasPaused && this.stalledSinceMs === undefined) this.call?.resume();
   }
 
@@ -216,7 +229,7 @@ class Relay implements UpstreamSink, Watched {
     }
     written.then(
       () => this.drained(),
-      () => this.call?.abort(),
+      () => this.clientLeft(),
     );
   }
 
@@ -225,7 +238,8 @@ class Relay implements UpstreamSink, Watched {
     this.stalledSinceMs = undefined;
     // Silence while the client was not reading was ours, not upstream's.
     this.lastByteAtMs = performance.now();
-    this.call?.resume();
+    if (this.conclusion) this.closeBody(this.controller!, this.conclusion);
+    else this.call?.resume();
   }
 
   private pass(bytes: Uint8Array): void {
@@ -245,9 +259,25 @@ class Relay implements UpstreamSink, Watched {
     if (before < QUEUED_BYTES_MAX && this.queuedBytes >= QUEUED_BYTES_MAX) this.call?.pause();
   }
 
-  private finishBody(ending: (controller: ReadableStreamDirectController) => void): void {
-    if (this.controller) ending(this.controller);
-    else this.ending = ending;
+  /**
+   * Upstream is done. What is left of it may still wait for a client that reads slowly: only when that is gone is the
+   * request over, or a gateway that stops would cut off the tail and call it complete.
+   */
+  private conclude(conclusion: Conclusion): void {
+    this.conclusion = conclusion;
+    if (this.controller && this.stalledSinceMs === undefined) this.closeBody(this.controller, conclusion);
+    else if (!this.controller) this.settle(conclusion.finish, conclusion.error);
+  }
+
+  private closeBody(controller: ReadableStreamDirectController, { finish, error, close }: Conclusion): void {
+    this.settle(finish, error);
+    if (this.stalledSinceMs === undefined) close(controller);
+  }
+
+  private clientLeft(): void {
+    // With upstream done there is no call left to abort, and nobody else who would settle.
+    if (this.conclusion) this.settle('client_closed', new UpstreamError('aborted', 'The client left'));
+    else this.call?.abort();
   }
 
   private expire(wait: TimedOut['wait']): void {
@@ -259,7 +289,7 @@ class Relay implements UpstreamSink, Watched {
     const error = new UpstreamError('aborted', 'The client stopped reading');
     this.settle('client_closed', error);
     this.call?.abort();
-    this.finishBody((controller) => controller.close(error));
+    this.controller?.close(error);
   }
 
   private settle(finish: Finish, error: UpstreamError | null): void {

@@ -193,6 +193,19 @@ describe('a stream', () => {
     }
   });
 
+  test('broken off behind its terminal event is complete: the client has had everything', async () => {
+    const body = `data: {"choices":[]}\n\ndata: [DONE]\n\n`;
+    p.mock.script({
+      body,
+      content_type: 'text/event-stream',
+      framing: 'chunked',
+      fault: { kind: 'reset', after_bytes: body.length },
+    });
+    const answer = await p.call({ body: STREAM, headers: { 'x-request-id': 'behind-done' } });
+    expect([Buffer.from(answer.body).toString(), answer.complete]).toEqual([body, true]);
+    expect(await p.recordOf('behind-done')).toMatchObject({ finish: 'complete', status: 200 });
+  });
+
   test('of a status other than 200 says so too', async () => {
     const { answer, text } = await broken({
       status: 429,
