@@ -99,7 +99,8 @@ export class Connection {
     this.#connectTimer = setTimeout(() => this.refused(new Error('connect timeout')), connectTimeoutMs);
     const target = { hostname, port, data: this as Connection };
     const options = tls ? { ...target, tls, socket: TLS_HANDLERS } : { ...target, socket: HANDLERS };
-    Bun.connect<Connection>(options).catch((error) => this.refused(error));
+    // Bun throws at once what is wrong with the options (a CA that is none), and nobody is on the connection yet.
+    Promise.try(() => Bun.connect<Connection>(options)).catch((error) => this.refused(error));
   }
 
   /** The socket is there, but over TLS nothing is said about who is at its other end. */

@@ -1,6 +1,7 @@
 /**
  * Idle connections to upstream, last in first out: the ones used last are the ones upstream is least likely to have
- * closed, and the rest may grow old and go. DNS is asked anew whenever a connection is made, and none lives for ever.
+ * closed, and the rest may grow old and go. None lives for ever, and a new one looks up its host name anew: Bun asks DNS
+ * again when its own answer is older than 30 s (BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS).
  */
 import { Connection, type ConnectionOwner, type Endpoint } from './connection.ts';
 

@@ -62,7 +62,7 @@ export function spoil(random: Random, wire: string, other: () => string): string
 
 /** Up to `most` places, ascending; now and then each byte by itself. */
 export function cutsOf(random: Random, length: number, most = 8): number[] {
-  if (random(16) === 0) return Array.from({ length: Math.max(0, length - 1) }, (_, i) => i + 1);
+  if (random(64) === 0) return Array.from({ length: Math.max(0, length - 1) }, (_, i) => i + 1);
   return Array.from({ length: random(most + 1) }, () => random(length + 1)).sort((a, b) => a - b);
 }
 
@@ -147,7 +147,7 @@ function spoilOnce(random: Random, wire: string, other: () => string): string {
     case 7:
     case 8:
       return (
-        wire.slice(0, at) + BAD_PIECES[random(random(8) ? BAD_PIECES.length - 7 : BAD_PIECES.length)] + wire.slice(at)
+        wire.slice(0, at) + BAD_PIECES[random(random(30) ? BAD_PIECES.length - 6 : BAD_PIECES.length)] + wire.slice(at)
       );
     case 9:
       return wire.slice(0, at);

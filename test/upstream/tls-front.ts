@@ -97,7 +97,9 @@ function connectTo(port: number, front: Side): void {
         finished = true;
         front.finish();
       },
-      close: () => finished || front.break(),
+      close() {
+        if (!finished) front.break();
+      },
       error: () => front.break(),
       connectError: () => front.socket.terminate(),
     },
