@@ -16,7 +16,6 @@ import { type Report, reportOf } from '../../bench/harness/report-data.ts';
 import { summaryOf, verdictText, warningsOf } from '../../bench/harness/summary.ts';
 import { DEFAULT_PATH } from '../../bench/harness/target.ts';
 import { distribution } from '../../bench/statistics.ts';
-import { benchArguments } from './bench-arguments.ts';
 import { planFrom } from './bench-plan.ts';
 import { type Arguments, type Command, CommandFailure, textFlag, UsageError } from './command.ts';
 
@@ -24,7 +23,7 @@ export const bench: Command = {
   name: 'bench',
   summary: 'load an OpenAI-compatible endpoint with streams and measure them',
   // The second one is the file of --json.
-  positionals: ['URL', '[FILE]'],
+  positionals: ['URL'],
   options: {
     rate: { type: 'string', value: 'N', help: 'open loop: N streams a second, whatever the answers do (default 10)' },
     streams: { type: 'string', value: 'N', help: 'closed loop instead: N streams at once' },
@@ -46,8 +45,13 @@ export const bench: Command = {
     seed: { type: 'string', value: 'N', help: 'for who reads slowly and who leaves (default 1)' },
     'expect-events': { type: 'string', value: 'N', help: 'every stream has so many content events' },
     'expect-same': { type: 'boolean', help: 'all bodies should be equal: hash and compare them' },
-    assert: { type: 'string', value: 'TEST', help: "e.g. 'ttfb_p99<200ms', repeatable; exit code 1 if it fails" },
-    json: { type: 'boolean', help: 'print the report as JSON; with a FILE behind it, write it there and print text' },
+    assert: {
+      type: 'string',
+      multiple: true,
+      value: 'TEST',
+      help: "e.g. 'ttfb_p99<200ms', repeatable; exit code 1 if it fails",
+    },
+    json: { type: 'boolean', help: 'print the report as JSON instead of text' },
     html: { type: 'string', value: 'FILE', help: 'write the report as one HTML page with plots' },
     record: { type: 'string', value: 'DIR', help: 'keep bytes and timing of a few streams for bve mock --replay' },
     'record-max': { type: 'string', value: 'N', help: 'how many (default 5)' },
@@ -73,9 +77,8 @@ Examples:
 };
 
 async function run(args: Arguments): Promise<number> {
-  const { url, assertions: texts, jsonFile } = benchArguments(bench, args, process.argv.slice(3));
-  const assertions = assertionsFrom(texts);
-  const plan = planFrom(url, args);
+  const assertions = assertionsFrom(args.lists.assert ?? []);
+  const plan = planFrom(args.positionals[0]!, args);
   if (plan.insecure) warn('--insecure: TLS certificates are NOT verified, anybody may be answering');
   if (!args.flags['no-check']) {
     const problem = await problemWith(plan);
@@ -85,11 +88,10 @@ async function run(args: Arguments): Promise<number> {
   const cpuShare = await carryOut(load);
   const report = reportOf(load, cpuShare);
   const verdicts = assertions.map((assertion) => judge(assertion, report));
-  const document = `${JSON.stringify({ ...report, assertions: verdicts }, null, 2)}\n`;
-  if (jsonFile !== undefined) write(jsonFile, document);
   const htmlFile = textFlag(args, 'html');
   if (htmlFile !== undefined) write(htmlFile, htmlOf(load, report));
-  process.stdout.write(args.flags.json && jsonFile === undefined ? document : summaryOf(report));
+  const document = `${JSON.stringify({ ...report, assertions: verdicts }, null, 2)}\n`;
+  process.stdout.write(args.flags.json ? document : summaryOf(report));
   for (const text of warningsOf(report)) warn(text);
   tellOfRecordings(plan);
   for (const verdict of verdicts) if (!verdict.holds) process.stderr.write(`bve bench: ${verdictText(verdict)}\n`);

@@ -10,11 +10,15 @@ export interface OptionSpec {
   readonly type: 'string' | 'boolean';
   /** What stands for the value in the help text, e.g. `FILE`. */
   readonly value?: string;
+  /** May be given several times; its values are in `lists`. */
+  readonly multiple?: true;
   readonly help: string;
 }
 
 export interface Arguments {
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  /** Of flags that may be given several times, in order. */
+  readonly lists: Readonly<Record<string, readonly string[] | undefined>>;
   readonly positionals: readonly string[];
 }
 
@@ -127,7 +131,12 @@ const HELP: OptionSpec = { type: 'boolean', help: 'show this help' };
 function parse(command: Command, argv: readonly string[]): Arguments {
   const names = command.positionals ?? [];
   const parsed = parseStrictly(command, argv);
-  const args = { flags: parsed.values as Arguments['flags'], positionals: parsed.positionals };
+  const entries: [string, unknown][] = Object.entries(parsed.values);
+  const args: Arguments = {
+    flags: Object.fromEntries(entries.filter(([, value]) => !Array.isArray(value))) as Arguments['flags'],
+    lists: Object.fromEntries(entries.filter(([, value]) => Array.isArray(value))) as Arguments['lists'],
+    positionals: parsed.positionals,
+  };
   if (args.flags.help) return args;
   const required = names.filter((name) => !name.startsWith('['));
   const missing = required[args.positionals.length];
@@ -139,7 +148,9 @@ function parse(command: Command, argv: readonly string[]): Arguments {
 
 function parseStrictly(command: Command, argv: readonly string[]) {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, o]) => [name, { type: o.type }] as const),
+    Object.entries(command.options).map(
+      ([name, o]) => [name, { type: o.type, multiple: o.multiple ?? false }] as const,
+    ),
   );
   try {
     const help = { type: 'boolean', short: 'h' } as const;
