@@ -5,6 +5,8 @@ import { Meter } from '../../src/gateway/meter.ts';
 import { SseScanner } from '../../src/gateway/sse.ts';
 import { CachedKeyDirectory } from '../../src/keys/directory.ts';
 import { createKey, hashKey, isKeyForm } from '../../src/keys/key.ts';
+import { FailureReport } from '../../src/limits/failure-report.ts';
+import { MemoryLimiter } from '../../src/limits/memory.ts';
 
 export interface MicroCase {
   readonly name: string;
@@ -18,7 +20,7 @@ const EVENTS_PER_READ = 64;
 const PEPPER = 'pepper-of-the-bench';
 
 export async function microCases(): Promise<readonly MicroCase[]> {
-  return [...scannerCases(), ...headerCases(), ...(await keyCases())];
+  return [...scannerCases(), ...headerCases(), ...(await keyCases()), ...(await limitCases())];
 }
 
 function scannerCases(): MicroCase[] {
@@ -88,6 +90,35 @@ async function keyCases(): Promise<MicroCase[]> {
       per: 'request',
       run: () => (directory.lookup(secret) instanceof Promise ? 1 : 0),
     },
+  ];
+}
+
+async function limitCases(): Promise<MicroCase[]> {
+  const { key } = createKey(
+    { name: 'bench', rpmLimit: null, rpdLimit: 1e12, monthlyLimit: 1e12, maxConcurrent: 10 },
+    0,
+  );
+  const limited = createKey({ name: 'limited', rpmLimit: 1 }, 0).key;
+  const limiter = new MemoryLimiter({
+    source: { usageDays: async () => [] },
+    isSourceCurrent: () => true,
+    onFailure: 'allow',
+    failures: new FailureReport(() => {}),
+  });
+  for (const each of [key, limited, limited]) {
+    const admission = await limiter.admit(each, 0);
+    if (admission.granted) admission.release();
+  }
+  const pass = () => {
+    const admission = limiter.admit(key, Date.now());
+    if (admission instanceof Promise || !admission.granted) throw new Error('not admitted at once');
+    limiter.charge(key.id, 30, admission.admittedAtMs);
+    admission.release();
+    return 1;
+  };
+  return [
+    { name: 'limits, admit, charge and release', per: 'request', run: pass },
+    { name: 'limits, refuse', per: 'request', run: () => (limiter.admit(limited, 0) instanceof Promise ? 1 : 0) },
   ];
 }
 

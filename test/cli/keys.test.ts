@@ -5,10 +5,9 @@ import { SQL } from 'bun';
 import { hashKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
+import { BVE } from '../support/gateway.ts';
 
 const PEPPER = 'a-pepper-of-some-length';
-const MAIN = join(import.meta.dir, '../../src/main.ts');
-const BVE = process.env.BVE_BIN ? [process.env.BVE_BIN] : [process.execPath, '--no-env-file', MAIN];
 
 let db: TempDatabase;
 

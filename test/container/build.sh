@@ -18,6 +18,8 @@ state=
 
 say() { printf '%4ds  %s\n' "$SECONDS" "$*"; }
 die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+# What is missing is of this machine, not of the image: 75 is EX_TEMPFAIL of sysexits.h.
+unable() { printf 'build.sh: %s\n' "$*" >&2; exit 75; }
 
 main() {
   parse "$@"
@@ -34,7 +36,7 @@ main() {
   state=$(cd "$state" && pwd)
   cache=$(cd "$cache" && pwd)
 
-  [ "$(id -u)" = 0 ] || die 'needs root, for chroot and mounts'
+  [ "$(id -u)" = 0 ] || unable 'needs root, for chroot and mounts'
   install_tools
   bun_version=$(from_line 'oven/bun:\([0-9.]*\)')
   suite=$(from_line 'debian:\([a-z]*\)-slim')
@@ -68,18 +70,18 @@ from_line() {
 }
 
 install_tools() {
-  command -v npm >/dev/null || die 'npm is missing: it downloads the bun binary'
+  command -v npm >/dev/null || unable 'npm is missing: it downloads the bun binary'
   local missing=() pair
   for pair in buildah:buildah debootstrap:debootstrap unshare:util-linux; do
     command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || die "missing: ${missing[*]}"
+  command -v apt-get >/dev/null || unable "missing: ${missing[*]}"
   say "apt-get install ${missing[*]}"
   {
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-  } >"$work/apt.log" 2>&1 </dev/null || { cat "$work/apt.log" >&2; die "could not install: ${missing[*]}"; }
+  } >"$work/apt.log" 2>&1 </dev/null || { cat "$work/apt.log" >&2; unable "could not install: ${missing[*]}"; }
 }
 
 # The same release of Bun as in the official image, as its npm package ships it.
@@ -116,13 +118,13 @@ make_base_images() {
   local mirror rootfs=$work/rootfs container
   mirror=$(mirror_of "$suite")
   if [ -z "$mirror" ]; then # a machine whose lists were never fetched, or cleaned away
-    apt-get update -qq >"$work/apt.log" 2>&1 || { cat "$work/apt.log" >&2; die 'apt-get update failed'; }
+    apt-get update -qq >"$work/apt.log" 2>&1 || { cat "$work/apt.log" >&2; unable 'apt-get update failed'; }
     mirror=$(mirror_of "$suite")
   fi
-  [ -n "$mirror" ] || die "this machine's apt sources know no mirror of Debian $suite"
+  [ -n "$mirror" ] || unable "this machine's apt sources know no mirror of Debian $suite"
   # A mount namespace of its own, so that no /proc stays mounted below, whatever happens.
   unshare --mount debootstrap --variant=minbase --force-check-gpg "$suite" "$rootfs" "$mirror" >"$work/debootstrap.log" 2>&1 </dev/null ||
-    { tail -n 20 "$work/debootstrap.log" >&2; die 'debootstrap failed'; }
+    { tail -n 20 "$work/debootstrap.log" >&2; unable 'debootstrap failed'; }
   # What sets Debian's `-slim` images apart, and what only this machine knows.
   rm -rf "$rootfs"/usr/share/{doc,info,locale,man}/* "$rootfs"/var/{cache/apt,lib/apt/lists}/* \
     "$rootfs"/etc/{resolv.conf,hostname,apt/sources.list}
