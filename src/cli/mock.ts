@@ -5,6 +5,7 @@ import type { Scenario } from '../mock/scenario.ts';
 import { parseScenario, parseScenarioText, ScenarioError } from '../mock/scenario-parser.ts';
 import { type MockOptions, type MockServer, startMock } from '../mock/server.ts';
 import { type Arguments, type Command, CommandFailure, integerFlag, textFlag, UsageError } from './command.ts';
+import { stopSignal } from './stop-signal.ts';
 
 const DEFAULT_PORT = 4010;
 
@@ -135,12 +136,5 @@ function logWhenEnded(request: ReceivedRequest): void {
     process.stdout.write(
       `${JSON.stringify({ sequence, connection: connectionId, method, path, bytesSent, ms, end })}\n`,
     );
-  });
-}
-
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
   });
 }
