@@ -1,5 +1,6 @@
 /** Upstream that cannot be reached, breaks HTTP, or frames its answer oddly: an answer every time, never a hang or a crash. */
 import { describe, expect, test } from 'bun:test';
+import { eventually } from '../support/eventually.ts';
 import { jsonOf, PLAIN, pair, STREAM, startPair, textOf } from '../support/pair.ts';
 import { expectOpenAi, expectOpenAiCode, UPSTREAM_BROKE } from '../support/refusals.ts';
 
@@ -14,9 +15,9 @@ describe('upstream trouble', () => {
       const answer = await q.call({ body });
       expectOpenAi(answer, { status: 502, message: 'Upstream cannot be reached', ...UPSTREAM_BROKE });
     }
-    const lines = q.gateway.logLines().filter((line) => line.msg === 'request');
-    expect(lines.length).toBe(2);
-    expect(lines[0]).toMatchObject({ status: 502, finish: 'error', cause: expect.stringMatching(/refused/i) });
+    const lines = () => q.gateway.logLines().filter((line) => line.msg === 'request');
+    await eventually(() => lines().length === 2);
+    expect(lines()[0]).toMatchObject({ status: 502, finish: 'error', cause: expect.stringMatching(/refused/i) });
     q.mock.acceptConnections();
     expect((await q.call({ body: PLAIN })).status).toBe(200);
   });

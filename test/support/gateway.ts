@@ -79,7 +79,7 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);
   if (created.exitCode !== 0) throw new Error(`keys create failed: ${created.stderr}`);
   const child = Bun.spawn([...BVE, 'serve'], { env, stdout: 'pipe', stderr: 'pipe', cwd: folder });
-  const output = collect(child.stdout, child.stderr);
+  const { output, closed } = collect(child.stdout, child.stderr);
   const listening = await eventually(
     () => listeningLine(output()),
     () => `no listening line, output: ${output()}`,
@@ -125,6 +125,8 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
       const cut = setTimeout(() => child.kill('SIGTERM'), 50);
       const kill = setTimeout(() => child.kill('SIGKILL'), STOPS_WITHIN_MS);
       await child.exited;
+      // The last lines may still be in the pipes.
+      await closed;
       clearTimeout(cut);
       clearTimeout(kill);
       if (!options.folder) rmSync(folder, { recursive: true, force: true });
@@ -165,15 +167,13 @@ export function rssOf(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
 }
 
-function collect(...streams: ReadableStream<Uint8Array>[]): () => string {
+function collect(...streams: ReadableStream<Uint8Array>[]): { output: () => string; closed: Promise<unknown> } {
   let text = '';
-  for (const stream of streams) {
-    void (async () => {
-      const decoder = new TextDecoder();
-      for await (const part of stream) text += decoder.decode(part, { stream: true });
-    })();
-  }
-  return () => text;
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const part of stream) text += decoder.decode(part, { stream: true });
+  };
+  return { closed: Promise.all(streams.map(read)), output: () => text };
 }
 
 function jsonLines(text: string): Record<string, unknown>[] {
