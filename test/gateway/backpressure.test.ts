@@ -31,7 +31,7 @@ async function stoppedAt(request: ReceivedRequest): Promise<number> {
     if (request.bytesSent !== bytes) {
       bytes = request.bytesSent;
       since = performance.now();
-      if (bytes > 4 * IN_FLIGHT_MAX) return bytes;
+      if (bytes > 8 * IN_FLIGHT_MAX) return bytes;
     } else if (request.paused && performance.now() - since > quietMs) {
       return bytes;
     }
@@ -57,7 +57,8 @@ describe('a reader that stops', () => {
       const id = `stop-${path.slice(4).replaceAll('/', '-')}`;
       using reader = await openStalled(id, path);
       const request = await requestOf(id);
-      expect(await stoppedAt(request)).toBeLessThan(IN_FLIGHT_MAX);
+      // On a busy machine the reader may have had some megabytes before it stopped.
+      expect((await stoppedAt(request)) - reader.bytes).toBeLessThan(IN_FLIGHT_MAX);
       expect(request.end).toBeUndefined();
       reader.leave();
       expect(await request.closed).toBe('client_closed');
@@ -82,7 +83,7 @@ describe('a reader that stops', () => {
     using reader = await openStalled('resumed');
     const request = await requestOf('resumed');
     const stopped = await stoppedAt(request);
-    expect(stopped).toBeLessThan(IN_FLIGHT_MAX);
+    expect(stopped - reader.bytes).toBeLessThan(IN_FLIGHT_MAX);
     reader.socket.resume();
     expect(await request.closed).toBe('finished');
     await reader.until('[DONE]\n\n\r\n0\r\n\r\n');
