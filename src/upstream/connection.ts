@@ -6,6 +6,7 @@ import type { Socket, SocketHandler } from 'bun';
 import { UpstreamError } from './client.ts';
 import { ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
+import { boundReceiveBuffer } from './receive-buffer.ts';
 
 /** What a connection tells the exchange that is on it. After `done` or `broken` it has forgotten the exchange. */
 export interface ConnectionUser {
@@ -111,6 +112,7 @@ export class Connection {
     }
     this.#socket = socket;
     socket.setNoDelay(true);
+    boundReceiveBuffer(socket);
   }
 
   ready(): void {

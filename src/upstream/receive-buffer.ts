@@ -1,0 +1,48 @@
+/**
+ * A bound on what the kernel holds of one upstream answer. Linux grows a socket's receive buffer with the speed of its
+ * reader, up to the third number of tcp_rmem (6 to 32 MB): once a client stops reading, upstream would go on until all
+ * of that is full. Bun has no way to set SO_RCVBUF on a TCP socket, so this asks the C library.
+ *
+ * The price: a window of this size carries `RECEIVE_BUFFER_BYTES / round trip` a second and connection, 10 MB/s at 100 ms.
+ */
+import { dlopen, ptr } from 'bun:ffi';
+import type { Socket } from 'bun';
+
+/** What is asked for. Linux doubles it for its own bookkeeping, and grants at most net.core.rmem_max. */
+export const RECEIVE_BUFFER_BYTES = 1024 * 1024;
+
+/** asm-generic/socket.h: x86-64 and arm64, which are what Bun runs on. */
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+
+type SetSocketOption = (fd: number, level: number, option: number, value: unknown, valueBytes: number) => number;
+
+const value = new Int32Array([RECEIVE_BUFFER_BYTES]);
+let setSocketOption: SetSocketOption | null | undefined;
+
+/**
+ * Sets the bound on a connected socket. Where that cannot be done (not Linux, an unknown C library, a Bun whose sockets
+ * have no descriptor: it is not in its documentation) the kernel's own bounds hold.
+ * @returns whether the bound holds
+ */
+export function boundReceiveBuffer(socket: Socket<unknown>): boolean {
+  if (setSocketOption === undefined) setSocketOption = load();
+  const { fd } = socket as { fd?: number };
+  if (setSocketOption === null || fd === undefined || fd < 0) return false;
+  return setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, ptr(value), value.byteLength) === 0;
+}
+
+function load(): SetSocketOption | null {
+  if (process.platform !== 'linux') return null;
+  // glibc, and musl (Alpine) under the names that its own loader knows.
+  for (const library of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
+    try {
+      return dlopen(library, {
+        setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
+      } as const).symbols.setsockopt as SetSocketOption;
+    } catch {
+      // The next one.
+    }
+  }
+  return null;
+}
