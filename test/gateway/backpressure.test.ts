@@ -24,7 +24,7 @@ async function openStalled(id: string, path = CHAT, readFirst = ''): Promise<Str
 
 const requestOf = (id: string) => p.mock.waitForRequest((request) => request.get('x-request-id') === id);
 
-/** Resolves with what upstream has sent when that has not grown for a while, though it would send without end. */
+/** Resolves with what upstream has sent when that has not grown for a while, though it would send more (or has sent all). */
 async function stoppedAt(request: ReceivedRequest): Promise<number> {
   const quietMs = 200;
   for (let bytes = -1, since = performance.now(); ; ) {
@@ -32,6 +32,8 @@ async function stoppedAt(request: ReceivedRequest): Promise<number> {
       bytes = request.bytesSent;
       since = performance.now();
       if (bytes > 8 * IN_FLIGHT_MAX) return bytes;
+    } else if (request.end) {
+      return bytes;
     } else if (request.paused && performance.now() - since > quietMs) {
       return bytes;
     }
