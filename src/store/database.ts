@@ -1,13 +1,14 @@
 /**
  * Opens the SQLite file behind DATABASE_URL: path, permissions, pragmas, migrations.
  *
- * Two connections per process, because Bun.SQL has one per client and runs every statement on it, also inside a
+ * Two connections of Bun.SQL, because it has one per client and runs every statement on it, also inside a
  * transaction that somebody else has open there: a key lookup would read rows that are not committed, and a key written
- * beside a batch of usage records would vanish when that batch is rolled back. `reader` sees committed rows only and in
- * WAL mode never waits for a writer; whatever writes uses `writer` and a transaction, and those queue up by themselves.
+ * beside another change would vanish when that one is rolled back. `reader` sees committed rows only and in WAL mode
+ * never waits for a writer; what changes keys uses `writer` and a transaction. Usage is written on a third connection,
+ * opened when there is some (`usage-ledger.ts`).
  *
- * Bun.SQL runs SQLite on the calling thread: busy_timeout stops the whole event loop while it waits. A server keeps it
- * small and waits in `whileBusy` instead.
+ * Bun runs SQLite on the calling thread: busy_timeout stops the whole event loop while it waits. A server keeps it small
+ * and waits in `whileBusy` instead.
  */
 import { closeSync, openSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -16,9 +17,17 @@ import { migrate } from './migrate.ts';
 import { codeOf, StoreError, toStoreError } from './store-error.ts';
 
 export interface Database {
+  /** Of the file, absolute. */
+  readonly path: string;
   readonly reader: SQL;
   readonly writer: SQL;
 }
+
+/**
+ * Of every connection that writes. NORMAL: a committed transaction survives kill -9; only a power cut may lose the last
+ * ones.
+ */
+export const WRITER_PRAGMAS = ['PRAGMA synchronous = NORMAL', 'PRAGMA foreign_keys = ON'];
 
 /** How long opening may wait for other processes that migrate or hold the write lock. */
 const OPEN_WAIT_MS = 10_000;
@@ -37,7 +46,7 @@ export async function openDatabase(url: string, busyTimeoutMs: number): Promise<
     await writer.unsafe(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     await reader.unsafe(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     await reader.unsafe('PRAGMA query_only = ON');
-    return { reader, writer };
+    return { path, reader, writer };
   } catch (error) {
     await Promise.allSettled([writer.close(), reader.close()]);
     throw unusable(path, error);
@@ -85,9 +94,7 @@ function createPrivately(path: string): void {
 async function useWriteAheadLog(sql: SQL): Promise<void> {
   const [row] = await sql.unsafe<{ journal_mode: string }[]>('PRAGMA journal_mode = WAL');
   if (row?.journal_mode !== 'wal') throw new StoreError('unusable', 'its file system cannot hold a write-ahead log');
-  // NORMAL: a committed transaction survives kill -9; only a power cut may lose the last ones.
-  await sql.unsafe('PRAGMA synchronous = NORMAL');
-  await sql.unsafe('PRAGMA foreign_keys = ON');
+  for (const pragma of WRITER_PRAGMAS) await sql.unsafe(pragma);
 }
 
 function unusable(path: string, error: unknown): StoreError {

@@ -1,8 +1,9 @@
 /**
  * Every query of the project on keys and usage, in the subset that SQLite and Postgres share.
  *
- * Guarantees: whatever writes is one transaction; what it throws is a StoreError; numbers up to 2^53 come back exact
- * (Bun.SQL reads SQLite's integers as doubles; Postgres will send them as text, hence `Number(…)` on every count).
+ * Guarantees: whatever writes is one transaction, and those of one store take turns, so that only other processes can
+ * lock it out; what it throws is a StoreError; numbers up to 2^53 come back exact (Bun.SQL reads SQLite's integers as
+ * doubles; Postgres will send them as text, hence `Number(…)` on every count).
  */
 import type { SQL } from 'bun';
 import type { ApiKey, KeyChanges, KeyStatus } from '../keys/key.ts';
@@ -16,10 +17,11 @@ import {
   replaceSecret,
   type Secret,
 } from './key-changes.ts';
-import { type KeyRow, keyFromRow, rowFromKey, rowFromUsage, type UsageRow, usageFromRow } from './rows.ts';
+import { type KeyRow, keyFromRow, rowFromKey, type UsageRow, usageFromRow } from './rows.ts';
 import { toStoreError } from './store-error.ts';
-import { addToUsageDays, readUsageDays, recentUsageDays, type UsageDay } from './usage-days.ts';
-import { addToUsageMonths, recentUsageMonths, type UsageMonth } from './usage-months.ts';
+import { readUsageDays, recentUsageDays, type UsageDay } from './usage-days.ts';
+import { UsageLedger } from './usage-ledger.ts';
+import { recentUsageMonths, type UsageMonth } from './usage-months.ts';
 import { type Finish, firstIdOf, type StoredUsageRecord } from './usage-record.ts';
 import type { TotalsQuery } from './usage-totals.ts';
 
@@ -49,20 +51,28 @@ export interface UsageQuery {
 export class Store {
   readonly #reader: SQL;
   readonly #writer: SQL;
+  readonly #ledger: UsageLedger;
   readonly #lockWaitMs: number;
+  /** Resolves when the last of the writes that take turns is over. */
+  #lastTurn: Promise<unknown> = Promise.resolve();
 
   /** @throws StoreError 'unusable', with a message for the person who set DATABASE_URL */
   static async open(databaseUrl: string, options: StoreOptions = {}): Promise<Store> {
-    return new Store(await openDatabase(databaseUrl, options.busyTimeoutMs ?? 0), options.lockWaitMs ?? 5_000);
+    const busyTimeoutMs = options.busyTimeoutMs ?? 0;
+    const database = await openDatabase(databaseUrl, busyTimeoutMs);
+    return new Store(database, new UsageLedger(database.path, busyTimeoutMs), options.lockWaitMs ?? 5_000);
   }
 
-  private constructor(database: Database, lockWaitMs: number) {
+  private constructor(database: Database, ledger: UsageLedger, lockWaitMs: number) {
     this.#reader = database.reader;
     this.#writer = database.writer;
+    this.#ledger = ledger;
     this.#lockWaitMs = lockWaitMs;
   }
 
+  /** The writes under way end first. */
   async close(): Promise<void> {
+    await this.#inTurn(async () => this.#ledger.close());
     await Promise.all([this.#reader.close(), this.#writer.close()]);
   }
 
@@ -133,20 +143,11 @@ export class Store {
   /**
    * Writes records, their days and months and the keys' last use in one transaction. A record that is there already
    * (same id) is skipped and not added up again, so trying again is safe even if it is not known whether the first try
-   * went through. Does not wait for a lock: the usage writer does, and has somewhere to keep the rows meanwhile. At most
-   * 1,000 records a call.
+   * went through. Does not wait for another process's lock: the usage writer does, and has somewhere to keep the rows
+   * meanwhile. At most 1,000 records a call, because they are written without a turn for the event loop.
    */
   async insertUsage(records: readonly StoredUsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
-    await this.#transaction('write usage', async (tx) => {
-      if (records.length > 0) {
-        const added = await tx<{ id: string }[]>`
-          INSERT INTO usage_records ${tx(records.map(rowFromUsage))} ON CONFLICT (id) DO NOTHING RETURNING id`;
-        const fresh = added.length === records.length ? records : only(records, added);
-        await addToUsageDays(tx, fresh);
-        await addToUsageMonths(tx, fresh);
-      }
-      if (lastUsedAt.size > 0) await tx.unsafe(touchKeys(lastUsedAt.size), [...lastUsedAt].flat());
-    });
+    await this.#inTurn(async () => this.#ledger.write(records, lastUsedAt));
   }
 
   /** Newest first, in the order in which they were recorded. */
@@ -211,6 +212,10 @@ export class Store {
     }
   }
 
+  #change<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
+    return whileBusy(this.#lockWaitMs, () => this.#inTurn(() => this.#transaction(doing, run)));
+  }
+
   async #transaction<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
     try {
       // 'immediate' takes the write lock at once: a transaction that reads first could not get it later on.
@@ -220,24 +225,19 @@ export class Store {
     }
   }
 
-  #change<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
-    return whileBusy(this.#lockWaitMs, () => this.#transaction(doing, run));
+  /**
+   * Writes of one store wait for one another here, and not for a lock: the transaction of a key holds it while it awaits
+   * its statements, and a usage write that came between two of them would be told 'busy' or, with a busy timeout, stop
+   * the loop that is to end that transaction. Pauses between tries are no part of a turn.
+   */
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(write);
+    this.#lastTurn = turn.catch(() => {});
+    return turn;
   }
 }
 
 interface FinishCount {
   readonly finish: Finish;
   readonly requests: unknown;
-}
-
-function only(records: readonly StoredUsageRecord[], rows: readonly { id: string }[]): StoredUsageRecord[] {
-  const ids = new Set(rows.map((row) => row.id));
-  return records.filter((record) => ids.has(record.id));
-}
-
-/** One statement for all keys: 50 single updates took longer than the 500 rows they came with. */
-function touchKeys(keys: number): string {
-  const rows = Array.from({ length: keys }, (_, i) => `($${2 * i + 1}, $${2 * i + 2})`);
-  return `UPDATE api_keys SET last_used_at = used.column2 FROM (VALUES ${rows.join(', ')}) AS used
-    WHERE id = used.column1 AND (last_used_at IS NULL OR last_used_at < used.column2)`;
 }

@@ -72,6 +72,24 @@ test('a backlog is written in small transactions, and the loop has a turn betwee
   expect(sink.requestIds).toEqual(ids);
 });
 
+test('a record that comes in during a slow write does not wait for that and a whole interval', async () => {
+  const sink = new MemorySink();
+  const writer = new UsageWriter(sink, { flushIntervalMs: 400 });
+  const slowEnd = Promise.withResolvers<number>();
+  const second = Promise.withResolvers<number>();
+  sink.answer = async () => {
+    sink.answer = async () => second.resolve(performance.now());
+    writer.record(usageRecord({ requestId: 'during' }));
+    await Bun.sleep(400);
+    slowEnd.resolve(performance.now());
+  };
+  writer.record(usageRecord({ requestId: 'first' }));
+  const endedAt = await slowEnd.promise;
+  expect((await second.promise) - endedAt).toBeLessThan(300);
+  expect(await writer.close()).toBe(true);
+  expect(sink.requestIds).toEqual(['first', 'during']);
+});
+
 test('the last use of a key is its latest request', async () => {
   const sink = new MemorySink();
   const writer = new UsageWriter(sink);
@@ -111,6 +129,25 @@ test('rows wait while the database is locked and are written when it is free', a
   expect((await store.getKey(key.id))?.lastUsedAt).toBe(1_699);
   await other.close();
   await store.close();
+});
+
+test('a lock that is gone at the second try is not reported, one that stays is', async () => {
+  for (const failures of [1, 2]) {
+    const sink = new MemorySink();
+    let left = failures;
+    sink.answer = async () => {
+      if (left-- > 0) throw new StoreError('busy', 'locked');
+    };
+    const reports: UsageTrouble[] = [];
+    const writer = new UsageWriter(sink, { retryMs: 1, onTrouble: (trouble) => reports.push(trouble) });
+    const ids = recordRows(writer, 3);
+    expect(await writer.flush()).toBe(true);
+    // What is to be reported is reported now.
+    expect(await writer.close()).toBe(true);
+    expect(sink.requestIds).toEqual(ids);
+    expect(writer.dropped).toBe(0);
+    expect(reports).toMatchObject(failures === 1 ? [] : [{ dropped: 0, error: { kind: 'busy' } }]);
+  }
 });
 
 test('when the queue is full rows are dropped and counted, and reported once', async () => {

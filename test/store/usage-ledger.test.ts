@@ -1,0 +1,178 @@
+/** Usage and keys are written on two connections: neither locks the other out, other processes lock out neither for good. */
+import { Database } from 'bun:sqlite';
+import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createKey } from '../../src/keys/key.ts';
+import { Store } from '../../src/store/store.ts';
+import { StoreError } from '../../src/store/store-error.ts';
+import { storedRecord } from '../../src/store/usage-record.ts';
+import { type TempDatabase, tempDatabase, usageRecord } from './temp-database.ts';
+
+const NONE = new Map<string, number>();
+const EVER = { first: 0, last: 1_000_000, limit: 100 };
+
+let db: TempDatabase;
+let store: Store;
+
+beforeEach(async () => {
+  db = tempDatabase();
+  store = await Store.open(db.url);
+});
+
+afterEach(async () => {
+  await store.close();
+  db[Symbol.dispose]();
+});
+
+async function insertNewKey() {
+  const { key } = createKey({ name: 'k' }, 1);
+  await store.insertKey(key, 'hash');
+  return key;
+}
+
+const records = (count: number, keyId = 'key-1') =>
+  Array.from({ length: count }, () => storedRecord(usageRecord({ keyId })));
+
+// With a busy timeout a write that met the lock of its own process would stand still for it.
+for (const busyTimeoutMs of [0, 5_000]) {
+  test(`keys and usage written at once by one process: all succeeds, nothing is lost (busy timeout ${busyTimeoutMs})`, async () => {
+    const { id } = await insertNewKey();
+    const both = await Store.open(db.url, { busyTimeoutMs, lockWaitMs: 0 });
+    const usage = async (first: number) => {
+      for (let i = first; i < first + 100; i++) await both.insertUsage(records(3, id), new Map([[id, 1_000 + i]]));
+    };
+    const changes = async () => {
+      for (let i = 0; i < 100; i++) {
+        await both.patchKey(id, { name: `name ${i}` }, 10 + i);
+        await both.rotateKey(id, { hash: `hash-${i}`, prefix: 'sk-bve-x' }, 0, 10 + i);
+      }
+    };
+    // Going on from their own promises, they come between the statements of each other's transactions if they may.
+    await Promise.all([usage(0), changes(), usage(100)]);
+    expect(await both.countUsageByFinish(id)).toEqual({ complete: 600 });
+    expect(await both.recentUsageDays(EVER)).toMatchObject([{ keyId: id, requests: 600, totalTokens: 18_000 }]);
+    expect(await both.getKey(id)).toMatchObject({ name: 'name 99', lastUsedAt: 1_199, updatedAt: 109 });
+    expect((await both.findKeyByHash('hash-99'))?.key.id).toBe(id);
+    await both.close();
+  });
+}
+
+test('processes that write usage at once, beside one that changes keys, lose nothing and count all once', async () => {
+  const { id } = await insertNewKey();
+  const script = join(import.meta.dir, 'write-usage.ts');
+  const children = Array.from({ length: 2 }, () =>
+    Bun.spawn([process.execPath, script, db.url, id, '1000'], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' }),
+  );
+  const readers = children.map((child) => child.stdout.getReader());
+  const said = async (i: number) => new TextDecoder().decode((await readers[i]!.read()).value);
+  for (const i of children.keys()) expect(await said(i)).toBe('ready\n');
+  for (const child of children) child.stdin.end();
+  let running = children.length;
+  const ends = children.map(async (child, i) => {
+    expect(await said(i)).toBe('lost 0\n');
+    expect(await child.exited).toBe(0);
+    running--;
+  });
+  for (let i = 0; running > 0; i++) {
+    await store.patchKey(id, { name: `name ${i}` }, 10 + i);
+    await Bun.sleep(1);
+  }
+  await Promise.all(ends);
+  expect(await store.countUsageByFinish(id)).toEqual({ complete: 2_000 });
+  expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
+  expect(await store.recentUsageMonths(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
+  expect((await store.getKey(id))?.lastUsedAt).toBe(1_999);
+});
+
+test('while another process holds the lock, usage is refused as busy, and written by the same call afterwards', async () => {
+  const batch = records(3);
+  using other = new Database(db.path);
+  // As the first write, which opens the connection, and as a later one.
+  for (const expected of [3, 6]) {
+    other.run('BEGIN IMMEDIATE');
+    for (let i = 0; i < 3; i++) {
+      await expect(store.insertUsage(batch, NONE)).rejects.toMatchObject({ name: 'StoreError', kind: 'busy' });
+    }
+    other.run('ROLLBACK');
+    await store.insertUsage(batch, NONE);
+    batch.push(...records(3));
+    expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: expected }]);
+  }
+});
+
+test('a record that is in a batch twice is written and counted once', async () => {
+  const [record, other] = records(2);
+  await store.insertUsage([record!, other!, record!], NONE);
+  expect(await store.recentUsage({ limit: 9 })).toHaveLength(2);
+  expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: 2, totalTokens: 60 }]);
+  expect(await store.recentUsageMonths(EVER)).toMatchObject([{ requests: 2, totalTokens: 60 }]);
+});
+
+test('after a batch with a record the database refuses, nothing is left of it and others are written', async () => {
+  const { id } = await insertNewKey();
+  const broken = storedRecord(usageRecord({ durationMs: Number.NaN }));
+  const error = await store.insertUsage([...records(5, id), broken], new Map([[id, 9]])).catch((e: unknown) => e);
+  expect(error).toMatchObject({ name: 'StoreError', kind: 'rejected' });
+  expect((error as StoreError).message).toContain('cannot write usage');
+  // The lock is free too.
+  expect((await store.patchKey(id, { name: 'changed' }, 2)).kind).toBe('changed');
+  expect(await store.recentUsageDays(EVER)).toEqual([]);
+  await store.insertUsage(records(2, id), NONE);
+  expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: 2 }]);
+});
+
+test('counts and times are integers in the file, flags 0 or 1', async () => {
+  await store.insertUsage([storedRecord(usageRecord({ bytesOut: 2 ** 53, totalTokens: 2 ** 53, ttfbMs: 0.7 }))], NONE);
+  using other = new Database(db.path);
+  const types = (table: string, columns: string[]) =>
+    other.query(`SELECT ${columns.map((column) => `typeof(${column})`).join(', ')} FROM ${table}`).values();
+  const integers = (count: number) => [Array.from({ length: count }, () => 'integer')];
+  const columns = ['status', 'streamed', 'started_at', 'admitted_at', 'ttfb_ms', 'duration_ms', 'bytes_out'];
+  expect(types('usage_records', columns)).toEqual(integers(columns.length));
+  const sums = ['requests', 'prompt_tokens', 'completion_tokens', 'total_tokens', 'updated_at'];
+  expect(types('usage_days', ['day', ...sums])).toEqual(integers(6));
+  expect(types('usage_months', ['month', ...sums])).toEqual(integers(6));
+  expect(other.query('SELECT streamed, total_tokens FROM usage_records').values()).toEqual([[1, 2 ** 53]]);
+});
+
+test.skipIf(process.platform !== 'linux')(
+  'its connection is opened by the first write and closed with the store',
+  async () => {
+    const opened = () =>
+      readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`) === db.path;
+        } catch {
+          return false;
+        }
+      }).length;
+    const before = opened();
+    await store.insertUsage([], NONE);
+    expect(opened()).toBe(before + 1);
+    await store.insertUsage([], NONE);
+    expect(opened()).toBe(before + 1);
+    await store.close();
+    expect(opened()).toBe(0);
+  },
+);
+
+test('a store that is closed finishes the writes under way, and takes no more', async () => {
+  const { id } = await insertNewKey();
+  const change = store.patchKey(id, { name: 'last' }, 2);
+  const write = store.insertUsage(records(2), NONE);
+  await store.close();
+  expect((await change).kind).toBe('changed');
+  await write;
+  await expect(store.insertUsage(records(1), NONE)).rejects.toMatchObject({ name: 'StoreError', kind: 'unavailable' });
+  store = await Store.open(db.url);
+  expect(await store.recentUsage({ limit: 9 })).toHaveLength(2);
+});
+
+test('a database file that is gone is not made anew by a write', async () => {
+  for (const end of ['', '-wal', '-shm']) rmSync(db.path + end, { force: true });
+  const error = await store.insertUsage(records(1), NONE).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(StoreError);
+  expect((error as StoreError).kind).toBe('unavailable');
+  expect(existsSync(db.path)).toBe(false);
+});
