@@ -1,23 +1,14 @@
 /** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
-import {
-  environmentWith,
-  loadConfig,
-  type NetworkEnvironment,
-  networkEnvironment,
-  readCaFile,
-} from '../config/load.ts';
+import { loadConfig, type NetworkEnvironment, networkEnvironment, readCaFile } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import { createLog, type Log } from '../observe/log.ts';
-import { startGateway } from '../server.ts';
 import { StoreError } from '../store/store-error.ts';
 import { type ChosenClient, chooseClient } from '../upstream/choose-client.ts';
 import { VERSION } from '../version.ts';
 import { type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
+import { settleRuntimeEnvironment } from './runtime-environment.ts';
 import { stopSignal } from './stop-signal.ts';
-
-/** Bun's upper bound; the gateway's own is MAX_CONCURRENT_REQUESTS, which answers 503 instead of waiting in silence. */
-const FETCHES_MAX = 65_535;
 
 export const serve: Command = {
   name: 'serve',
@@ -38,7 +29,7 @@ The least it needs:
       behindProxy: network.proxyVariables.length > 0,
       ca: readCaFile(config.fuelixCaFile),
     });
-    if (upstream.name === 'fetch') liftFetchCap(config, network.maxHttpRequests);
+    settleRuntimeEnvironment(upstream.name === 'fetch' ? config.maxConcurrentRequests : 0);
     const log = createLog(config.logLevel);
     const gateway = await start(config, upstream, log);
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
@@ -53,26 +44,9 @@ The least it needs:
   },
 };
 
-/**
- * Bun holds back every fetch above 256 in flight, without a word. The number is read from the environment once, when
- * the process starts, so this process replaces itself (execve: same pid, same files) by one that has it set.
- */
-function liftFetchCap(config: Config, maxHttpRequests: number): void {
-  if (maxHttpRequests >= Math.min(FETCHES_MAX, config.maxConcurrentRequests)) return;
-  process.execve?.(
-    process.execPath,
-    commandLine(),
-    environmentWith({ BUN_CONFIG_MAX_HTTP_REQUESTS: String(FETCHES_MAX) }),
-  );
-}
-
-/** A compiled binary is called with its own arguments only, `bun` needs to be told of the script again. */
-function commandLine(): string[] {
-  const compiled = Bun.main.startsWith('/$bunfs/');
-  return [process.execPath, ...(compiled ? [] : [...process.execArgv, Bun.main]), ...process.argv.slice(2)];
-}
-
 async function start(config: Config, upstream: ChosenClient, log: Log) {
+  // Loaded when the process will not begin anew any more: it is most of the program.
+  const { startGateway } = await import('../server.ts');
   try {
     return await startGateway(config, upstream, log);
   } catch (error) {

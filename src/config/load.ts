@@ -70,8 +70,6 @@ export interface NetworkEnvironment {
   /** Names of the proxy variables that are set; their values may hold credentials. */
   readonly proxyVariables: readonly string[];
   readonly tlsVerificationOff: boolean;
-  /** Bun's bound on fetches in flight; NaN when it is not set. */
-  readonly maxHttpRequests: number;
 }
 
 /** Environment variables of Bun's own that change how the gateway reaches upstream; the start log names them. */
@@ -81,7 +79,6 @@ export function networkEnvironment(env: Environment = process.env): NetworkEnvir
   return {
     proxyVariables: proxy,
     tlsVerificationOff: env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-    maxHttpRequests: Number(env.BUN_CONFIG_MAX_HTTP_REQUESTS ?? Number.NaN),
   };
 }
 
@@ -107,7 +104,12 @@ export function readCaFile(path: string | undefined): string | undefined {
   }
 }
 
-/** The environment for a re-executed process, see cli/serve.ts. */
+/** What Bun itself was started with, see cli/runtime-environment.ts. */
+export function runtimeEnvironment(): Environment {
+  return process.env;
+}
+
+/** The environment for a re-executed process, see cli/runtime-environment.ts. */
 export function environmentWith(extra: Readonly<Record<string, string>>): Record<string, string> {
   const entries = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return { ...Object.fromEntries(entries), ...extra };
