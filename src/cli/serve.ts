@@ -37,8 +37,11 @@ The least it needs:
     always.info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
     log.info({ client: upstream.name, reason: upstream.reason, url: config.fuelixBaseUrl }, 'upstream');
     warnAboutEnvironment(config, upstream, network, log);
-    log.info({ signal: await stopSignal() }, 'stopping');
-    await gateway.stop(config.drainTimeoutMs, stopSignal());
+    const signal = await stopSignal();
+    // Listened for before anybody can know of the first: a second one that found no listener would kill the process.
+    const cut = stopSignal();
+    log.info({ signal }, 'stopping');
+    await gateway.stop(config.drainTimeoutMs, cut);
     log.info({}, 'stopped');
     return 0;
   },

@@ -220,10 +220,18 @@ describe('rotate', () => {
 
   test('the grace ends by itself', async () => {
     const { id, key: old } = await keys('', { body: { name: 'n', rpm_limit: null } });
+    const beforeMs = Date.now();
     const { key } = await keys(`/${id}/rotate`, { body: { grace_seconds: 1 } });
-    expect((await answerWith(old)).status).toBe(200);
-    const rotatedAt = performance.now();
-    while ((await answerWith(old)).status === 200) expect(performance.now() - rotatedAt).toBeLessThan(5_000);
+    const afterMs = Date.now();
+    // What is answered within the second is let in, what is sent behind it is not; between the two either may be.
+    for (;;) {
+      const sentMs = Date.now();
+      const { status } = await answerWith(old);
+      if (Date.now() < beforeMs + 1_000) expect(status).toBe(200);
+      if (sentMs < afterMs + 1_000) continue;
+      expect(status).toBe(401);
+      break;
+    }
     expect((await answerWith(key)).status).toBe(200);
   });
 
@@ -246,8 +254,14 @@ test('a change reaches another process on the same database within a second', as
     expect(await statusWith(other, key)).toBe(200);
     await keys(`/${id}/suspend`, post);
     const suspendedAt = performance.now();
-    while ((await statusWith(other, key)) === 200) expect(performance.now() - suspendedAt).toBeLessThan(1_500);
-    expect(performance.now() - suspendedAt).toBeLessThan(1_500);
+    // In use all the time; what is sent a second later is refused, however slow the machine.
+    for (;;) {
+      const sentAt = performance.now();
+      const status = await statusWith(other, key);
+      if (sentAt < suspendedAt + 1_000) continue;
+      expect(status).toBe(403);
+      break;
+    }
   } finally {
     await other.stop();
   }

@@ -1,15 +1,17 @@
 /** What the admin API tells of usage: roll-ups, records, and that `bve usage` tells the same. */
-import { describe, expect, test } from 'bun:test';
+import { beforeEach, describe, expect, test } from 'bun:test';
 import OpenAI from 'openai';
 import { Store } from '../../src/store/store.ts';
 import { storedRecord } from '../../src/store/usage-record.ts';
 import { usageRecord } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
+import { clearOfMidnight } from '../support/limited-key.ts';
 import { pair, UUID } from '../support/pair.ts';
 import { RECORDED_STREAMS, type RecordedStream } from '../support/streams.ts';
 import { ADMIN_KEY, admin, adminCall, statusWith } from './admin-client.ts';
 
 const bench = pair({ env: { ADMIN_API_KEY: ADMIN_KEY } });
+beforeEach(clearOfMidnight);
 const DAY_MS = 86_400_000;
 const newKey = async (name = 'n') =>
   (await admin(bench.gateway, '/api-keys', { body: { name, rpm_limit: null, rpd_limit: null } })) as {

@@ -71,7 +71,9 @@ test.each([
   [{ fault: { kind: 'hang' } }, 'no byte for 0.3 s'],
 ] as const)('a target that answers with %j is told in one line before any load', async (mock, message) => {
   const server = mockServer();
-  const args = [...SHORT, '--timeout', '300ms', '--body', JSON.stringify({ mock })];
+  // Short only where it is to pass: a machine that is slow for once must not make silence of an answer.
+  const timeout = 'fault' in mock ? '300ms' : '20s';
+  const args = [...SHORT, '--timeout', timeout, '--body', JSON.stringify({ mock })];
   const { exitCode, stdout, stderr } = await runBve(['bench', server.url, ...args]);
   expect(stderr).toContain(message);
   expect([exitCode, stdout, stderr.trim().split('\n').length, server.requests.length]).toEqual([1, '', 1, 1]);
@@ -202,27 +204,35 @@ test('TLS is verified unless told otherwise, and then with a warning', async () 
 
 test('what was recorded is replayed byte for byte, at its pace; keys and prompts are not in it', async () => {
   const server = mockServer();
-  const folder = join(temporaryFolder(), 'recordings');
   const prompt = 'tell me all about the secret garden';
   const promptFile = join(temporaryFolder(), 'prompt.txt');
   writeFileSync(promptFile, prompt);
   const body = JSON.stringify({ mock: { text: 'one two three four', first_delay_ms: 60, pace_ms: 30 } });
-  const args = [...SHORT, '--key', 'sk-secret-1', '--prompt-file', promptFile, '--body', body, '--record', folder];
-  const recorded = await runBve(['bench', server.url, ...args, '--record-max', '2']);
-  expect([recorded.exitCode, recorded.stderr]).toEqual([0, expect.stringContaining('2 streams recorded')]);
+  const args = [...SHORT, '--key', 'sk-secret-1', '--prompt-file', promptFile, '--body', body];
+  const record = async (url: string, ...more: string[]) => {
+    const folder = join(temporaryFolder(), 'recordings');
+    const { exitCode, stderr } = await runBve(['bench', url, ...more, '--record', folder, '--record-max', '2']);
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining('2 streams recorded')]);
+    return { folder, timing: timingOf(join(folder, 'stream-001.timing.json')) };
+  };
+  /** Reads merge while a machine stands still, all of them at the worst: then once more. */
+  const recordApart = async (url: string, ...more: string[]) => {
+    let recorded = await record(url, ...more);
+    for (let tries = 1; recorded.timing.length === 1 && tries < 5; tries++) recorded = await record(url, ...more);
+    return recorded;
+  };
+  const { folder, timing: first } = await recordApart(server.url, ...args);
   const files = readdirSync(folder).sort();
   expect(files).toEqual(['stream-001.sse', 'stream-001.timing.json', 'stream-002.sse', 'stream-002.timing.json']);
   for (const file of files) {
     expect(readFileSync(join(folder, file), 'utf8')).not.toMatch(/secret|garden|first_delay_ms/);
   }
   const replaying = mockServer({ replayDir: folder, rotate: true });
-  const again = join(temporaryFolder(), 'again');
-  expect((await runBve(['bench', replaying.url, ...SHORT, '--record', again])).exitCode).toBe(0);
+  const { folder: again, timing: second } = await recordApart(replaying.url, ...SHORT);
   expect(readFileSync(join(again, 'stream-001.sse'))).toEqual(readFileSync(join(folder, 'stream-001.sse')));
-  // A replay counts from when it got the request, and no wait ends early; reads may merge on a busy machine.
-  const [first, second] = [folder, again].map((from) => timingOf(join(from, 'stream-001.timing.json')));
-  expect(second!.length).toBeGreaterThan(1);
-  expect(second!.at(-1)!).toBeGreaterThanOrEqual(first!.at(-1)! - 1);
+  // A replay counts from when it got the request, and no wait ends early.
+  expect(second.length).toBeGreaterThan(1);
+  expect(second.at(-1)!).toBeGreaterThanOrEqual(first.at(-1)! - 1);
 });
 
 test('an answer that repeats the prompt or the key is not recorded', async () => {

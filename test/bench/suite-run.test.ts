@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bve-suite-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test('the suite runs: direct and this gateway, one scenario, for a moment', async () => {
-  const flags = ['--targets', 'direct,bve-source', '--scenario', 'burst', '--rounds', '1', '--seconds', '0.1'];
+  const flags = ['--targets', 'direct,bve-source', '--scenario', 'burst', '--rounds', '1', '--seconds', '0.5'];
   const { exitCode, stdout, stderr } = await bench('suite/main.ts', ...flags, '--json', '--out', folder);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.stringContaining('bve-source') });
   const result = JSON.parse(stdout) as SuiteResult;

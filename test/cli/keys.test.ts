@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
 import { hashKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
+import { eventually } from '../support/eventually.ts';
 import { BVE } from '../support/gateway.ts';
 
 const PEPPER = 'a-pepper-of-some-length';
@@ -23,15 +24,32 @@ interface Outcome {
   readonly err: string;
 }
 
-async function keys(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+function keys(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+  return start(args, env).outcome;
+}
+
+function start(args: string[], env: Record<string, string> = {}) {
   const child = Bun.spawn([...BVE, 'keys', ...args], {
     cwd: db.folder,
     env: { PATH: process.env.PATH ?? '', DATABASE_URL: db.url, API_KEY_PEPPER: PEPPER, ...env },
     stdout: 'pipe',
     stderr: 'pipe',
   });
-  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  return { code, out, err };
+  const outcome: Promise<Outcome> = Promise.all([child.stdout.text(), child.stderr.text(), child.exited]).then(
+    ([out, err, code]) => ({ code, out, err }),
+  );
+  return { child, outcome };
+}
+
+/** Whether a process has a file open, or has ended. */
+function hasOpen(pid: number, path: string): boolean {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return readdirSync(folder).some((fd) => readlinkSync(join(folder, fd)) === path);
+  } catch {
+    // A descriptor that was closed while we looked, or the whole process.
+    return !existsSync(`/proc/${pid}`);
+  }
 }
 
 interface CreatedKey {
@@ -227,9 +245,10 @@ test('the commands work while a gateway has the database open, and wait for its 
   const { id } = await create('--name', 'beside');
   const lock = new SQL({ adapter: 'sqlite', filename: db.path });
   await lock.unsafe('BEGIN IMMEDIATE');
-  const revoking = keys(['revoke', id]);
-  // The list needs no lock; when a process started later has answered, the revocation is waiting or not there yet.
+  // The list needs no lock. Before the revocation, which waits for five seconds: a process may take longer than that to start.
   expect((await keys(['list'])).out).toContain('active');
+  const { child, outcome: revoking } = start(['revoke', id]);
+  await eventually(() => hasOpen(child.pid, db.path));
   await lock.unsafe('COMMIT');
   expect((await revoking).code).toBe(0);
   expect((await gateway.getKey(id))?.status).toBe('revoked');

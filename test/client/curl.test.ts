@@ -113,7 +113,8 @@ describe.skipIf(CURL_MISSING)('curl', () => {
 
   test('--max-time ends the request upstream, too', async () => {
     bench.mock.script({ fault: { kind: 'hang' } });
-    const { exitCode } = await curl(['--max-time', '0.5', ...chat('-d', JSON.stringify(BODY))]);
+    // Long enough for the request to get there first, also on a machine that stands still for a while.
+    const { exitCode } = await curl(['--max-time', '2.5', ...chat('-d', JSON.stringify(BODY))]);
     expect(exitCode).toBe(28);
     expect(await (await bench.mock.waitForRequest()).closed).toBe('client_closed');
   });

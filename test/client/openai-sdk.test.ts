@@ -10,7 +10,7 @@ import OpenAI, {
   RateLimitError,
 } from 'openai';
 import type { Scenario } from '../../src/mock/scenario.ts';
-import { pair, UUID } from '../support/pair.ts';
+import { type Pair, pair, startPair, UUID } from '../support/pair.ts';
 import { RECORDED_STREAMS, type RecordedStream } from '../support/streams.ts';
 
 setDefaultTimeout(30_000);
@@ -19,11 +19,11 @@ const TEXT = 'Every byte, in order.';
 const MESSAGES = [{ role: 'user' as const, content: 'Hello' }];
 const CHAT = { model: 'gpt-4o', messages: MESSAGES };
 
-const bench = pair({ env: { UPSTREAM_HEAD_TIMEOUT_MS: '1000' } });
+const bench = pair();
 
 /** Each failure is one request: the SDK would otherwise try again twice and hide the first answer. */
-const client = (apiKey = bench.gateway.key) =>
-  new OpenAI({ apiKey, baseURL: `${bench.gateway.url}/v1`, maxRetries: 0, logLevel: 'off' });
+const client = (apiKey = bench.gateway.key, { gateway }: Pair = bench) =>
+  new OpenAI({ apiKey, baseURL: `${gateway.url}/v1`, maxRetries: 0, logLevel: 'off' });
 const straight = () => new OpenAI({ apiKey: 'any', baseURL: bench.mock.url, maxRetries: 0, logLevel: 'off' });
 
 interface Outcome {
@@ -232,8 +232,11 @@ describe('errors', () => {
   });
 
   test('an upstream that does not answer in time: InternalServerError 504', async () => {
-    bench.mock.script({ fault: { kind: 'hang' } });
-    const error = await failure(client().chat.completions.create({ ...CHAT, stream: true }));
+    // A gateway of its own: for the others a machine that stands still must not be an upstream that does not answer.
+    await using impatient = await startPair({ env: { UPSTREAM_HEAD_TIMEOUT_MS: '300' } });
+    impatient.mock.script({ fault: { kind: 'hang' } });
+    const waiting = client(impatient.gateway.key, impatient);
+    const error = await failure(waiting.chat.completions.create({ ...CHAT, stream: true }));
     expect(error).toBeInstanceOf(InternalServerError);
     expect(error).toMatchObject({ status: 504, code: 'upstream_timeout', type: 'upstream_error' });
   });

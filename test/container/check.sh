@@ -12,7 +12,7 @@ passed=0
 failed=0
 server= # the process whose exit code is the server's
 init=   # its child: process 1 of the namespaces, with which all others in there end
-start_limit_s=10
+start_limit_s=30 # far more than it takes: a machine may be busy
 stop_limit_s=5
 
 main() {

@@ -110,10 +110,14 @@ describe('the meter', () => {
       encoder.encode('event: response.completed\ndata: {"type":"response.completed","response":{"output":[{"result":"'),
     );
     meter.push(read);
-    Bun.gc(true);
-    const before = process.memoryUsage().rss;
-    for (let count = 0; count < reads; count++) meter.push(read);
-    expect(process.memoryUsage().rss - before).toBeLessThan(2 * 1024 * 1024);
+    // What the meter kept would show each time; what else grows in this process (compiled code, other tests' garbage) does not.
+    const grown = Array.from({ length: 4 }, () => {
+      Bun.gc(true);
+      const before = process.memoryUsage().rss;
+      for (let count = 0; count < reads; count++) meter.push(read);
+      return process.memoryUsage().rss - before;
+    });
+    expect(Math.min(...grown)).toBeLessThan(2 * 1024 * 1024);
     expect(meter.sawTerminalEvent).toBe(false);
     meter.push(encoder.encode('"}],"usage":{"input_tokens":3,"output_tokens":4}}}\n\n'));
     expect(brief(meter.usage())).toBe('3+4=7');

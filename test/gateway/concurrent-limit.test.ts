@@ -1,44 +1,64 @@
 /** Contract, section 5, max_concurrent: a request has its place exactly as long as it is in flight, however it ends. */
-import { describe, expect, test } from 'bun:test';
+import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import type { Scenario } from '../../src/mock/scenario.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectLimit, keyWith, LIMIT_REFUSALS } from '../support/limited-key.ts';
+import { type HeldRequest, heldUpstream } from '../support/held-upstream.ts';
+import { clearOfMidnight, expectLimit, keyWith, LIMIT_REFUSALS } from '../support/limited-key.ts';
 import { callOf, PLAIN, pair, STREAM } from '../support/pair.ts';
 import { connectTo, requestBytes } from '../support/raw-client.ts';
+import { StreamReader } from '../support/reader.ts';
 
 const p = pair();
+beforeEach(clearOfMidnight);
 
 describe('the place of a request among the concurrent ones', () => {
-  /** Long enough for another request to be refused meanwhile. */
-  const HOLD_MS = 300;
-  const STREAMED = { ...STREAM, mock: {} };
+  const held = heldUpstream();
+  afterAll(() => held.stop());
+  const q = pair({ upstreamUrl: held.url });
 
-  const ENDINGS: Record<string, { readonly body: object; readonly scenario: Scenario; readonly status: number }> = {
-    'a stream that completes': { body: STREAMED, scenario: { events: 2, pace_ms: HOLD_MS }, status: 200 },
-    'an answer': { body: PLAIN, scenario: { head_delay_ms: HOLD_MS }, status: 200 },
+  const EVENT = 'data: {"choices":[]}\n\n';
+  type End = (request: HeldRequest, client: StreamReader) => unknown;
+  const begun = async (request: HeldRequest, client: StreamReader) => {
+    request.begin(EVENT);
+    // What the client has, the gateway has read: a break behind it cannot overtake it.
+    await client.until(EVENT);
+  };
+
+  const ENDINGS: Record<string, { readonly body: object; readonly end: End; readonly status: number }> = {
+    'a stream that completes': {
+      body: STREAM,
+      end: async (request, client) => {
+        await begun(request, client);
+        request.event('data: [DONE]\n\n');
+        request.end();
+      },
+      status: 200,
+    },
+    'an answer': { body: PLAIN, end: (request) => request.json(200, {}), status: 200 },
     'a stream that upstream resets': {
-      body: STREAMED,
-      scenario: { events: 5, first_delay_ms: HOLD_MS, fault: { kind: 'reset', after_bytes: 30 } },
+      body: STREAM,
+      end: async (request, client) => {
+        await begun(request, client);
+        request.connection.reset();
+      },
       status: 200,
     },
     'a stream that upstream ends too early': {
-      body: STREAMED,
-      scenario: { events: 5, first_delay_ms: HOLD_MS, fault: { kind: 'end_early', after_bytes: 30 } },
+      body: STREAM,
+      end: async (request, client) => {
+        await begun(request, client);
+        request.connection.finish();
+      },
       status: 200,
     },
-    'a streamed error of upstream': {
-      body: STREAMED,
-      scenario: { status: 503, head_delay_ms: HOLD_MS, json: {} },
-      status: 503,
-    },
-    'an error of upstream': { body: PLAIN, scenario: { status: 500, head_delay_ms: HOLD_MS, json: {} }, status: 502 },
+    'a streamed error of upstream': { body: STREAM, end: (request) => request.json(503, {}), status: 503 },
+    'an error of upstream': { body: PLAIN, end: (request) => request.json(500, {}), status: 502 },
   };
-  for (const [name, { body, scenario, status }] of Object.entries(ENDINGS)) {
+  for (const [name, { body, end, status }] of Object.entries(ENDINGS)) {
     test(`is free again after ${name}`, async () => {
-      const key = await keyWith(p, '--max-concurrent', '1');
-      p.mock.script((request) => (request.path.includes('chat') ? scenario : undefined));
-      const first = key.call({ body });
-      await p.mock.waitForRequest();
+      const key = await keyWith(q, '--max-concurrent', '1');
+      using client = await StreamReader.open(q.gateway.port, callOf(key.key, { body }));
+      const request = await held.next();
       expect(expectLimit(await key.call(), LIMIT_REFUSALS.concurrent)).toBe(1);
       expect((await key.status()).limits.concurrent_requests).toEqual({
         limit: 1,
@@ -46,10 +66,12 @@ describe('the place of a request among the concurrent ones', () => {
         remaining: 0,
         resets_at: null,
       });
-      expect((await first).status).toBe(status);
+      await end(request, client);
+      expect((await client.whole()).status).toBe(status);
       // Without waiting: it is given back before the client sees the end.
-      expect((await key.call({ method: 'GET', path: '/v1/models' })).status).toBe(200);
-      await p.gateway.waitForUsage(1);
+      const next = key.call({ method: 'GET', path: '/v1/models' });
+      (await held.next()).json(200, { object: 'list', data: [] });
+      expect((await next).status).toBe(200);
       expect((await key.status()).limits.concurrent_requests.used).toBe(0);
     });
   }

@@ -255,8 +255,10 @@ describe('upstream statuses', () => {
   });
 });
 
-describe('limits of the gateway', () => {
+describe('UPSTREAM_HEAD_TIMEOUT_MS', () => {
   const p = pair({ env: { MAX_CONCURRENT_REQUESTS: '1', UPSTREAM_HEAD_TIMEOUT_MS: '300' } });
+  /** Far more than it takes, far less than the ten minutes of the default. */
+  const IN_TIME_MS = 15_000;
 
   for (const body of [STREAM, PLAIN]) {
     test(`no head in time: 504, ${'stream' in body ? '' : 'not '}streamed; upstream is let go`, async () => {
@@ -265,7 +267,7 @@ describe('limits of the gateway', () => {
       const id = `slow-${'stream' in body}`;
       const answer = await p.call({ body, headers: { 'x-request-id': id } });
       expect(performance.now() - startedAt).toBeGreaterThan(290);
-      expect(performance.now() - startedAt).toBeLessThan(3000);
+      expect(performance.now() - startedAt).toBeLessThan(IN_TIME_MS);
       expect(answer.status).toBe(504);
       expect(jsonOf(answer)).toEqual({
         error: { message: 'Upstream did not answer in time', type: 'upstream_error', code: 'upstream_timeout' },
@@ -288,8 +290,13 @@ describe('limits of the gateway', () => {
       expectOpenAi(answer, { status: 504, type: 'upstream_error', code: 'upstream_timeout', message });
     }
   });
+});
 
-  test('one more than MAX_CONCURRENT_REQUESTS: 503 with Retry-After, and served when the first is done', async () => {
+describe('MAX_CONCURRENT_REQUESTS', () => {
+  // Without the short time limit of above: an upstream that is slow for once must not be what ends these.
+  const p = pair({ env: { MAX_CONCURRENT_REQUESTS: '1' } });
+
+  test('one more than that: 503 with Retry-After, and served when the first is done', async () => {
     p.mock.script({ events: 1000, pace_ms: 100 });
     const first = new AbortController();
     const held = await fetch(p.gateway.url + CHAT, {

@@ -1,9 +1,10 @@
 /** GET /v1/key: a key sees its limits, what is left, when it resets and what it has used; looking costs nothing. */
-import { describe, expect, test } from 'bun:test';
-import { dayEndMs, keyWith, monthEndMs } from '../support/limited-key.ts';
+import { beforeEach, describe, expect, test } from 'bun:test';
+import { clearOfMidnight, dayEndMs, keyWith, monthEndMs } from '../support/limited-key.ts';
 import { jsonOf, PLAIN, pair, UUID } from '../support/pair.ts';
 
 const p = pair();
+beforeEach(clearOfMidnight);
 
 describe('GET /v1/key', () => {
   const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

@@ -1,5 +1,7 @@
 /** Contract, section 3: who gets in, and what each refusal says. */
 import { describe, expect, test } from 'bun:test';
+import { Store } from '../../src/store/store.ts';
+import { eventually } from '../support/eventually.ts';
 import { runBve } from '../support/gateway.ts';
 import { CHAT, jsonOf, PLAIN, pair, UUID } from '../support/pair.ts';
 import { connectTo, type RawAnswer, readAnswer, requestBytes } from '../support/raw-client.ts';
@@ -162,12 +164,22 @@ describe('states', () => {
   });
 
   test('expired: from the moment on, though the key was in use', async () => {
-    const expiresAt = Date.now() + 2000;
-    const { key } = await p.gateway.createKey('--unlimited', '--expires-at', new Date(expiresAt).toISOString());
+    const { id, key } = await p.gateway.createKey('--unlimited');
     expect((await withAuthorization(`Bearer ${key}`)).status).toBe(200);
-    await untilStatus(key, 403);
-    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt);
-    expect(Date.now()).toBeLessThan(expiresAt + 500);
+    // In this process: a command may take longer to start than the key has left.
+    const store = await Store.open(p.gateway.databaseUrl, { busyTimeoutMs: 5_000 });
+    const expiresAt = Date.now() + 1500;
+    await store.patchKey(id, { expiresAt }, Date.now());
+    const knownAt = Date.now() + 1000;
+    await store.close();
+    for (;;) {
+      const sentAt = Date.now();
+      const { status } = await withAuthorization(`Bearer ${key}`);
+      if (Date.now() < expiresAt) expect(status).toBe(200);
+      if (sentAt < expiresAt || sentAt < knownAt) continue;
+      expect(status).toBe(403);
+      break;
+    }
     expectRefusal(await withAuthorization(`Bearer ${key}`), 403, 'api_key_expired', 'API key is expired');
   });
 
@@ -184,16 +196,15 @@ describe('states', () => {
         }
       }),
     );
-    await untilStatus(key, 200);
+    await eventually(() => answers.length > 0);
     await keysCommand('revoke', id);
     const revokedAt = performance.now();
-    await untilStatus(key, 403);
-    const refusedAfterMs = performance.now() - revokedAt;
+    // Of what is sent within the second nothing can be said; what is sent behind it is refused, however slow the machine.
+    const late = () => answers.filter((answer) => answer.at > revokedAt + 1000);
+    await eventually(() => late().length > 20);
     stop = true;
     await traffic;
-    expect(refusedAfterMs).toBeLessThan(1000);
-    const late = answers.filter((answer) => answer.at > revokedAt + 1000);
-    expect(late.every((answer) => answer.status === 403)).toBe(true);
+    expect(late().every((answer) => answer.status === 403)).toBe(true);
     expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200, 403]));
   });
 

@@ -8,18 +8,23 @@ import { StreamReader } from '../support/reader.ts';
 const CLIENTS = 200;
 const p = pair({ env: { MAX_CONCURRENT_REQUESTS: String(CLIENTS) }, requestsMax: 10_000 });
 
-/** Two read-and-write turns through two processes take a few milliseconds; this is for busy machines. */
-const PROMPTLY_MS = 1000;
+/**
+ * How long it may take is told in round trips through the same gateway, about a millisecond each: a machine that stops for a
+ * while stops these, too.
+ */
+const ROUND_TRIPS_MAX = 500;
 
 const open = (id: string, body: object = STREAM, path = CHAT) =>
   StreamReader.open(p.gateway.port, callOf(p.gateway.key, { path, body, headers: { 'x-request-id': id } }));
 
 async function expectCancelled(request: ReceivedRequest, leave: () => void): Promise<void> {
   expect(request.end).toBeUndefined();
-  const leftAt = performance.now();
   leave();
+  for (let trips = 0; request.end === undefined; trips++) {
+    expect(trips).toBeLessThan(ROUND_TRIPS_MAX);
+    await p.call({ method: 'GET', path: '/health' });
+  }
   expect(await request.closed).toBe('client_closed');
-  expect(performance.now() - leftAt).toBeLessThan(PROMPTLY_MS);
 }
 
 describe('a client that leaves', () => {
@@ -143,7 +148,7 @@ describe('a client that leaves', () => {
 
 describe(`${CLIENTS} clients, the limit of the gateway`, () => {
   test('half of them leave: their slots are free again, the others are not disturbed', async () => {
-    p.mock.script({ events: 1000, pace_ms: 20 });
+    p.mock.script({ events: 100_000, pace_ms: 20 });
     const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, i) => open(`crowd-${i}`)));
     await Promise.all(clients.map((client) => client.until('"i":1,')));
     expect((await p.call({ headers: { 'x-request-id': 'too-many' } })).status).toBe(503);

@@ -2,12 +2,23 @@ import { expect, test } from 'bun:test';
 import { monotonicNs } from '../../src/mock/clock.ts';
 import { clientOf, mockServer } from './fixture.ts';
 
+/**
+ * The reads of an answer. A kernel that is late (its network runs in threads of its own when it is busy) makes one read of two
+ * writes, whoever writes: then once more, a few times.
+ */
+async function readsOf(mock: object, apart: (reads: readonly Buffer[]) => boolean): Promise<readonly Buffer[]> {
+  for (let tries = 1; ; tries++) {
+    const client = await clientOf(mockServer());
+    client.post({ mock });
+    await client.until((text) => text.endsWith('\r\n0\r\n\r\n'));
+    if (apart(client.reads) || tries === 5) return client.reads;
+  }
+}
+
 test('split: every piece is a read of its own', async () => {
-  const server = mockServer();
-  const client = await clientOf(server);
-  client.post({ mock: { body: 'abcdefghij', framing: 'chunked', split: 3 } });
-  await client.until((text) => text.endsWith('\r\n0\r\n\r\n'));
-  expect(client.reads.slice(1).map(String)).toEqual([
+  const mock = { body: 'abcdefghij', framing: 'chunked', split: 3 };
+  const reads = await readsOf(mock, (parts) => parts.length === 6);
+  expect(reads.slice(1).map(String)).toEqual([
     '3\r\nabc\r\n',
     '3\r\ndef\r\n',
     '3\r\nghi\r\n',
@@ -25,11 +36,11 @@ test('split_at: cuts exactly there, inside a character too', async () => {
 });
 
 test('wire_split: the head and the chunk lines are cut too', async () => {
+  const everyByte = (parts: readonly Buffer[]) => parts.every((read) => read.length === 1);
+  expect(everyByte(await readsOf({ body: 'hello', framing: 'chunked', wire_split: 1 }, everyByte))).toBe(true);
   const server = mockServer();
   const client = await clientOf(server);
-  client.post({ mock: { body: 'hello', framing: 'chunked', wire_split: 1 } });
-  await client.until((text) => text.endsWith('\r\n0\r\n\r\n'));
-  expect(client.reads.every((read) => read.length === 1)).toBe(true);
+  await client.post({ mock: { body: 'hello', framing: 'chunked', wire_split: 1 } }).answer();
   expect(server.requests[0]!.bytesSent).toBe(5);
 });
 

@@ -112,7 +112,7 @@ test('DATABASE_URL is a path: relative, absolute, with spaces and percent signs 
 test('waiting for a lock ends with the lock, with another error, or with the deadline', async () => {
   const busy = () => Object.assign(new Error('locked'), { code: 'SQLITE_BUSY' });
   let tries = 0;
-  expect(await whileBusy(1_000, async () => (++tries < 3 ? Promise.reject(busy()) : 'free'))).toBe('free');
+  expect(await whileBusy(30_000, async () => (++tries < 3 ? Promise.reject(busy()) : 'free'))).toBe('free');
   await expect(whileBusy(1_000, () => Promise.reject(new Error('other')))).rejects.toThrow('other');
   await expect(whileBusy(0, () => Promise.reject(busy()))).rejects.toThrow('locked');
 });

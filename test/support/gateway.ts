@@ -15,8 +15,8 @@ export const BVE: readonly string[] = process.env.BVE_BIN
   ? [resolve(ROOT, process.env.BVE_BIN)]
   : [process.execPath, '--no-env-file', join(ROOT, 'src/main.ts')];
 
-/** Cutting what is in flight and writing the last records takes a second at most. */
-const STOPS_WITHIN_MS = 4000;
+/** Cutting what is in flight and writing the last records takes a second at most; below the 25 s of DRAIN_TIMEOUT_MS. */
+const STOPS_WITHIN_MS = 15_000;
 
 /** Nothing of the machine's own but where to find programs; and no cache, which without a HOME would be written to the checkout. */
 export const BARE_ENV: Readonly<Record<string, string>> = {
@@ -120,20 +120,30 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     exited: child.exited,
     stop: async () => {
       await store?.close();
-      child.kill('SIGTERM');
-      // A second signal cuts what is still in flight; sent at once, the kernel would make one of the two.
-      const cut = setTimeout(() => child.kill('SIGTERM'), 50);
       const kill = setTimeout(() => child.kill('SIGKILL'), STOPS_WITHIN_MS);
+      child.kill('SIGTERM');
+      // A second signal cuts what is still in flight; before the first was taken notice of, the kernel would make one of the two.
+      await Promise.race([child.exited, noLongerReady(listening.url)]);
+      child.kill('SIGTERM');
       await child.exited;
       // The last lines may still be in the pipes.
       await closed;
-      clearTimeout(cut);
       clearTimeout(kill);
       if (!options.folder) rmSync(folder, { recursive: true, force: true });
       if (child.signalCode === 'SIGKILL' && !killed)
         throw new Error(`the gateway did not stop: ${output().slice(-2000)}`);
     },
   };
+}
+
+/** Resolves when a gateway drains, or does not listen any more. */
+async function noLongerReady(url: string): Promise<void> {
+  const statusOf = () =>
+    fetch(`${url}/ready`).then(
+      (answer) => answer.status,
+      () => 0,
+    );
+  while ((await statusOf()) === 200) await Bun.sleep(5);
 }
 
 export interface Ran {

@@ -58,6 +58,15 @@ export function expectLimit(answer: RawAnswer, message: string): number {
   return Number(answer.header('retry-after'));
 }
 
+/** Counts of a day (and of a month) begin anew at midnight: who adds some up, or tells when they end, must not begin right before it. */
+export async function clearOfMidnight(): Promise<void> {
+  const leftMs = dayEndMs() - Date.now();
+  if (leftMs < MIDNIGHT_MARGIN_MS) await Bun.sleep(leftMs + 10);
+}
+
+/** A third of what a test, or a hook, may take. */
+const MIDNIGHT_MARGIN_MS = 10_000;
+
 export function dayEndMs(): number {
   return new Date().setUTCHours(24, 0, 0, 0);
 }

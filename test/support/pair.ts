@@ -12,6 +12,8 @@ import { type RawAnswer, rawRequest } from './raw-client.ts';
 export interface PairOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly requestsMax?: number;
+  /** In place of the mock. */
+  readonly upstreamUrl?: string;
 }
 
 export interface Call {
@@ -67,7 +69,10 @@ export function pair(options: PairOptions = {}): Pair {
 /** For a single test: `await using p = await startPair(…)`. */
 export async function startPair(options: PairOptions = {}): Promise<Pair & AsyncDisposable> {
   const mock = startMock({ port: 0, requestsMax: options.requestsMax ?? 1000 });
-  const gateway = await startGatewayProcess({ upstreamUrl: mock.url, env: { LOG_LEVEL: 'warn', ...options.env } });
+  const gateway = await startGatewayProcess({
+    upstreamUrl: options.upstreamUrl ?? mock.url,
+    env: { LOG_LEVEL: 'warn', ...options.env },
+  });
   return {
     mock,
     gateway,

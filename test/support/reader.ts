@@ -59,6 +59,16 @@ export class StreamReader {
     }
   }
 
+  /** Waits until the answer looks complete to any client; fails when the connection ends before that. */
+  async whole(): Promise<RawAnswer> {
+    for (;;) {
+      const { answer } = this;
+      if (answer.complete) return answer;
+      if (this.#ended) throw new Error(`the connection ended (${this.#ended}) within: ${this.text.slice(-500)}`);
+      await this.#change();
+    }
+  }
+
   /** The status line is here. */
   head(): Promise<void> {
     return this.until('\r\n\r\n');

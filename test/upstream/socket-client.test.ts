@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
+import { eventually } from '../support/eventually.ts';
 import { randomBytes } from '../support/random.ts';
 import { sha256 } from '../support/streams.ts';
 import { upstreamContract } from './contract.ts';
@@ -331,5 +332,9 @@ test('2,000 exchanges at the same time each get their own answer; what is too ma
   );
   expect([wrong.length, mock.requests.length]).toEqual([0, 2_000]);
   await send(client, { body: Buffer.from('last') }).over;
-  expect(mock.openConnections).toBeLessThanOrEqual(SOCKET_OPTIONS.idleConnectionsMax + 1);
+  // The mock sees so many closes over several turns of the loop.
+  await eventually(
+    () => mock.openConnections <= SOCKET_OPTIONS.idleConnectionsMax + 1,
+    () => `${mock.openConnections} connections are kept`,
+  );
 }, 30_000);
