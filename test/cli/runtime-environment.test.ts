@@ -1,0 +1,47 @@
+/** What `bve serve` has Bun read from its environment, although nobody set it: seen where the kernel keeps it, in /proc. */
+
+import { afterEach, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
+
+const compiled = Boolean(process.env.BVE_BIN);
+if (!compiled) console.log('partly skipped: only the binary (BVE_BIN) tunes its runtime');
+
+let gateway: GatewayProcess | undefined;
+
+afterEach(async () => {
+  await gateway?.stop();
+  gateway = undefined;
+});
+
+async function environmentWith(env: Record<string, string>): Promise<Map<string, string>> {
+  // Nobody asks upstream anything here.
+  gateway = await startGatewayProcess({ upstreamUrl: 'http://127.0.0.1:9/v1', env });
+  const entries = readFileSync(`/proc/${gateway.pid}/environ`, 'utf8').split('\0');
+  return new Map(entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]));
+}
+
+test.if(compiled)('the binary tunes its runtime, in the process that was started', async () => {
+  const environment = await environmentWith({});
+  expect(environment.get('BUN_JSC_useFTLJIT')).toBe('0');
+  expect(environment.get('MIMALLOC_PURGE_DELAY')).toBe('10000');
+  expect(environment.has('BUN_CONFIG_MAX_HTTP_REQUESTS')).toBe(false);
+});
+
+test.if(compiled)('what the operator has set stays', async () => {
+  const environment = await environmentWith({ BUN_JSC_useFTLJIT: '1', MIMALLOC_PURGE_DELAY: '5' });
+  expect(environment.get('BUN_JSC_useFTLJIT')).toBe('1');
+  expect(environment.get('MIMALLOC_PURGE_DELAY')).toBe('5');
+});
+
+test.each([
+  [{}, '65535'],
+  [{ BUN_CONFIG_MAX_HTTP_REQUESTS: '100' }, '65535'],
+  [{ BUN_CONFIG_MAX_HTTP_REQUESTS: '100', MAX_CONCURRENT_REQUESTS: '50' }, '100'],
+])(
+  'with fetch as the upstream client, started with %o, as many fetches may be in flight as requests',
+  async (env, cap) => {
+    const environment = await environmentWith({ UPSTREAM_CLIENT: 'fetch', ...(env as Record<string, string>) });
+    expect(environment.get('BUN_CONFIG_MAX_HTTP_REQUESTS')).toBe(cap);
+  },
+);
