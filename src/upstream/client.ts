@@ -12,6 +12,8 @@
  * - After `pause()` at most one more `data` may come; `end` and `fail` may come at any time.
  * - `abort()`, or the signal, leads to exactly one `fail` with kind `aborted`, unless the exchange is over already.
  * - The bytes given to `data` belong to the receiver.
+ * - An answer may come before the request is whole: it is handed on at once, and when it has ended no more is sent.
+ * - `pause()` and `resume()` concern the answer only.
  */
 
 export interface ResponseHeaders {
@@ -24,8 +26,17 @@ export interface UpstreamRequest {
   /** Path and query, appended to the base URL as they are: starts with a slash. */
   readonly target: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** The whole body; sent with its length. Null sends none. */
-  readonly body: Uint8Array | null;
+  /**
+   * Bytes are the whole body and are sent with their length; null sends none. A stream is sent as it comes, read no
+   * faster than upstream takes it, and never a second time: chunked, or with `bodyBytes` as its length. It belongs to
+   * the client from here on, which cancels it when the exchange is over before it: by an answer, a failure, an abort.
+   */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+  /**
+   * The length of a streamed body, announced as content-length. A source with more or fewer bytes fails the request,
+   * and upstream sees one that broke off, never a whole one. Of no meaning for other bodies.
+   */
+  readonly bodyBytes?: number | undefined;
 }
 
 export interface UpstreamSink {
@@ -53,7 +64,8 @@ export interface UpstreamClient {
  * - `unreachable`: no connection (refused, DNS, TLS); the request was never read by anyone
  * - `reset`: the connection broke, before or within the answer
  * - `protocol`: what came is not a valid HTTP answer (framing, compression)
- * - `aborted`: ended from our side
+ * - `aborted`: ended from our side: `abort()`, the signal, or a streamed request body that failed or had not the length
+ *   that was announced; then `cause` is what went wrong with it
  */
 export type UpstreamErrorKind = 'unreachable' | 'reset' | 'protocol' | 'aborted';
 

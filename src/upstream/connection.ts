@@ -12,6 +12,8 @@ import { boundReceiveBuffer } from './receive-buffer.ts';
 export interface ConnectionUser {
   head(head: ResponseHead): void;
   data(bytes: Uint8Array): void;
+  /** The kernel has taken all of the request so far, and it is not whole: time for the next `write`. */
+  taken(): void;
   done(): void;
   broken(error: UpstreamError): void;
 }
@@ -40,6 +42,8 @@ export class Connection {
   #user: ConnectionUser | null = null;
   #reader: ResponseReader;
   #unsent: Uint8Array | null = null;
+  /** More of the request is to come. */
+  #open = false;
   #paused = false;
   #closed = false;
   #gotBytes = false;
@@ -69,13 +73,23 @@ export class Connection {
   /**
    * Writes a request. Only while no other exchange is on the connection.
    * @param bodiless it is a HEAD
+   * @param open its body follows by `write`
    */
-  send(request: Uint8Array, user: ConnectionUser, bodiless: boolean): void {
+  send(request: Uint8Array, user: ConnectionUser, bodiless: boolean, open = false): void {
     this.#user = user;
     this.#gotBytes = false;
     this.exchanges++;
     this.#reader.expect(bodiless);
+    this.#open = open;
     this.#unsent = request;
+    this.#write();
+  }
+
+  /** More of the request that is on the connection; only after the user was told `taken`. */
+  write(bytes: Uint8Array, last: boolean): void {
+    if (this.#closed || !this.#open) return;
+    this.#open = !last;
+    this.#unsent = bytes.length > 0 ? bytes : null;
     this.#write();
   }
 
@@ -160,13 +174,14 @@ export class Connection {
     const written = this.#socket!.write(this.#unsent);
     if (written < 0) return;
     this.#unsent = written < this.#unsent.length ? this.#unsent.subarray(written) : null;
+    if (this.#open && this.#unsent === null) this.#user?.taken();
   }
 
   #responseEnded(): void {
     const user = this.#user;
     this.#user = null;
     // An answer that came before the whole request was sent leaves the rest of it on the connection.
-    const reusable = this.#reader.reusable && this.#unsent === null && !this.#closed;
+    const reusable = this.#reader.reusable && !this.#open && this.#unsent === null && !this.#closed;
     if (reusable) {
       if (this.#paused) this.resume();
       this.owner.released(this);

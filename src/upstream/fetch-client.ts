@@ -6,6 +6,10 @@
  *   reaches the sink decoded (content-encoding is on no allow-list, so the client sees plain bytes and no label).
  * - it obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY: wanted, and named in the start log.
  * - a POST on a pooled connection that upstream has just closed fails with ECONNRESET: sent once more, see below.
+ * - it sends a streamed body as it comes, pulled as the kernel takes it, chunked or with a content-length header that is
+ *   given, resets the connection when the stream fails, and cancels it when an answer has ended before it. On a pooled
+ *   connection that is stale it would be lost: `keepalive: false` gets a connection of its own, closed behind the answer.
+ * - it refuses a body for GET and HEAD.
  */
 import {
   type UpstreamCall,
@@ -14,6 +18,7 @@ import {
   type UpstreamRequest,
   type UpstreamSink,
 } from './client.ts';
+import { StreamedBody } from './streamed-body.ts';
 
 /**
  * A stale pooled connection answers with a reset within a round trip. A reset that comes later may mean that upstream
@@ -53,13 +58,17 @@ class FetchCall implements UpstreamCall {
   private paused = false;
   private over = false;
   private wake: (() => void) | undefined;
+  private readonly streamed: StreamedBody | null;
 
   constructor(
     private readonly url: string,
     private readonly request: UpstreamRequest,
     private readonly sink: UpstreamSink,
     private readonly ca: string | undefined,
-  ) {}
+  ) {
+    const { body, bodyBytes } = request;
+    this.streamed = body instanceof ReadableStream ? new StreamedBody(body, bodyBytes) : null;
+  }
 
   pause(): void {
     this.paused = true;
@@ -102,7 +111,7 @@ class FetchCall implements UpstreamCall {
       return await this.fetchOnce();
     } catch (error) {
       const stale = codeOf(error) === 'ECONNRESET' && performance.now() - sentAt < STALE_RESET_WITHIN_MS;
-      if (!stale || this.over) throw error;
+      if (!stale || this.streamed || this.over) throw error;
       return this.fetchOnce();
     }
   }
@@ -112,11 +121,41 @@ class FetchCall implements UpstreamCall {
       method: this.request.method,
       headers: this.request.headers as [string, string][],
       body: this.request.body as Uint8Array<ArrayBuffer> | null,
+      ...(this.streamed ? this.streamedInit(this.streamed) : {}),
       redirect: 'manual',
       signal: this.controller.signal,
       timeout: false,
       ...(this.ca ? { tls: { ca: this.ca } } : {}),
     } as BunFetchRequestInit);
+  }
+
+  /** @throws Error when the stream cannot be sent */
+  private streamedInit(body: StreamedBody): object {
+    body.open();
+    const { headers } = this.request;
+    return {
+      headers: body.bytes === undefined ? headers : [...headers, ['content-length', String(body.bytes)]],
+      // Nothing is pulled ahead of what is sent.
+      body: new ReadableStream(
+        { pull: (out) => this.feed(body, out), cancel: () => body.cancel() },
+        { highWaterMark: 0 },
+      ),
+      duplex: 'half',
+      keepalive: false,
+    };
+  }
+
+  private async feed(body: StreamedBody, out: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    try {
+      const piece = await body.read();
+      // Not closed, which would make a whole request of it.
+      if (body.cancelled) out.error(new Error('the request body was cancelled'));
+      else if (piece) out.enqueue(piece);
+      else out.close();
+    } catch (error) {
+      this.controller.abort();
+      this.fail(error instanceof UpstreamError ? error : upstreamErrorOf(error));
+    }
   }
 
   private async pump(response: Response): Promise<void> {
@@ -133,6 +172,7 @@ class FetchCall implements UpstreamCall {
       if (this.over) return;
       if (!read || read.done) {
         this.over = true;
+        this.streamed?.cancel();
         this.sink.end();
         return;
       }
@@ -148,6 +188,7 @@ class FetchCall implements UpstreamCall {
   private fail(error: UpstreamError): void {
     if (this.over) return;
     this.over = true;
+    this.streamed?.cancel();
     try {
       this.sink.fail(error);
     } catch {

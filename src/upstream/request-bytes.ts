@@ -1,4 +1,7 @@
-/** A request as it goes over the wire: head and body in one piece, so that a small one is one packet. */
+/**
+ * A request as it goes over the wire: head and body in one piece, so that a small one is one packet. Of a streamed body
+ * there is nothing yet but how it will be framed.
+ */
 import type { UpstreamRequest } from './client.ts';
 
 const NOT_IN_A_TARGET = /[^\x21-\x7e]+/g;
@@ -21,10 +24,16 @@ export function requestBytes(request: UpstreamRequest, basePath: string, host: s
     if (!TOKEN.test(name) || !FIELD_VALUE.test(value)) throw new Error('invalid header field');
     head += `${name}: ${value}\r\n`;
   }
-  if (request.body === null) return Buffer.from(`${head}\r\n`, 'latin1');
-  head += `content-length: ${request.body.length}\r\n\r\n`;
-  const bytes = Buffer.allocUnsafe(head.length + request.body.length);
+  const { body } = request;
+  if (body === null) return Buffer.from(`${head}\r\n`, 'latin1');
+  if (body instanceof ReadableStream) return Buffer.from(`${head}${framingOf(request.bodyBytes)}\r\n\r\n`, 'latin1');
+  head += `content-length: ${body.length}\r\n\r\n`;
+  const bytes = Buffer.allocUnsafe(head.length + body.length);
   bytes.write(head, 'latin1');
-  bytes.set(request.body, head.length);
+  bytes.set(body, head.length);
   return bytes;
+}
+
+function framingOf(bodyBytes: number | undefined): string {
+  return bodyBytes === undefined ? 'transfer-encoding: chunked' : `content-length: ${bodyBytes}`;
 }

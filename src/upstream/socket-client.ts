@@ -15,7 +15,9 @@ import type { Connection, ConnectionUser } from './connection.ts';
 import { createDecoder, type DecodedSink, type Decoder, isEncoded } from './decoding.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { Pool } from './pool.ts';
+import { RequestBodyPump } from './request-body-pump.ts';
 import { requestBytes } from './request-bytes.ts';
+import { StreamedBody } from './streamed-body.ts';
 
 export interface SocketClientOptions {
   readonly connectTimeoutMs: number;
@@ -62,7 +64,9 @@ export class SocketClient implements UpstreamClient {
 
   send(request: UpstreamRequest, sink: UpstreamSink, signal?: AbortSignal): UpstreamCall {
     const call = new SocketCall(this.#pool, request.method === 'HEAD', sink);
-    const bytes = this.#bytesOf(request);
+    const streamed = request.body instanceof ReadableStream ? new StreamedBody(request.body, request.bodyBytes) : null;
+    if (streamed) call.upload(streamed);
+    const bytes = this.#bytesOf(request, streamed);
     if (signal?.aborted) queueMicrotask(() => call.abort());
     else if (bytes instanceof UpstreamError) queueMicrotask(() => call.broken(bytes));
     else {
@@ -76,8 +80,9 @@ export class SocketClient implements UpstreamClient {
     this.#pool.close();
   }
 
-  #bytesOf(request: UpstreamRequest): Uint8Array | UpstreamError {
+  #bytesOf(request: UpstreamRequest, streamed: StreamedBody | null): Uint8Array | UpstreamError {
     try {
+      streamed?.open();
       return requestBytes(request, this.#basePath, this.#host);
     } catch (error) {
       return new UpstreamError('protocol', 'The request cannot be sent', { cause: error });
@@ -89,8 +94,9 @@ const NOTHING = new Uint8Array(0);
 
 class SocketCall implements UpstreamCall, ConnectionUser {
   #connection: Connection | undefined;
-  /** Kept whole for the second attempt. */
+  /** Kept whole for the second attempt; of a streamed request only the head, and there is none. */
   #request: Uint8Array = NOTHING;
+  #pump: RequestBodyPump | null = null;
   #over = false;
   #retried = false;
   #paused = false;
@@ -104,10 +110,18 @@ class SocketCall implements UpstreamCall, ConnectionUser {
     private readonly sink: UpstreamSink,
   ) {}
 
+  /** The request has a streamed body. Before `start`. */
+  upload(body: StreamedBody): void {
+    this.#pump = new RequestBodyPump(body, (error) => this.#fail(error));
+  }
+
   start(request: Uint8Array): void {
     this.#request = request;
     this.#sentAtMs = performance.now();
-    this.#sendOn(this.pool.takeIdle(this.#sentAtMs) ?? this.pool.connect());
+    // A streamed body cannot be sent again, so a stale connection would be its end: it gets a new one, and pays a
+    // handshake where it takes many round trips anyway. Never pooled before, it is never taken for stale either.
+    const idle = this.#pump ? null : this.pool.takeIdle(this.#sentAtMs);
+    this.#sendOn(idle ?? this.pool.connect());
   }
 
   pause(): void {
@@ -128,6 +142,8 @@ class SocketCall implements UpstreamCall, ConnectionUser {
   }
 
   head({ status, headers }: ResponseHead): void {
+    // Nothing is sent again once an answer has begun, and a long stream must not hold on to its prompt.
+    this.#request = NOTHING;
     const encoding = headers.get('content-encoding');
     if (isEncoded(encoding)) {
       this.#decoder = createDecoder(encoding, this.#decoded());
@@ -143,8 +159,13 @@ class SocketCall implements UpstreamCall, ConnectionUser {
     else this.sink.data(bytes);
   }
 
+  taken(): void {
+    if (this.#connection) this.#pump?.next(this.#connection);
+  }
+
   done(): void {
     this.#connection = undefined;
+    this.#pump?.stop();
     if (this.#decoder) this.#decoder.end();
     else this.#end();
   }
@@ -156,6 +177,7 @@ class SocketCall implements UpstreamCall, ConnectionUser {
       // Not another pooled one, which may be as stale.
       this.#sendOn(this.pool.connect());
     } else if (this.#decoder) {
+      this.#pump?.stop();
       this.#decoder.break(error);
     } else {
       this.#fail(error);
@@ -164,7 +186,7 @@ class SocketCall implements UpstreamCall, ConnectionUser {
 
   #sendOn(connection: Connection): void {
     this.#connection = connection;
-    connection.send(this.#request, this, this.bodiless);
+    connection.send(this.#request, this, this.bodiless, this.#pump !== null);
     if (this.#paused) connection.pause();
   }
 
@@ -202,6 +224,7 @@ class SocketCall implements UpstreamCall, ConnectionUser {
   #fail(error: UpstreamError): void {
     if (this.#over) return;
     this.#over = true;
+    this.#pump?.stop();
     this.#decoder?.discard();
     this.#connection?.destroy();
     try {

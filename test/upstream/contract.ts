@@ -10,6 +10,7 @@ import { breaksContract } from './contract-breaks.ts';
 import { connectionsContract } from './contract-connections.ts';
 import { controlContract } from './contract-control.ts';
 import { requestsContract } from './contract-requests.ts';
+import { uploadsContract } from './contract-uploads.ts';
 import { takeViolations } from './observed.ts';
 
 export type CreateClient = (baseUrl: string) => UpstreamClient;
@@ -20,6 +21,8 @@ export interface Bench {
   /** Of that mock. */
   client: UpstreamClient;
   readonly create: CreateClient;
+  /** What the test started besides: stopped behind it. */
+  readonly running: { stop(): unknown }[];
   readonly gaps: readonly Gap[];
 }
 
@@ -31,7 +34,7 @@ export type Gap = 'reset of an unframed body';
 
 export function upstreamContract(name: string, create: CreateClient, gaps: readonly Gap[] = []): void {
   describe(`${name} as an upstream client`, () => {
-    const bench = { create, gaps } as Bench;
+    const bench = { create, gaps, running: [] as Bench['running'] } as Bench;
 
     beforeEach(() => {
       bench.mock = startMock();
@@ -40,10 +43,12 @@ export function upstreamContract(name: string, create: CreateClient, gaps: reado
 
     afterEach(async () => {
       await bench.mock.stop();
+      for (const server of bench.running.splice(0)) await server.stop();
       expect(takeViolations()).toEqual([]);
     });
 
     describe('request', () => requestsContract(bench));
+    describe('streamed request body', () => uploadsContract(bench));
     describe('answer', () => answersContract(bench));
     describe('broken answer', () => breaksContract(bench));
     describe('connection', () => connectionsContract(bench));

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import { gzipSync } from 'node:zlib';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 import { eventually } from '../support/eventually.ts';
@@ -8,6 +9,7 @@ import { upstreamContract } from './contract.ts';
 import { fullBacklog } from './full-backlog.ts';
 import { send, takeViolations } from './observed.ts';
 import { type RawConnection, type RawUpstream, rawUpstream } from './raw-upstream.ts';
+import { NEVER, uploadSource } from './upload-source.ts';
 
 export const SOCKET_OPTIONS = {
   connectTimeoutMs: 5_000,
@@ -252,6 +254,98 @@ describe('a large request', () => {
     await upstream.connections[0]!.closed;
     expect(exchange.ended).toBe('aborted');
     expect(upstream.connections[0]!.received).toBeLessThan(LARGE.length);
+  });
+});
+
+describe('a streamed request body', () => {
+  const streamed = (pieces: Parameters<typeof uploadSource>[0], bodyBytes?: number) => {
+    const source = uploadSource(pieces);
+    return { source, request: { body: source.stream, bodyBytes } };
+  };
+
+  test('RFC 9112 §7.1 a chunk for each piece that has bytes, and the last chunk once', async () => {
+    let text = '';
+    const upstream = raw((connection) => {
+      text += connection.takeText();
+      if (text.endsWith('\r\n0\r\n\r\n')) connection.write(ANSWER);
+    });
+    const pieces = ['', 'a', '', 'x'.repeat(16), 'b', ''];
+    const { request } = streamed(pieces);
+    expect((await send(create(upstream.url), { ...request, target: '/' }).over).ended).toBe('end');
+    expect(text).toBe(
+      `POST / HTTP/1.1\r\nhost: 127.0.0.1:${upstream.port}\r\ntransfer-encoding: chunked\r\n\r\n` +
+        `1\r\na\r\n10\r\n${'x'.repeat(16)}\r\n1\r\nb\r\n0\r\n\r\n`,
+    );
+  });
+
+  test.each([
+    ['chunked', undefined],
+    ['with its length', 4],
+  ])('the connection of a whole one (%s) is used again', async (_, bodyBytes) => {
+    const mock = mockServer();
+    const client = create(mock.url);
+    await send(client, streamed(['so', 'me'], bodyBytes).request).over;
+    await send(client).over;
+    expect(mock.requests.map(({ connectionId }) => connectionId)).toEqual([1, 1]);
+  });
+
+  test.each([
+    ['reset', (connection: RawConnection) => connection.reset()],
+    ['closed', (connection: RawConnection) => connection.finish()],
+  ])('is not sent again when its connection is %s, even if none of it was read', async (_, end) => {
+    const upstream = raw(end);
+    const { source, request } = streamed([NEVER]);
+    expect((await send(create(upstream.url), request).over).ended).toBe('reset');
+    await source.cancelled;
+    expect([source.pulledBytes, upstream.connections.length]).toEqual([0, 1]);
+  });
+
+  test('nothing of it is read while there is no connection', async () => {
+    const hole = await fullBacklog();
+    if (!hole) return;
+    running.push(hole);
+    const { source, request } = streamed(['some']);
+    const client = new SocketClient(`http://127.0.0.1:${hole.port}`, { ...SOCKET_OPTIONS, connectTimeoutMs: 50 });
+    expect((await send(client, request).over).ended).toBe('unreachable');
+    await source.cancelled;
+    expect(source.pulledBytes).toBe(0);
+  });
+
+  test('one piece at a time: of a large piece the next is not asked for before the last byte was taken', async () => {
+    const upstream = raw((connection) => connection.received > 2 * LARGE.length && connection.write(ANSWER), {
+      onOpen: (connection) => connection.pause(),
+    });
+    const { source, request } = streamed([LARGE, LARGE]);
+    const exchange = send(create(upstream.url), request);
+    await eventually(() => source.pulledBytes > 0);
+    for (let i = 0; i < 3; i++) await send(create(mockServer().url)).over;
+    expect(source.pulledBytes).toBe(LARGE.length);
+    upstream.connections[0]!.resume();
+    await exchange.over;
+    expect([exchange.ended, source.pulledBytes]).toEqual(['end', 2 * LARGE.length]);
+  });
+
+  test('an abort from within the head of an early answer ends both', async () => {
+    const upstream = answering(says(`${OK}content-length: 2\r\n\r\n`));
+    const { source, request } = streamed(['some', NEVER]);
+    const exchange = await send(create(upstream.url), request, { head: (e) => e.abort() }).over;
+    await source.cancelled;
+    await upstream.connections[0]!.closed;
+    expect([exchange.status, exchange.ended]).toEqual([200, 'aborted']);
+  });
+
+  test('an early answer that is encoded comes whole, though its source fails while it is being decoded', async () => {
+    const text = 'early'.repeat(1_000);
+    const encoded = gzipSync(text);
+    const fail = Promise.withResolvers<Error>();
+    const upstream = answering((connection) => {
+      connection.write(`${OK}content-encoding: gzip\r\ncontent-length: ${encoded.length}\r\n\r\n`);
+      connection.write(encoded.toString('latin1'));
+    });
+    const { request } = streamed(['some', fail.promise]);
+    const exchange = send(create(upstream.url), request, { data: () => fail.resolve(new Error('cut off')) });
+    await exchange.over;
+    expect([exchange.ended, exchange.body.toString() === text]).toEqual(['end', true]);
   });
 });
 
