@@ -23,17 +23,23 @@ export class Deadlines {
 
   add(watched: Watched): void {
     this.watched.add(watched);
-    this.timer ??= setInterval(() => this.tick(), this.tickMs);
+    if (this.timer !== undefined) return;
+    this.timer = setInterval(() => this.tick(), this.tickMs);
+    // It outlives the last exchange, see tick(), and must not keep a process alive that has nothing else to do.
+    this.timer.unref();
   }
 
   delete(watched: Watched): void {
     this.watched.delete(watched);
-    if (this.watched.size > 0 || this.timer === undefined) return;
-    clearInterval(this.timer);
-    this.timer = undefined;
   }
 
+  /** Only an idle tick ends the ticker: under light load the last exchange would otherwise end it each time, and the next arm it. */
   private tick(): void {
+    if (this.watched.size === 0) {
+      clearInterval(this.timer);
+      this.timer = undefined;
+      return;
+    }
     const nowMs = performance.now();
     for (const watched of this.watched) watched.check(nowMs);
   }

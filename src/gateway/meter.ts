@@ -34,12 +34,15 @@ const TERMINAL_NEEDLES: Record<Format, Buffer[]> = {
 export class Meter {
   #bytes = 0;
   readonly #format: Format;
-  readonly #events: EventUsage | null;
+  readonly #isEventStream: boolean;
+  /** Made for the first event that may matter: for most of its life a stream does without, which is a kilobyte each. */
+  #events: EventUsage | null = null;
+  #skippedEvents = false;
   readonly #document: UsageDocument | null;
 
   constructor(format: Format, kind: BodyKind) {
     this.#format = format;
-    this.#events = kind === 'sse' ? new EventUsage(format) : null;
+    this.#isEventStream = kind === 'sse';
     this.#document = kind === 'json' && format !== 'opaque' ? new UsageDocument(null) : null;
   }
 
@@ -60,7 +63,7 @@ export class Meter {
 
   push(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    if (this.#events !== null) this.#pushEvents(this.#events, bytes);
+    if (this.#isEventStream) this.#pushEvents(bytes);
     else if (this.#document !== null) this.#document.push(bytes, 0, bytes.length);
   }
 
@@ -71,18 +74,26 @@ export class Meter {
     return this.#document.rootUsage.toUsage(USAGE_FORMS[this.#format]);
   }
 
-  #pushEvents(events: EventUsage, bytes: Uint8Array): void {
-    const scanner = events.scanner;
+  #pushEvents(bytes: Uint8Array): void {
+    const events = this.#events;
     let at = 0;
-    if (!scanner.atBoundary) at = scanner.push(bytes, 0, true);
+    if (events !== null && !events.scanner.atBoundary) at = events.scanner.push(bytes, 0, true);
     if (at < bytes.length) {
-      const skippable = this.#wholeEventsThatCannotMatter(bytes, at, events.sawTerminal);
+      const skippable = this.#wholeEventsThatCannotMatter(bytes, at, events?.sawTerminal === true);
       if (skippable > at) {
-        scanner.skipped();
+        this.#skippedEvents = true;
+        events?.scanner.skipped();
         at = skippable;
       }
     }
-    if (at < bytes.length) scanner.push(bytes, at, false);
+    if (at < bytes.length) (events ?? this.#readEvents()).scanner.push(bytes, at, false);
+  }
+
+  #readEvents(): EventUsage {
+    const events = new EventUsage(this.#format);
+    if (this.#skippedEvents) events.scanner.skipped();
+    this.#events = events;
+    return events;
   }
 
   /**

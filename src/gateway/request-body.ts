@@ -14,26 +14,33 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * The whole body, for an endpoint whose bodies are small enough to be held (JSON).
  * @throws GatewayError request_too_large (without reading on), request_timeout, invalid_request when the client left
  */
-export async function readBody(
+export function readBody(
   request: Request,
   bytesMax: number,
   timeoutMs: number,
   deadlines: Deadlines,
 ): Promise<Uint8Array> {
   const announced = request.headers.get('content-length');
-  if (announced !== null && Number(announced) > bytesMax) throw tooLarge(bytesMax);
-  if (!request.body) return new Uint8Array();
-  const deadline = new BodyDeadline(performance.now() + timeoutMs);
-  deadlines.add(deadline);
-  try {
+  if (announced !== null && Number(announced) > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  return new Promise((resolve, reject) => {
+    const deadline = new BodyDeadline(performance.now() + timeoutMs, (error) => {
+      deadlines.delete(deadline);
+      reject(error);
+    });
+    deadlines.add(deadline);
+    // `request.body` makes a stream of what Bun has in one piece already: only for a body of unknown length.
     const reading = announced !== null ? request.bytes() : readChunked(request.body, bytesMax);
-    return await Promise.race([reading, deadline.passed]);
-  } catch (error) {
-    if (error instanceof GatewayError) throw error;
-    throw new GatewayError('invalid_request', 'The request body could not be read', { cause: error });
-  } finally {
-    deadlines.delete(deadline);
-  }
+    reading.then(
+      (bytes) => {
+        deadlines.delete(deadline);
+        resolve(bytes);
+      },
+      (error: unknown) => {
+        deadlines.delete(deadline);
+        reject(error instanceof GatewayError ? error : unreadable(error));
+      },
+    );
+  });
 }
 
 /** @throws GatewayError invalid_json, or invalid_request naming the field */
@@ -61,7 +68,8 @@ export function parseObject(body: Uint8Array): Record<string, unknown> {
 }
 
 /** A body without content-length: counted as it comes, and left as soon as it is too large. */
-async function readChunked(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
+async function readChunked(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Uint8Array> {
+  if (body === null) return new Uint8Array();
   const reader = body.getReader();
   const parts: Uint8Array[] = [];
   let total = 0;
@@ -91,15 +99,15 @@ function tooLarge(bytesMax: number): GatewayError {
   return new GatewayError('request_too_large', `The request body is larger than ${size}`);
 }
 
-class BodyDeadline implements Watched {
-  readonly passed: Promise<never>;
-  private expire: (error: GatewayError) => void = () => {};
+function unreadable(cause: unknown): GatewayError {
+  return new GatewayError('invalid_request', 'The request body could not be read', { cause });
+}
 
-  constructor(private readonly atMs: number) {
-    this.passed = new Promise((_, reject) => {
-      this.expire = reject;
-    });
-  }
+class BodyDeadline implements Watched {
+  constructor(
+    private readonly atMs: number,
+    private readonly expire: (error: GatewayError) => void,
+  ) {}
 
   check(nowMs: number): void {
     if (nowMs > this.atMs) this.expire(new GatewayError('request_timeout', 'The request body did not arrive in time'));

@@ -69,7 +69,7 @@ test('who is added in the middle is looked at from the next tick on, and adding 
   expect([first.checks, late.checks]).toEqual([2, 1]);
 });
 
-test('nobody watched, no timer; the next one starts it again', () => {
+test('nobody watched, no timer after the next tick; the next one starts it again', () => {
   const deadlines = new Deadlines(20);
   const before = jest.getTimerCount();
   const watched = new FakeWatched();
@@ -77,11 +77,29 @@ test('nobody watched, no timer; the next one starts it again', () => {
   expect(jest.getTimerCount()).toBe(before + 1);
   deadlines.delete(watched);
   deadlines.delete(watched);
+  jest.advanceTimersByTime(5);
   expect(jest.getTimerCount()).toBe(before);
   deadlines.add(watched);
   jest.advanceTimersByTime(5);
   expect(watched.checks).toBe(1);
   deadlines.delete(watched);
+  jest.advanceTimersByTime(5);
+  expect(jest.getTimerCount()).toBe(before);
+});
+
+test('one that comes before the next tick is watched by the same timer', () => {
+  const deadlines = new Deadlines(20);
+  const before = jest.getTimerCount();
+  const [first, next] = [new FakeWatched(), new FakeWatched()];
+  deadlines.add(first);
+  jest.advanceTimersByTime(3);
+  deadlines.delete(first);
+  deadlines.add(next);
+  expect(jest.getTimerCount()).toBe(before + 1);
+  jest.advanceTimersByTime(2);
+  expect([first.checks, next.checks]).toEqual([0, 1]);
+  deadlines.delete(next);
+  jest.advanceTimersByTime(5);
   expect(jest.getTimerCount()).toBe(before);
 });
 
