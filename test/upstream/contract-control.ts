@@ -69,6 +69,22 @@ export function controlContract(bench: Bench): void {
     expect([exchange.ended, sha256(exchange.body)]).toEqual(['end', LARGE_SHA256]);
   });
 
+  test('after a pause one more data at most, also when the kernel is full of what upstream has sent', async () => {
+    scripted({ body_base64: LARGE_BASE64, framing: 'chunked' });
+    const exchange = send(bench.client, {}, { head: (e) => e.pause() });
+    await stopped(await bench.mock.waitForRequest());
+    // `takeViolations` counts them.
+    exchange.hooks = {
+      data: (_, e) => {
+        e.pause();
+        setImmediate(() => e.resume());
+      },
+    };
+    exchange.resume();
+    await exchange.over;
+    expect([exchange.ended, sha256(exchange.body)]).toEqual(['end', LARGE_SHA256]);
+  });
+
   test('pause and resume in the same turn, twice each, change nothing', async () => {
     scripted({ body: SMALL_BODY, framing: 'chunked', split: 10 });
     const exchange = send(

@@ -1,8 +1,10 @@
 /**
  * TLS in front of a plain server on this machine, byte for byte, so that what is tested in the clear can be tested under
- * TLS as well: what the server does (FIN, RST, refusing, not reading) reaches the client, and the other way round.
+ * TLS as well: what the server does (FIN, RST, refusing, not reading) reaches the client, and the other way round. Its own
+ * kernel buffers are bounded, or it would stand between a server and a client that does not read with 30 MB of room.
  */
 import type { Socket } from 'bun';
+import { boundReceiveBuffer } from '../../src/upstream/receive-buffer.ts';
 import { SELF_SIGNED } from '../support/self-signed.ts';
 
 export interface TlsFront {
@@ -63,6 +65,7 @@ export function tlsFront(port: number): TlsFront {
     socket: {
       open(socket) {
         socket.data = new Side(socket);
+        boundReceiveBuffer(socket);
         // No handshake before it is known that the server takes the connection.
         socket.pause();
         connectTo(port, socket.data);
@@ -87,6 +90,7 @@ function connectTo(port: number, front: Side): void {
     socket: {
       open(socket) {
         socket.data = new Side(socket);
+        boundReceiveBuffer(socket);
         socket.data.other = front;
         front.other = socket.data;
         front.socket.resume();
