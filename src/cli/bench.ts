@@ -22,7 +22,6 @@ import { type Arguments, type Command, CommandFailure, textFlag, UsageError } fr
 export const bench: Command = {
   name: 'bench',
   summary: 'load an OpenAI-compatible endpoint with streams and measure them',
-  // The second one is the file of --json.
   positionals: ['URL'],
   options: {
     rate: { type: 'string', value: 'N', help: 'open loop: N streams a second, whatever the answers do (default 10)' },

@@ -3,7 +3,7 @@
  * gateway need not know of it: the process replaces itself (execve: same pid, same files) by one that has it set. What
  * the operator has set stays as it is.
  */
-import { environmentWith, runtimeEnvironment } from '../config/load.ts';
+import { processEnvironment } from '../config/load.ts';
 
 /** Bun's upper bound; the gateway's own is MAX_CONCURRENT_REQUESTS, which answers 503 instead of waiting in silence. */
 const FETCHES_MAX = 65_535;
@@ -24,7 +24,7 @@ const TUNING: Readonly<Record<string, string>> = {
  * @param fetches how many may be in flight; Bun holds back every one above 256, without a word
  */
 export function settleRuntimeEnvironment(fetches: number): void {
-  const env = runtimeEnvironment();
+  const env = processEnvironment();
   const wanted: Record<string, string> = {};
   if (fetches > 0 && !(Number(env.BUN_CONFIG_MAX_HTTP_REQUESTS) >= Math.min(FETCHES_MAX, fetches)))
     wanted.BUN_CONFIG_MAX_HTTP_REQUESTS = String(FETCHES_MAX);
@@ -32,7 +32,7 @@ export function settleRuntimeEnvironment(fetches: number): void {
     for (const [name, value] of Object.entries(TUNING)) if (env[name] === undefined) wanted[name] = value;
   }
   if (Object.keys(wanted).length === 0) return;
-  process.execve?.(process.execPath, commandLine(), environmentWith(wanted));
+  process.execve?.(process.execPath, commandLine(), { ...env, ...wanted });
 }
 
 /** A compiled binary is called with its own arguments only, `bun` needs to be told of the script again. */

@@ -1,7 +1,7 @@
 /** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
 import { loadConfig, type NetworkEnvironment, networkEnvironment, readCaFile } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
-import { createLog, type Log } from '../observe/log.ts';
+import type { Log } from '../observe/log.ts';
 import { StoreError } from '../store/store-error.ts';
 import { type ChosenClient, chooseClient } from '../upstream/choose-client.ts';
 import { VERSION } from '../version.ts';
@@ -30,6 +30,8 @@ The least it needs:
       ca: readCaFile(config.fuelixCaFile),
     });
     settleRuntimeEnvironment(upstream.name === 'fetch' ? config.maxConcurrentRequests : 0);
+    // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
+    const { createLog } = await import('../observe/log.ts');
     const log = createLog(config.logLevel);
     const gateway = await start(config, upstream, log);
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
@@ -48,7 +50,6 @@ The least it needs:
 };
 
 async function start(config: Config, upstream: ChosenClient, log: Log) {
-  // Loaded when the process will not begin anew any more: it is most of the program.
   const { startGateway } = await import('../server.ts');
   try {
     return await startGateway(config, upstream, log);

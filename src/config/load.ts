@@ -104,15 +104,10 @@ export function readCaFile(path: string | undefined): string | undefined {
   }
 }
 
-/** What Bun itself was started with, see cli/runtime-environment.ts. */
-export function runtimeEnvironment(): Environment {
-  return process.env;
-}
-
-/** The environment for a re-executed process, see cli/runtime-environment.ts. */
-export function environmentWith(extra: Readonly<Record<string, string>>): Record<string, string> {
+/** All that this process was started with, for one that takes its place, see cli/runtime-environment.ts. */
+export function processEnvironment(): Record<string, string> {
   const entries = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return { ...Object.fromEntries(entries), ...extra };
+  return Object.fromEntries(entries);
 }
 
 export function flagName(option: { readonly env: string }): string {

@@ -37,7 +37,6 @@ export class Meter {
   readonly #isEventStream: boolean;
   /** Made for the first event that may matter: for most of its life a stream does without, which is a kilobyte each. */
   #events: EventUsage | null = null;
-  #skippedEvents = false;
   readonly #document: UsageDocument | null;
 
   constructor(format: Format, kind: BodyKind) {
@@ -81,17 +80,17 @@ export class Meter {
     if (at < bytes.length) {
       const skippable = this.#wholeEventsThatCannotMatter(bytes, at, events?.sawTerminal === true);
       if (skippable > at) {
-        this.#skippedEvents = true;
         events?.scanner.skipped();
         at = skippable;
       }
     }
-    if (at < bytes.length) (events ?? this.#readEvents()).scanner.push(bytes, at, false);
+    if (at < bytes.length) (events ?? this.#readEvents(this.#bytes > bytes.length - at)).scanner.push(bytes, at, false);
   }
 
-  #readEvents(): EventUsage {
+  /** @param behindOthers whole events have passed already */
+  #readEvents(behindOthers: boolean): EventUsage {
     const events = new EventUsage(this.#format);
-    if (this.#skippedEvents) events.scanner.skipped();
+    if (behindOthers) events.scanner.skipped();
     this.#events = events;
     return events;
   }

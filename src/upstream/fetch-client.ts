@@ -66,8 +66,7 @@ class FetchCall implements UpstreamCall {
     private readonly sink: UpstreamSink,
     private readonly ca: string | undefined,
   ) {
-    const { body, bodyBytes } = request;
-    this.streamed = body instanceof ReadableStream ? new StreamedBody(body, bodyBytes) : null;
+    this.streamed = StreamedBody.of(request);
   }
 
   pause(): void {

@@ -64,7 +64,7 @@ export class SocketClient implements UpstreamClient {
 
   send(request: UpstreamRequest, sink: UpstreamSink, signal?: AbortSignal): UpstreamCall {
     const call = new SocketCall(this.#pool, request.method === 'HEAD', sink);
-    const streamed = request.body instanceof ReadableStream ? new StreamedBody(request.body, request.bodyBytes) : null;
+    const streamed = StreamedBody.of(request);
     if (streamed) call.upload(streamed);
     const bytes = this.#bytesOf(request, streamed);
     if (signal?.aborted) queueMicrotask(() => call.abort());

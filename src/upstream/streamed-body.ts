@@ -5,7 +5,7 @@
  * The piece that completes an announced length is handed out only when the source has ended behind it: upstream never
  * sees a whole request of a source that then fails or has more.
  */
-import { UpstreamError } from './client.ts';
+import { UpstreamError, type UpstreamRequest } from './client.ts';
 
 export class StreamedBody {
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
@@ -13,8 +13,13 @@ export class StreamedBody {
   #left: number | undefined;
   #over = false;
 
+  /** That of a request, or null when its body is none or whole. */
+  static of({ body, bodyBytes }: UpstreamRequest): StreamedBody | null {
+    return body instanceof ReadableStream ? new StreamedBody(body, bodyBytes) : null;
+  }
+
   /** @param bytes announced length */
-  constructor(
+  private constructor(
     private readonly stream: ReadableStream<Uint8Array>,
     readonly bytes: number | undefined,
   ) {
