@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import type { ReceivedRequest } from '../../src/mock/received-request.ts';
 import { CHAT, callOf, pair, STREAM } from '../support/pair.ts';
 import { StreamReader } from '../support/reader.ts';
+import { stoppedAt } from '../support/stopped-upstream.ts';
 
 const MB = 1024 * 1024;
 const EVENT_BYTES = 16_384;
@@ -24,26 +25,11 @@ async function openStalled(id: string, path = CHAT, readFirst = ''): Promise<Str
 
 const requestOf = (id: string) => p.mock.waitForRequest((request) => request.get('x-request-id') === id);
 
-/** Resolves with what upstream has sent when that has not grown for a while, though it would send more (or has sent all). */
-async function stoppedAt(request: ReceivedRequest): Promise<number> {
-  const quietMs = 200;
-  for (let bytes = -1, since = performance.now(); ; ) {
-    if (request.bytesSent !== bytes) {
-      bytes = request.bytesSent;
-      since = performance.now();
-      if (bytes > 8 * IN_FLIGHT_MAX) return bytes;
-    } else if (request.end) {
-      return bytes;
-    } else if (request.paused && performance.now() - since > quietMs) {
-      return bytes;
-    }
-    await Bun.sleep(10);
-  }
-}
+const stopOf = (request: ReceivedRequest) => stoppedAt(request, 8 * IN_FLIGHT_MAX);
 
 async function stallAll(name: string, count: number): Promise<StreamReader[]> {
   const readers = await Promise.all(Array.from({ length: count }, (_, i) => openStalled(`${name}-${i}`)));
-  await Promise.all(readers.map(async (_, i) => stoppedAt(await requestOf(`${name}-${i}`))));
+  await Promise.all(readers.map(async (_, i) => stopOf(await requestOf(`${name}-${i}`))));
   return readers;
 }
 
@@ -65,7 +51,7 @@ describe('a reader that stops', () => {
         const id = `stop-${path.slice(4).replaceAll('/', '-')}-${name.replaceAll(' ', '-')}`;
         using reader = await openStalled(id, path, readFirst);
         const request = await requestOf(id);
-        stops.push((await stoppedAt(request)) - reader.bytes);
+        stops.push((await stopOf(request)) - reader.bytes);
         expect(request.end).toBeUndefined();
         reader.leave();
         expect(await request.closed).toBe('client_closed');
@@ -91,7 +77,7 @@ describe('a reader that stops', () => {
     p.mock.script({ events: EVENTS, event_bytes: EVENT_BYTES });
     using reader = await openStalled('resumed');
     const request = await requestOf('resumed');
-    const stopped = await stoppedAt(request);
+    const stopped = await stopOf(request);
     expect(stopped).toBeLessThan(IN_FLIGHT_MAX);
     reader.socket.resume();
     expect(await request.closed).toBe('finished');
@@ -137,7 +123,7 @@ describe('a reader that stops', () => {
       request.get('x-request-id') === 'holdup' ? ENDLESS : { events: 500, event_bytes: EVENT_BYTES },
     );
     using _reader = await openStalled('holdup');
-    await stoppedAt(await requestOf('holdup'));
+    await stopOf(await requestOf('holdup'));
     const answer = await p.call();
     expect([answer.complete, answer.body.length]).toEqual([true, 500 * EVENT_BYTES + 'data: [DONE]\n\n'.length]);
   });

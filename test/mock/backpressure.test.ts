@@ -1,23 +1,9 @@
 import { expect, test } from 'bun:test';
-import type { ReceivedRequest } from '../../src/mock/received-request.ts';
+import { stoppedAt } from '../support/stopped-upstream.ts';
 import { clientOf, mockServer } from './fixture.ts';
 import { turnsUntil } from './raw-client.ts';
 
 const ENDLESS = { events: 100_000_000, event_bytes: 1_000 };
-
-/** What was sent when that does not grow any more: behind the first pause the kernel may still find room for some. */
-async function stopped(request: ReceivedRequest): Promise<number> {
-  const quietMs = 200;
-  for (let bytes = -1, sinceMs = 0; ; ) {
-    await turnsUntil(() => request.paused || request.end !== undefined);
-    if (request.end) return request.bytesSent;
-    if (request.bytesSent !== bytes) {
-      bytes = request.bytesSent;
-      sinceMs = performance.now();
-    } else if (performance.now() - sinceMs > quietMs) return bytes;
-    await Bun.sleep(5);
-  }
-}
 
 test('a reader that stops stops the mock; one that goes on gets every event once', async () => {
   const server = mockServer();
@@ -26,10 +12,10 @@ test('a reader that stops stops the mock; one that goes on gets every event once
   client.socket.pause();
   client.post({ stream: true, mock: { events: count, event_bytes: 1_000 } });
   const request = await server.waitForRequest();
-  const stoppedAt = await stopped(request);
-  expect(stoppedAt).toBeLessThan(count * 1_000);
+  const sent = await stoppedAt(request);
+  expect(sent).toBeLessThan(count * 1_000);
   for (let turn = 0; turn < 100; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
-  expect(request.bytesSent).toBe(stoppedAt);
+  expect(request.bytesSent).toBe(sent);
   client.socket.resume();
   expect(await request.closed).toBe('finished');
   const tail = 'data: [DONE]\n\n';

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
@@ -6,27 +6,17 @@ import { createKey, hashKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { storedRecord } from '../../src/store/usage-record.ts';
-import { type TempDatabase, tempDatabase, usageRecord } from './temp-database.ts';
+import { storePerTest } from './store-per-test.ts';
+import { usageRecord } from './temp-database.ts';
 
 const PEPPER = 'pepper-for-tests';
 const NONE = new Map<string, number>();
 
-let db: TempDatabase;
-let store: Store;
-
-beforeEach(async () => {
-  db = tempDatabase();
-  store = await Store.open(db.url);
-});
-
-afterEach(async () => {
-  await store.close();
-  db[Symbol.dispose]();
-});
+const t = storePerTest();
 
 async function insertNewKey(name = 'a key', nowMs = 1_000) {
   const { key, secret } = createKey({ name }, nowMs);
-  await store.insertKey(key, hashKey(secret, PEPPER));
+  await t.store.insertKey(key, hashKey(secret, PEPPER));
   return { key, secret };
 }
 
@@ -43,12 +33,12 @@ test('a key comes back as it was put in', async () => {
     },
     1_750_000_000_000,
   );
-  await store.insertKey(key, hashKey(secret, PEPPER));
-  expect(await store.getKey(key.id)).toEqual(key);
-  expect(await store.listKeys()).toEqual([key]);
-  expect(await store.findKeyByHash(hashKey(secret, PEPPER))).toEqual({ key, secretExpiresAt: null });
-  expect(await store.findKeyByHash(hashKey(secret, 'another pepper'))).toBeNull();
-  expect(await store.getKey('unknown')).toBeNull();
+  await t.store.insertKey(key, hashKey(secret, PEPPER));
+  expect(await t.store.getKey(key.id)).toEqual(key);
+  expect(await t.store.listKeys()).toEqual([key]);
+  expect(await t.store.findKeyByHash(hashKey(secret, PEPPER))).toEqual({ key, secretExpiresAt: null });
+  expect(await t.store.findKeyByHash(hashKey(secret, 'another pepper'))).toBeNull();
+  expect(await t.store.getKey('unknown')).toBeNull();
 });
 
 test('keys are listed newest first', async () => {
@@ -58,16 +48,16 @@ test('keys are listed newest first', async () => {
     ['a', 1],
   ] as const)
     await insertNewKey(name, time);
-  expect((await store.listKeys()).map((key) => key.name)).toEqual(['c', 'b', 'a']);
+  expect((await t.store.listKeys()).map((key) => key.name)).toEqual(['c', 'b', 'a']);
 });
 
 test('only the hash is stored', async () => {
   const { secret, key } = await insertNewKey();
   const hash = hashKey(secret, PEPPER);
-  const files = readdirSync(db.folder);
+  const files = readdirSync(t.db.folder);
   expect(files).toContain('bve.db-wal');
   // Read by another process: closing the files here would drop the locks that SQLite holds on them in this one.
-  const bytes = Bun.spawnSync(['cat', ...files.map((file) => join(db.folder, file))]).stdout.toString('latin1');
+  const bytes = Bun.spawnSync(['cat', ...files.map((file) => join(t.db.folder, file))]).stdout.toString('latin1');
   expect(bytes).toContain(hash);
   expect(bytes).toContain(key.prefix);
   expect(bytes).not.toContain(secret.slice('sk-bve-'.length));
@@ -78,32 +68,32 @@ test('only the hash is stored', async () => {
 test('a hash cannot belong to two keys, and the refused key is not half there', async () => {
   const { secret } = await insertNewKey();
   const other = createKey({ name: 'other' }, 1).key;
-  const error = await store.insertKey(other, hashKey(secret, PEPPER)).catch((reason: unknown) => reason);
+  const error = await t.store.insertKey(other, hashKey(secret, PEPPER)).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(StoreError);
   expect((error as StoreError).kind).toBe('rejected');
   expect((error as StoreError).cause).toBeInstanceOf(SQL.SQLiteError);
-  expect(await store.getKey(other.id)).toBeNull();
+  expect(await t.store.getKey(other.id)).toBeNull();
 });
 
 test('a key can be suspended and activated, and the change is dated', async () => {
   const { key } = await insertNewKey();
-  expect(await store.setKeyStatus(key.id, 'suspended', 5)).toEqual({
+  expect(await t.store.setKeyStatus(key.id, 'suspended', 5)).toEqual({
     kind: 'changed',
     key: { ...key, status: 'suspended', updatedAt: 5 },
   });
-  expect((await store.setKeyStatus(key.id, 'active', 6)).kind).toBe('changed');
-  expect(await store.getKey(key.id)).toEqual({ ...key, updatedAt: 6 });
-  expect(await store.setKeyStatus('unknown', 'active', 7)).toEqual({ kind: 'unknown' });
+  expect((await t.store.setKeyStatus(key.id, 'active', 6)).kind).toBe('changed');
+  expect(await t.store.getKey(key.id)).toEqual({ ...key, updatedAt: 6 });
+  expect(await t.store.setKeyStatus('unknown', 'active', 7)).toEqual({ kind: 'unknown' });
 });
 
 test('a revoked key cannot be activated', async () => {
   const { key } = await insertNewKey();
-  await store.setKeyStatus(key.id, 'revoked', 5);
+  await t.store.setKeyStatus(key.id, 'revoked', 5);
   for (const status of ['active', 'suspended'] as const) {
-    expect((await store.setKeyStatus(key.id, status, 6)).kind).toBe('revoked');
+    expect((await t.store.setKeyStatus(key.id, status, 6)).kind).toBe('revoked');
   }
-  expect((await store.setKeyStatus(key.id, 'revoked', 7)).kind).toBe('changed');
-  expect(await store.getKey(key.id)).toEqual({ ...key, status: 'revoked', updatedAt: 5 });
+  expect((await t.store.setKeyStatus(key.id, 'revoked', 7)).kind).toBe('changed');
+  expect(await t.store.getKey(key.id)).toEqual({ ...key, status: 'revoked', updatedAt: 5 });
 });
 
 test('usage comes back as it was put in, with counts up to 2^53', async () => {
@@ -119,40 +109,40 @@ test('usage comes back as it was put in, with counts up to 2^53', async () => {
     }),
     usageRecord({ promptTokens: 0, completionTokens: 0, totalTokens: 0, requestId: "'; DROP TABLE usage_records; --" }),
   ].map(storedRecord);
-  await store.insertUsage(records, NONE);
-  expect(await store.recentUsage({ limit: 10 })).toEqual(records.toReversed());
+  await t.store.insertUsage(records, NONE);
+  expect(await t.store.recentUsage({ limit: 10 })).toEqual(records.toReversed());
 });
 
 test('fractions of a millisecond are rounded', async () => {
-  await store.insertUsage([storedRecord(usageRecord({ ttfbMs: 1.4, durationMs: 2.6, startedAt: 9.5 }))], NONE);
-  expect(await store.recentUsage({ limit: 1 })).toMatchObject([{ ttfbMs: 1, durationMs: 3, startedAt: 10 }]);
+  await t.store.insertUsage([storedRecord(usageRecord({ ttfbMs: 1.4, durationMs: 2.6, startedAt: 9.5 }))], NONE);
+  expect(await t.store.recentUsage({ limit: 1 })).toMatchObject([{ ttfbMs: 1, durationMs: 3, startedAt: 10 }]);
 });
 
 test('a batch that is written twice is there once', async () => {
   const records = [storedRecord(usageRecord()), storedRecord(usageRecord())];
-  await store.insertUsage(records, NONE);
-  await store.insertUsage(records, NONE);
-  expect(await store.recentUsage({ limit: 10 })).toHaveLength(2);
+  await t.store.insertUsage(records, NONE);
+  await t.store.insertUsage(records, NONE);
+  expect(await t.store.recentUsage({ limit: 10 })).toHaveLength(2);
 });
 
 test('two requests may have the same request id', async () => {
   const records = [usageRecord({ requestId: 'same' }), usageRecord({ requestId: 'same' })].map(storedRecord);
-  await store.insertUsage(records, NONE);
-  expect(await store.recentUsage({ limit: 10 })).toHaveLength(2);
+  await t.store.insertUsage(records, NONE);
+  expect(await t.store.recentUsage({ limit: 10 })).toHaveLength(2);
 });
 
 test('recent usage is newest first, page by page, of all keys or of one', async () => {
   const records = Array.from({ length: 1_000 }, (_, i) => storedRecord(usageRecord({ keyId: `key-${i % 3}` })));
-  await store.insertUsage(records, NONE);
+  await t.store.insertUsage(records, NONE);
   const paged: string[] = [];
   for (let before: string | undefined; ; ) {
-    const page = await store.recentUsage({ limit: 300, ...(before === undefined ? {} : { before }) });
+    const page = await t.store.recentUsage({ limit: 300, ...(before === undefined ? {} : { before }) });
     paged.push(...page.map((record) => record.id));
     if (page.length < 300) break;
     before = page.at(-1)!.id;
   }
   expect(paged).toEqual(records.map((record) => record.id).toReversed());
-  const ofOne = await store.recentUsage({ keyId: 'key-1', limit: 5 });
+  const ofOne = await t.store.recentUsage({ keyId: 'key-1', limit: 5 });
   expect(ofOne).toEqual(
     records
       .filter((record) => record.keyId === 'key-1')
@@ -162,83 +152,83 @@ test('recent usage is newest first, page by page, of all keys or of one', async 
 });
 
 test('usage is counted by the way requests ended', async () => {
-  await store.insertUsage(
+  await t.store.insertUsage(
     [usageRecord(), usageRecord({ finish: 'client_closed' }), usageRecord({ keyId: 'key-2' })].map(storedRecord),
     NONE,
   );
-  expect(await store.countUsageByFinish()).toEqual({ complete: 2, client_closed: 1 });
-  expect(await store.countUsageByFinish('key-2')).toEqual({ complete: 1 });
+  expect(await t.store.countUsageByFinish()).toEqual({ complete: 2, client_closed: 1 });
+  expect(await t.store.countUsageByFinish('key-2')).toEqual({ complete: 1 });
 });
 
 test('old usage is deleted in bounded steps, new usage stays', async () => {
   const old = Array.from({ length: 5 }, () => ({ ...usageRecord(), id: Bun.randomUUIDv7('hex', 1_000_000) }));
   const kept = { ...usageRecord(), id: Bun.randomUUIDv7('hex', 2_000_000) };
-  await store.insertUsage([...old, kept], NONE);
-  expect(await store.deleteUsageBefore(2_000_000, 3)).toBe(3);
-  expect(await store.deleteUsageBefore(2_000_000, 3)).toBe(2);
-  expect(await store.deleteUsageBefore(2_000_000, 3)).toBe(0);
-  expect((await store.recentUsage({ limit: 9 })).map((record) => record.id)).toEqual([kept.id]);
+  await t.store.insertUsage([...old, kept], NONE);
+  expect(await t.store.deleteUsageBefore(2_000_000, 3)).toBe(3);
+  expect(await t.store.deleteUsageBefore(2_000_000, 3)).toBe(2);
+  expect(await t.store.deleteUsageBefore(2_000_000, 3)).toBe(0);
+  expect((await t.store.recentUsage({ limit: 9 })).map((record) => record.id)).toEqual([kept.id]);
 });
 
 test('the last use of a key never goes back', async () => {
   const { key } = await insertNewKey();
   const other = (await insertNewKey('other')).key;
-  await store.insertUsage(
+  await t.store.insertUsage(
     [],
     new Map([
       [key.id, 5_000],
       ['unknown', 1],
     ]),
   );
-  await store.insertUsage(
+  await t.store.insertUsage(
     [],
     new Map([
       [key.id, 4_000],
       [other.id, 6_000],
     ]),
   );
-  expect((await store.getKey(key.id))?.lastUsedAt).toBe(5_000);
-  expect((await store.getKey(other.id))?.lastUsedAt).toBe(6_000);
+  expect((await t.store.getKey(key.id))?.lastUsedAt).toBe(5_000);
+  expect((await t.store.getKey(other.id))?.lastUsedAt).toBe(6_000);
 });
 
 test('records and last use are written together or not at all', async () => {
   const { key } = await insertNewKey();
   const broken = storedRecord(usageRecord({ durationMs: Number.NaN }));
-  const error = await store
+  const error = await t.store
     .insertUsage([storedRecord(usageRecord()), broken], new Map([[key.id, 9]]))
     .catch((reason: unknown) => reason);
   expect((error as StoreError).kind).toBe('rejected');
-  expect(await store.recentUsage({ limit: 1 })).toEqual([]);
-  expect((await store.getKey(key.id))?.lastUsedAt).toBeNull();
+  expect(await t.store.recentUsage({ limit: 1 })).toEqual([]);
+  expect((await t.store.getKey(key.id))?.lastUsedAt).toBeNull();
 });
 
 test('a key that is written while a batch of usage fails stays', async () => {
   const broken = storedRecord(usageRecord({ durationMs: Number.NaN }));
   const { key, secret } = createKey({ name: 'beside' }, 1);
   const [batch] = await Promise.allSettled([
-    store.insertUsage([broken], NONE),
-    store.insertKey(key, hashKey(secret, PEPPER)),
+    t.store.insertUsage([broken], NONE),
+    t.store.insertKey(key, hashKey(secret, PEPPER)),
   ]);
   expect(batch.status).toBe('rejected');
-  expect(await store.getKey(key.id)).toEqual(key);
+  expect(await t.store.getKey(key.id)).toEqual(key);
 });
 
 test('a lookup does not wait for another process that writes, a change of a key does', async () => {
   const { key, secret } = await insertNewKey();
-  const other = new SQL({ adapter: 'sqlite', filename: db.path });
+  const other = new SQL({ adapter: 'sqlite', filename: t.db.path });
   await other.unsafe('BEGIN IMMEDIATE');
   await other.unsafe("UPDATE api_keys SET name = 'not committed'");
-  expect((await store.findKeyByHash(hashKey(secret, PEPPER)))?.key.name).toBe('a key');
-  const usage = await store.insertUsage([storedRecord(usageRecord())], NONE).catch((reason: unknown) => reason);
+  expect((await t.store.findKeyByHash(hashKey(secret, PEPPER)))?.key.name).toBe('a key');
+  const usage = await t.store.insertUsage([storedRecord(usageRecord())], NONE).catch((reason: unknown) => reason);
   expect((usage as StoreError).kind).toBe('busy');
-  const change = store.setKeyStatus(key.id, 'suspended', 2);
+  const change = t.store.setKeyStatus(key.id, 'suspended', 2);
   await other.unsafe('ROLLBACK');
   expect((await change).kind).toBe('changed');
   await other.close();
 });
 
 test('a closed store says so with a StoreError', async () => {
-  const closed = await Store.open(db.url);
+  const closed = await Store.open(t.db.url);
   await closed.close();
   await expect(closed.ping()).rejects.toBeInstanceOf(StoreError);
 });

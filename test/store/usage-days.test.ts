@@ -1,33 +1,23 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
 import { MIGRATIONS, migrate } from '../../src/store/migrate.ts';
 import { rowFromUsage } from '../../src/store/rows.ts';
 import { Store } from '../../src/store/store.ts';
 import { storedRecord, type UsageRecord } from '../../src/store/usage-record.ts';
-import { type TempDatabase, tempDatabase, usageRecord } from './temp-database.ts';
+import { storePerTest } from './store-per-test.ts';
+import { tempDatabase, usageRecord } from './temp-database.ts';
 
 const NONE = new Map<string, number>();
 const MIDNIGHT = Date.parse('2026-07-15T00:00:00Z');
 const DAY = dayOf(MIDNIGHT);
 
-let db: TempDatabase;
-let store: Store;
-
-beforeEach(async () => {
-  db = tempDatabase();
-  store = await Store.open(db.url);
-});
-
-afterEach(async () => {
-  await store.close();
-  db[Symbol.dispose]();
-});
+const t = storePerTest();
 
 const records = (...changes: Partial<UsageRecord>[]) => changes.map((change) => storedRecord(usageRecord(change)));
 
 test('records are counted by key and by the UTC day of their admission, together with them', async () => {
-  await store.insertUsage(
+  await t.store.insertUsage(
     records(
       { admittedAt: MIDNIGHT - 1, startedAt: MIDNIGHT - 2 },
       { admittedAt: MIDNIGHT, startedAt: MIDNIGHT - 2, durationMs: 10 },
@@ -36,8 +26,8 @@ test('records are counted by key and by the UTC day of their admission, together
     ),
     NONE,
   );
-  await store.insertUsage(records({ admittedAt: MIDNIGHT + 6, startedAt: MIDNIGHT + 6, durationMs: 20 }), NONE);
-  expect(await store.usageDays('key-1', DAY - 1, DAY)).toEqual([
+  await t.store.insertUsage(records({ admittedAt: MIDNIGHT + 6, startedAt: MIDNIGHT + 6, durationMs: 20 }), NONE);
+  expect(await t.store.usageDays('key-1', DAY - 1, DAY)).toEqual([
     {
       keyId: 'key-1',
       day: DAY - 1,
@@ -57,36 +47,36 @@ test('records are counted by key and by the UTC day of their admission, together
       updatedAt: MIDNIGHT + 26,
     },
   ]);
-  expect(await store.usageDays('key-2', DAY, DAY)).toMatchObject([{ requests: 1, promptTokens: 0, totalTokens: 0 }]);
-  expect(await store.usageDays('key-1', DAY + 1, DAY + 30)).toEqual([]);
+  expect(await t.store.usageDays('key-2', DAY, DAY)).toMatchObject([{ requests: 1, promptTokens: 0, totalTokens: 0 }]);
+  expect(await t.store.usageDays('key-1', DAY + 1, DAY + 30)).toEqual([]);
 });
 
 test('what was refused before it was admitted is recorded and not counted', async () => {
-  await store.insertUsage(records({ admittedAt: null, status: 429 }), NONE);
-  expect(await store.recentUsage({ limit: 1 })).toMatchObject([{ admittedAt: null, status: 429 }]);
-  expect(await store.usageDays('key-1', 0, 100_000)).toEqual([]);
+  await t.store.insertUsage(records({ admittedAt: null, status: 429 }), NONE);
+  expect(await t.store.recentUsage({ limit: 1 })).toMatchObject([{ admittedAt: null, status: 429 }]);
+  expect(await t.store.usageDays('key-1', 0, 100_000)).toEqual([]);
 });
 
 test('a batch that is written twice, or in part twice, is counted once', async () => {
   const batch = records({ admittedAt: MIDNIGHT }, { admittedAt: MIDNIGHT }, { admittedAt: MIDNIGHT + 1 });
-  await store.insertUsage(batch.slice(0, 2), NONE);
-  await store.insertUsage(batch, NONE);
-  await store.insertUsage(batch, NONE);
-  expect(await store.usageDays('key-1', DAY, DAY)).toMatchObject([{ requests: 3, totalTokens: 90 }]);
+  await t.store.insertUsage(batch.slice(0, 2), NONE);
+  await t.store.insertUsage(batch, NONE);
+  await t.store.insertUsage(batch, NONE);
+  expect(await t.store.usageDays('key-1', DAY, DAY)).toMatchObject([{ requests: 3, totalTokens: 90 }]);
 });
 
 test('a batch that fails counts nothing', async () => {
   const broken = records({ admittedAt: MIDNIGHT }, { admittedAt: MIDNIGHT, durationMs: Number.NaN });
-  await expect(store.insertUsage(broken, NONE)).rejects.toThrow();
-  expect(await store.usageDays('key-1', DAY, DAY)).toEqual([]);
+  await expect(t.store.insertUsage(broken, NONE)).rejects.toThrow();
+  expect(await t.store.usageDays('key-1', DAY, DAY)).toEqual([]);
 });
 
 test('days outlive the records they came from', async () => {
   const old = { ...usageRecord({ admittedAt: MIDNIGHT }), id: Bun.randomUUIDv7('hex', 1_000) };
-  await store.insertUsage([old], NONE);
-  await store.deleteUsageBefore(2_000);
-  expect(await store.recentUsage({ limit: 1 })).toEqual([]);
-  expect(await store.usageDays('key-1', DAY, DAY)).toMatchObject([{ requests: 1 }]);
+  await t.store.insertUsage([old], NONE);
+  await t.store.deleteUsageBefore(2_000);
+  expect(await t.store.recentUsage({ limit: 1 })).toEqual([]);
+  expect(await t.store.usageDays('key-1', DAY, DAY)).toMatchObject([{ requests: 1 }]);
 });
 
 test('a database of before has its records counted when it is migrated', async () => {

@@ -1,33 +1,23 @@
 /** Usage and keys are written on two connections: neither locks the other out, other processes lock out neither for good. */
 import { Database } from 'bun:sqlite';
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { storedRecord } from '../../src/store/usage-record.ts';
-import { type TempDatabase, tempDatabase, usageRecord } from './temp-database.ts';
+import { storePerTest } from './store-per-test.ts';
+import { usageRecord } from './temp-database.ts';
 
 const NONE = new Map<string, number>();
 const EVER = { first: 0, last: 1_000_000, limit: 100 };
 
-let db: TempDatabase;
-let store: Store;
-
-beforeEach(async () => {
-  db = tempDatabase();
-  store = await Store.open(db.url);
-});
-
-afterEach(async () => {
-  await store.close();
-  db[Symbol.dispose]();
-});
+const t = storePerTest();
 
 async function insertNewKey() {
   const { key } = createKey({ name: 'k' }, 1);
-  await store.insertKey(key, 'hash');
+  await t.store.insertKey(key, 'hash');
   return key;
 }
 
@@ -38,7 +28,7 @@ const records = (count: number, keyId = 'key-1') =>
 for (const busyTimeoutMs of [0, 5_000]) {
   test(`keys and usage written at once by one process: all succeeds, nothing is lost (busy timeout ${busyTimeoutMs})`, async () => {
     const { id } = await insertNewKey();
-    const both = await Store.open(db.url, { busyTimeoutMs, lockWaitMs: 0 });
+    const both = await Store.open(t.db.url, { busyTimeoutMs, lockWaitMs: 0 });
     const usage = async (first: number) => {
       for (let i = first; i < first + 100; i++) await both.insertUsage(records(3, id), new Map([[id, 1_000 + i]]));
     };
@@ -62,7 +52,7 @@ test('processes that write usage at once, beside one that changes keys, lose not
   const { id } = await insertNewKey();
   const script = join(import.meta.dir, 'write-usage.ts');
   const children = Array.from({ length: 2 }, () =>
-    Bun.spawn([process.execPath, script, db.url, id, '1000'], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' }),
+    Bun.spawn([process.execPath, script, t.db.url, id, '1000'], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' }),
   );
   const readers = children.map((child) => child.stdout.getReader());
   const said = async (i: number) => new TextDecoder().decode((await readers[i]!.read()).value);
@@ -75,56 +65,59 @@ test('processes that write usage at once, beside one that changes keys, lose not
     running--;
   });
   for (let i = 0; running > 0; i++) {
-    await store.patchKey(id, { name: `name ${i}` }, 10 + i);
+    await t.store.patchKey(id, { name: `name ${i}` }, 10 + i);
     await Bun.sleep(1);
   }
   await Promise.all(ends);
-  expect(await store.countUsageByFinish(id)).toEqual({ complete: 2_000 });
-  expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
-  expect(await store.recentUsageMonths(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
-  expect((await store.getKey(id))?.lastUsedAt).toBe(1_999);
+  expect(await t.store.countUsageByFinish(id)).toEqual({ complete: 2_000 });
+  expect(await t.store.recentUsageDays(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
+  expect(await t.store.recentUsageMonths(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
+  expect((await t.store.getKey(id))?.lastUsedAt).toBe(1_999);
 });
 
 test('while another process holds the lock, usage is refused as busy, and written by the same call afterwards', async () => {
   const batch = records(3);
-  using other = new Database(db.path);
+  using other = new Database(t.db.path);
   // As the first write, which opens the connection, and as a later one.
   for (const expected of [3, 6]) {
     other.run('BEGIN IMMEDIATE');
     for (let i = 0; i < 3; i++) {
-      await expect(store.insertUsage(batch, NONE)).rejects.toMatchObject({ name: 'StoreError', kind: 'busy' });
+      await expect(t.store.insertUsage(batch, NONE)).rejects.toMatchObject({ name: 'StoreError', kind: 'busy' });
     }
     other.run('ROLLBACK');
-    await store.insertUsage(batch, NONE);
+    await t.store.insertUsage(batch, NONE);
     batch.push(...records(3));
-    expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: expected }]);
+    expect(await t.store.recentUsageDays(EVER)).toMatchObject([{ requests: expected }]);
   }
 });
 
 test('a record that is in a batch twice is written and counted once', async () => {
   const [record, other] = records(2);
-  await store.insertUsage([record!, other!, record!], NONE);
-  expect(await store.recentUsage({ limit: 9 })).toHaveLength(2);
-  expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: 2, totalTokens: 60 }]);
-  expect(await store.recentUsageMonths(EVER)).toMatchObject([{ requests: 2, totalTokens: 60 }]);
+  await t.store.insertUsage([record!, other!, record!], NONE);
+  expect(await t.store.recentUsage({ limit: 9 })).toHaveLength(2);
+  expect(await t.store.recentUsageDays(EVER)).toMatchObject([{ requests: 2, totalTokens: 60 }]);
+  expect(await t.store.recentUsageMonths(EVER)).toMatchObject([{ requests: 2, totalTokens: 60 }]);
 });
 
 test('after a batch with a record the database refuses, nothing is left of it and others are written', async () => {
   const { id } = await insertNewKey();
   const broken = storedRecord(usageRecord({ durationMs: Number.NaN }));
-  const error = await store.insertUsage([...records(5, id), broken], new Map([[id, 9]])).catch((e: unknown) => e);
+  const error = await t.store.insertUsage([...records(5, id), broken], new Map([[id, 9]])).catch((e: unknown) => e);
   expect(error).toMatchObject({ name: 'StoreError', kind: 'rejected' });
   expect((error as StoreError).message).toContain('cannot write usage');
   // The lock is free too.
-  expect((await store.patchKey(id, { name: 'changed' }, 2)).kind).toBe('changed');
-  expect(await store.recentUsageDays(EVER)).toEqual([]);
-  await store.insertUsage(records(2, id), NONE);
-  expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: 2 }]);
+  expect((await t.store.patchKey(id, { name: 'changed' }, 2)).kind).toBe('changed');
+  expect(await t.store.recentUsageDays(EVER)).toEqual([]);
+  await t.store.insertUsage(records(2, id), NONE);
+  expect(await t.store.recentUsageDays(EVER)).toMatchObject([{ requests: 2 }]);
 });
 
 test('counts and times are integers in the file, flags 0 or 1', async () => {
-  await store.insertUsage([storedRecord(usageRecord({ bytesOut: 2 ** 53, totalTokens: 2 ** 53, ttfbMs: 0.7 }))], NONE);
-  using other = new Database(db.path);
+  await t.store.insertUsage(
+    [storedRecord(usageRecord({ bytesOut: 2 ** 53, totalTokens: 2 ** 53, ttfbMs: 0.7 }))],
+    NONE,
+  );
+  using other = new Database(t.db.path);
   const types = (table: string, columns: string[]) =>
     other.query(`SELECT ${columns.map((column) => `typeof(${column})`).join(', ')} FROM ${table}`).values();
   const integers = (count: number) => [Array.from({ length: count }, () => 'integer')];
@@ -142,37 +135,40 @@ test.skipIf(process.platform !== 'linux')(
     const opened = () =>
       readdirSync('/proc/self/fd').filter((fd) => {
         try {
-          return readlinkSync(`/proc/self/fd/${fd}`) === db.path;
+          return readlinkSync(`/proc/self/fd/${fd}`) === t.db.path;
         } catch {
           return false;
         }
       }).length;
     const before = opened();
-    await store.insertUsage([], NONE);
+    await t.store.insertUsage([], NONE);
     expect(opened()).toBe(before + 1);
-    await store.insertUsage([], NONE);
+    await t.store.insertUsage([], NONE);
     expect(opened()).toBe(before + 1);
-    await store.close();
+    await t.store.close();
     expect(opened()).toBe(0);
   },
 );
 
 test('a store that is closed finishes the writes under way, and takes no more', async () => {
   const { id } = await insertNewKey();
-  const change = store.patchKey(id, { name: 'last' }, 2);
-  const write = store.insertUsage(records(2), NONE);
-  await store.close();
+  const change = t.store.patchKey(id, { name: 'last' }, 2);
+  const write = t.store.insertUsage(records(2), NONE);
+  await t.store.close();
   expect((await change).kind).toBe('changed');
   await write;
-  await expect(store.insertUsage(records(1), NONE)).rejects.toMatchObject({ name: 'StoreError', kind: 'unavailable' });
-  store = await Store.open(db.url);
-  expect(await store.recentUsage({ limit: 9 })).toHaveLength(2);
+  await expect(t.store.insertUsage(records(1), NONE)).rejects.toMatchObject({
+    name: 'StoreError',
+    kind: 'unavailable',
+  });
+  await t.reopen();
+  expect(await t.store.recentUsage({ limit: 9 })).toHaveLength(2);
 });
 
 test('a database file that is gone is not made anew by a write', async () => {
-  for (const end of ['', '-wal', '-shm']) rmSync(db.path + end, { force: true });
-  const error = await store.insertUsage(records(1), NONE).catch((reason: unknown) => reason);
+  for (const end of ['', '-wal', '-shm']) rmSync(t.db.path + end, { force: true });
+  const error = await t.store.insertUsage(records(1), NONE).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(StoreError);
   expect((error as StoreError).kind).toBe('unavailable');
-  expect(existsSync(db.path)).toBe(false);
+  expect(existsSync(t.db.path)).toBe(false);
 });

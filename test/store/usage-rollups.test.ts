@@ -1,28 +1,18 @@
 /** Days and months follow the records exactly, whatever becomes of the writing. */
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf, monthOf } from '../../src/limits/windows.ts';
 import { MIGRATIONS, migrate } from '../../src/store/migrate.ts';
 import { Store } from '../../src/store/store.ts';
 import { type StoredUsageRecord, storedRecord } from '../../src/store/usage-record.ts';
 import { pick, randomFrom } from '../support/random.ts';
-import { type TempDatabase, tempDatabase, usageRecord } from './temp-database.ts';
+import { storePerTest } from './store-per-test.ts';
+import { tempDatabase, usageRecord } from './temp-database.ts';
 
 const NONE = new Map<string, number>();
 const EVER = { first: 0, last: 1_000_000, limit: 100_000 };
 
-let db: TempDatabase;
-let store: Store;
-
-beforeEach(async () => {
-  db = tempDatabase();
-  store = await Store.open(db.url);
-});
-
-afterEach(async () => {
-  await store.close();
-  db[Symbol.dispose]();
-});
+const t = storePerTest();
 
 function recordAt(time: string, changes: Parameters<typeof usageRecord>[0] = {}): StoredUsageRecord {
   const admittedAt = Date.parse(time);
@@ -37,15 +27,15 @@ test('a request counts in the UTC day and month of its admission, with its token
     recordAt('2024-03-01T00:00:00.000Z', { admittedAt: null }),
     recordAt('2024-03-01T12:00:00.000Z', { keyId: 'key-2', totalTokens: 999 }),
   ];
-  await store.insertUsage(records, NONE);
+  await t.store.insertUsage(records, NONE);
   const tokens = { promptTokens: 10, completionTokens: 20, totalTokens: 30 };
   const none = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
   const march = Date.parse('2024-03-01T00:00:00Z');
-  expect(await store.recentUsageDays({ keyId: 'key-1', ...EVER })).toEqual([
+  expect(await t.store.recentUsageDays({ keyId: 'key-1', ...EVER })).toEqual([
     { keyId: 'key-1', day: dayOf(march), requests: 2, ...none, updatedAt: march + 1 + 345 },
     { keyId: 'key-1', day: dayOf(march) - 1, requests: 1, ...tokens, updatedAt: march - 1 + 60_000 },
   ]);
-  expect(await store.recentUsageMonths(EVER)).toMatchObject([
+  expect(await t.store.recentUsageMonths(EVER)).toMatchObject([
     { keyId: 'key-1', month: monthOf(march), requests: 2, ...none },
     { keyId: 'key-2', month: monthOf(march), requests: 1, totalTokens: 999 },
     { keyId: 'key-1', month: monthOf(march) - 1, requests: 1, ...tokens },
@@ -54,26 +44,26 @@ test('a request counts in the UTC day and month of its admission, with its token
 
 test('records that are written again, beside new ones, are not counted again', async () => {
   const records = Array.from({ length: 9 }, () => recordAt('2024-05-05T05:05:05Z'));
-  await store.insertUsage(records.slice(0, 4), NONE);
-  await store.insertUsage(records.slice(2, 7), NONE);
-  await store.insertUsage(records, NONE);
-  await store.insertUsage(records, NONE);
-  expect(await store.recentUsageDays(EVER)).toMatchObject([{ requests: 9, totalTokens: 270 }]);
-  expect(await store.recentUsageMonths(EVER)).toMatchObject([{ requests: 9, totalTokens: 270 }]);
+  await t.store.insertUsage(records.slice(0, 4), NONE);
+  await t.store.insertUsage(records.slice(2, 7), NONE);
+  await t.store.insertUsage(records, NONE);
+  await t.store.insertUsage(records, NONE);
+  expect(await t.store.recentUsageDays(EVER)).toMatchObject([{ requests: 9, totalTokens: 270 }]);
+  expect(await t.store.recentUsageMonths(EVER)).toMatchObject([{ requests: 9, totalTokens: 270 }]);
 });
 
 test('a batch that fails counts nothing', async () => {
   const broken = recordAt('2024-05-05T05:05:05Z', { durationMs: Number.NaN });
-  await store.insertUsage([recordAt('2024-05-05T05:05:05Z'), broken], NONE).catch(() => {});
-  expect(await store.recentUsageDays(EVER)).toEqual([]);
-  expect(await store.recentUsageMonths(EVER)).toEqual([]);
+  await t.store.insertUsage([recordAt('2024-05-05T05:05:05Z'), broken], NONE).catch(() => {});
+  expect(await t.store.recentUsageDays(EVER)).toEqual([]);
+  expect(await t.store.recentUsageMonths(EVER)).toEqual([]);
 });
 
 test('deleting old records leaves days and months as they are', async () => {
-  await store.insertUsage([recordAt('2024-05-05T05:05:05Z')], NONE);
-  const before = [await store.recentUsageDays(EVER), await store.recentUsageMonths(EVER)];
-  expect(await store.deleteUsageBefore(Date.now() + 1000)).toBe(1);
-  expect([await store.recentUsageDays(EVER), await store.recentUsageMonths(EVER)]).toEqual(before);
+  await t.store.insertUsage([recordAt('2024-05-05T05:05:05Z')], NONE);
+  const before = [await t.store.recentUsageDays(EVER), await t.store.recentUsageMonths(EVER)];
+  expect(await t.store.deleteUsageBefore(Date.now() + 1000)).toBe(1);
+  expect([await t.store.recentUsageDays(EVER), await t.store.recentUsageMonths(EVER)]).toEqual(before);
 });
 
 test('any records, in any batches, with repetitions: the sums are those of the records', async () => {
@@ -89,12 +79,12 @@ test('any records, in any batches, with repetitions: the sums are those of the r
   );
   for (let i = 0; i < 40; i++) {
     const start = random(records.length);
-    await store.insertUsage(records.slice(start, start + 1 + random(300)), NONE);
+    await t.store.insertUsage(records.slice(start, start + 1 + random(300)), NONE);
   }
-  for (let i = 0; i < records.length; i += 500) await store.insertUsage(records.slice(i, i + 500), NONE);
+  for (let i = 0; i < records.length; i += 500) await t.store.insertUsage(records.slice(i, i + 500), NONE);
   for (const [rows, periodOf] of [
-    [(await store.recentUsageDays(EVER)).map(({ day, ...row }) => ({ period: day, ...row })), dayOf],
-    [(await store.recentUsageMonths(EVER)).map(({ month, ...row }) => ({ period: month, ...row })), monthOf],
+    [(await t.store.recentUsageDays(EVER)).map(({ day, ...row }) => ({ period: day, ...row })), dayOf],
+    [(await t.store.recentUsageMonths(EVER)).map(({ month, ...row }) => ({ period: month, ...row })), monthOf],
   ] as const) {
     const expected = new Map<string, number[]>();
     for (const { keyId, admittedAt, promptTokens, totalTokens } of records) {

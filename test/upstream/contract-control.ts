@@ -1,7 +1,7 @@
 /** The receiver's side: pause, resume, abort and the signal, at every moment of an exchange; and a receiver that fails. */
 import { expect, test } from 'bun:test';
-import type { ReceivedRequest } from '../../src/mock/received-request.ts';
 import { eventually } from '../support/eventually.ts';
+import { stoppedAt } from '../support/stopped-upstream.ts';
 import { sha256 } from '../support/streams.ts';
 import type { Bench } from './contract.ts';
 import { type Hooks, send } from './observed.ts';
@@ -18,21 +18,6 @@ async function settle(bench: Bench): Promise<void> {
   for (let i = 0; i < 3; i++) await send(bench.client, { method: 'GET', target: '/models' }).over;
 }
 
-/** Upstream sends no more: behind its first pause the kernels of both sides may still find room for some. */
-async function stopped(request: ReceivedRequest): Promise<void> {
-  const quietMs = 200;
-  let bytes = -1;
-  let sinceMs = 0;
-  await eventually(() => {
-    if (request.end) return true;
-    if (request.bytesSent !== bytes || !request.paused) {
-      bytes = request.bytesSent;
-      sinceMs = performance.now();
-    }
-    return performance.now() - sinceMs > quietMs;
-  });
-}
-
 export function controlContract(bench: Bench): void {
   const scripted = (scenario: object) => bench.mock.script(({ path }) => (path === '/v1/models' ? {} : scenario));
 
@@ -40,7 +25,7 @@ export function controlContract(bench: Bench): void {
     scripted({ body_base64: LARGE_BASE64, framing: 'chunked' });
     const exchange = send(bench.client, {}, { data: (_, e) => e.bytes > MB && e.pause() });
     const request = await bench.mock.waitForRequest();
-    await stopped(request);
+    await stoppedAt(request);
     await settle(bench);
     const sent = request.bytesSent;
     const received = exchange.bytes;
@@ -72,7 +57,7 @@ export function controlContract(bench: Bench): void {
   test('after a pause one more data at most, also when the kernel is full of what upstream has sent', async () => {
     scripted({ body_base64: LARGE_BASE64, framing: 'chunked' });
     const exchange = send(bench.client, {}, { head: (e) => e.pause() });
-    await stopped(await bench.mock.waitForRequest());
+    await stoppedAt(await bench.mock.waitForRequest());
     // `takeViolations` counts them.
     exchange.hooks = {
       data: (_, e) => {
