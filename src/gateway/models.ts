@@ -1,6 +1,7 @@
 /** GET /v1/models for a key that may use only some of them: the one answer that is read and written anew. */
 import { GatewayError } from '../errors.ts';
 import { UpstreamError, type UpstreamRequest } from '../upstream/client.ts';
+import { Deadline } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { clientHeaders } from './headers.ts';
@@ -48,13 +49,11 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
     let bytes = 0;
     let status = 0;
     let headers = new Headers();
-    const watched = { check: (nowMs: number) => nowMs > giveUpAtMs && giveUp() };
-    const giveUpAtMs = performance.now() + gateway.limits.upstreamHeadTimeoutMs;
-    const over = () => gateway.deadlines.delete(watched);
-    const giveUp = () => {
+    const deadline = new Deadline(performance.now() + gateway.limits.upstreamHeadTimeoutMs, () => {
       reject(new GatewayError('upstream_timeout', 'Upstream did not answer in time'));
       call.abort();
-    };
+    });
+    const over = () => gateway.deadlines.delete(deadline);
     const call = gateway.client.send(
       request,
       {
@@ -82,6 +81,6 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
       },
       exchange.request.signal,
     );
-    gateway.deadlines.add(watched);
+    gateway.deadlines.add(deadline);
   });
 }

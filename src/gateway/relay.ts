@@ -86,6 +86,7 @@ export function relay(
 }
 
 class Relay implements UpstreamSink, Watched {
+  place = -1;
   private call: UpstreamCall | undefined;
   private acceptance: Acceptance | undefined;
   private controller: ReadableStreamDirectController | undefined;

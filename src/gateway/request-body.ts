@@ -1,6 +1,6 @@
 /** Reads a request body within its bounds, and takes from it the two fields the gateway itself needs. */
 import { GatewayError } from '../errors.ts';
-import type { Deadlines, Watched } from './deadlines.ts';
+import { Deadline, type Deadlines } from './deadlines.ts';
 
 export interface CallFields {
   readonly model: string | null;
@@ -23,9 +23,9 @@ export function readBody(
   const announced = request.headers.get('content-length');
   if (announced !== null && Number(announced) > bytesMax) return Promise.reject(tooLarge(bytesMax));
   return new Promise((resolve, reject) => {
-    const deadline = new BodyDeadline(performance.now() + timeoutMs, (error) => {
+    const deadline = new Deadline(performance.now() + timeoutMs, () => {
       deadlines.delete(deadline);
-      reject(error);
+      reject(new GatewayError('request_timeout', 'The request body did not arrive in time'));
     });
     deadlines.add(deadline);
     // `request.body` makes a stream of what Bun has in one piece already: only for a body of unknown length.
@@ -101,15 +101,4 @@ function tooLarge(bytesMax: number): GatewayError {
 
 function unreadable(cause: unknown): GatewayError {
   return new GatewayError('invalid_request', 'The request body could not be read', { cause });
-}
-
-class BodyDeadline implements Watched {
-  constructor(
-    private readonly atMs: number,
-    private readonly expire: (error: GatewayError) => void,
-  ) {}
-
-  check(nowMs: number): void {
-    if (nowMs > this.atMs) this.expire(new GatewayError('request_timeout', 'The request body did not arrive in time'));
-  }
 }

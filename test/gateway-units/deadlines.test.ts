@@ -9,6 +9,7 @@ afterEach(() => {
 });
 
 class FakeWatched implements Watched {
+  place = -1;
   readonly checkedAtMs: number[] = [];
   onCheck: () => void = () => {};
 
