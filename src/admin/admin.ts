@@ -102,7 +102,11 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   }
 
   function read(request: Request): Promise<Uint8Array> {
-    return readBody(request, BODY_BYTES_MAX, options.bodyTimeoutMs, options.deadlines);
+    return readBody(
+      request,
+      { maxBodyBytes: BODY_BYTES_MAX, requestBodyTimeoutMs: options.bodyTimeoutMs },
+      options.deadlines,
+    );
   }
 
   async function usage(question: ReturnType<typeof usageQuestionFrom>) {

@@ -7,12 +7,13 @@ import type { ApiKey } from '../keys/key.ts';
 import type { Granted, Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { Finish, UsageRecord, UsageSource } from '../store/usage-record.ts';
-import { UpstreamError } from '../upstream/client.ts';
+import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
 import type { Endpoint } from './endpoints.ts';
-import { clientRequestId } from './headers.ts';
-import type { Meter, Usage } from './meter.ts';
+import { clientHeaders, clientRequestId } from './headers.ts';
+import { interruptionEvent } from './interruption.ts';
+import { Meter, type Usage } from './meter.ts';
 import { refusal } from './refusal.ts';
-import { TimedOut } from './relay.ts';
+import { type Acceptance, type RelayOwner, TimedOut } from './relay.ts';
 import type { UsageEventFilter } from './usage-event-filter.ts';
 
 /** Takes a record off the request path: synchronous, never throws, never blocks. */
@@ -75,7 +76,7 @@ export interface ExchangeSurroundings {
 /** nginx's status for a client that left before it was answered; it is recorded and never sent. */
 const CLIENT_CLOSED_STATUS = 499;
 
-export class Exchange {
+export class Exchange implements RelayOwner {
   readonly requestId: string;
   readonly arrivedAtMs = performance.now();
   private readonly startedAt = Date.now();
@@ -116,8 +117,38 @@ export class Exchange {
     return (this.meter?.bytes ?? 0) - (this.usageFilter?.removedBytes ?? 0);
   }
 
-  markFirstByte(): void {
+  /** @throws GatewayError upstream_error for an answer that is not to be passed on */
+  accept(status: number, upstream: ResponseHeaders): Acceptance {
+    const { format } = this.endpoint;
+    // Fetch takes 1xx for itself; what is beyond 599 is no HTTP status and could not be sent on.
+    if (status < 200 || status > 599 || (!this.streamed && status >= 500)) {
+      throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
+    }
+    const contentType = upstream.get('content-type') ?? '';
+    const isEventStream = /^\s*text\/event-stream\b/i.test(contentType);
+    const isJson = /^[^;]*\bjson\b/i.test(contentType);
+    const meter = new Meter(format, isEventStream ? 'sse' : isJson ? 'json' : 'none');
+    this.meter = meter;
+    this.status = status;
+    const headers = clientHeaders(upstream, this.elapsedMs);
+    if (!this.streamed && !headers.get('x-request-id')) headers.set('x-request-id', this.requestId);
+    return {
+      status,
+      headers,
+      meter,
+      filter: isEventStream ? this.usageFilter : null,
+      interruption: isEventStream ? interruptionEvent(format) : null,
+      endsByTerminalEvent:
+        isEventStream && upstream.get('transfer-encoding') === null && upstream.get('content-length') === null,
+    };
+  }
+
+  onFirstByte(): void {
     this.ttfbMs = this.elapsedMs;
+  }
+
+  onSettled(finish: Finish, error: UpstreamError | null): void {
+    this.settle(finish === 'complete' && this.status >= 400 ? 'error' : finish, error);
   }
 
   /** The gateway's own answer in place of one from upstream; settles the exchange. */

@@ -5,16 +5,14 @@
 import { GatewayError } from '../errors.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
-import type { ResponseHeaders, UpstreamRequest } from '../upstream/client.ts';
+import type { UpstreamRequest } from '../upstream/client.ts';
 import { authenticate } from './authenticate.ts';
 import type { Endpoint } from './endpoints.ts';
 import { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
-import { clientHeaders, upstreamHeaders } from './headers.ts';
-import { interruptionEvent } from './interruption.ts';
-import { Meter } from './meter.ts';
+import { upstreamHeaders } from './headers.ts';
 import { fetchAllowedModels } from './models.ts';
-import { type Acceptance, relay } from './relay.ts';
+import { relay } from './relay.ts';
 import { readBody, readFields } from './request-body.ts';
 import { lastSegment, pathOf, upstreamTarget } from './target.ts';
 import { UsageEventFilter } from './usage-event-filter.ts';
@@ -31,19 +29,15 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     exchange.takeSlot();
     const admission = gateway.limiter.admit(key, Date.now());
     exchange.admission = granted(admission instanceof Promise ? await admission : admission);
-    const upstreamRequest = await prepare(exchange, key, gateway);
+    const target = upstreamTarget(request.url, endpoint.path);
+    if (target === null) throw routeNotFound(request);
+    const body = endpoint.body === 'json' ? await readBody(request, gateway.limits, gateway.deadlines) : null;
+    const upstreamRequest = prepare(exchange, key, target, body, gateway);
     gateway.connections.allowQuiet(request);
     if (endpoint.models === 'list' && key.allowedModels) {
       return await fetchAllowedModels(upstreamRequest, key.allowedModels, exchange, gateway);
     }
-    return await relay(gateway.client, upstreamRequest, request.signal, {
-      limits: gateway.limits,
-      deadlines: gateway.deadlines,
-      accept: (status, headers) => accept(exchange, status, headers),
-      onFirstByte: () => exchange.markFirstByte(),
-      onSettled: (finish, error) =>
-        exchange.settle(finish === 'complete' && exchange.status >= 400 ? 'error' : finish, error),
-    });
+    return await relay(upstreamRequest, request.signal, exchange, gateway);
   } catch (error) {
     return exchange.refuse(error);
   }
@@ -55,14 +49,16 @@ function granted(admission: Admission): Granted {
   throw new GatewayError(limit === null ? 'overloaded' : 'rate_limit_exceeded', message, { retryAfterS });
 }
 
-async function prepare(exchange: Exchange, key: ApiKey, gateway: Gateway): Promise<UpstreamRequest> {
+function prepare(
+  exchange: Exchange,
+  key: ApiKey,
+  target: string,
+  read: Uint8Array | null,
+  gateway: Gateway,
+): UpstreamRequest {
   const { request, endpoint } = exchange;
-  const target = upstreamTarget(request.url, endpoint.path);
-  if (target === null) throw routeNotFound(request);
-  const { maxBodyBytes, requestBodyTimeoutMs } = gateway.limits;
-  let body: Uint8Array | null = null;
-  if (endpoint.body === 'json') {
-    body = await readBody(request, maxBodyBytes, requestBodyTimeoutMs, gateway.deadlines);
+  let body = read;
+  if (body) {
     exchange.bodyWasRead = true;
     const fields = readFields(body);
     exchange.model = fields.model;
@@ -94,29 +90,4 @@ function checkModel(key: ApiKey, model: string | null): void {
 
 export function routeNotFound(request: Request): GatewayError {
   return new GatewayError('route_not_found', `Route ${request.method} ${pathOf(request.url)} not found`);
-}
-
-function accept(exchange: Exchange, status: number, upstream: ResponseHeaders): Acceptance {
-  const { endpoint, streamed } = exchange;
-  // Fetch takes 1xx for itself; what is beyond 599 is no HTTP status and could not be sent on.
-  if (status < 200 || status > 599 || (!streamed && status >= 500)) {
-    throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
-  }
-  const contentType = upstream.get('content-type') ?? '';
-  const isEventStream = /^\s*text\/event-stream\b/i.test(contentType);
-  const isJson = /^[^;]*\bjson\b/i.test(contentType);
-  const meter = new Meter(endpoint.format, isEventStream ? 'sse' : isJson ? 'json' : 'none');
-  exchange.meter = meter;
-  exchange.status = status;
-  const headers = clientHeaders(upstream, exchange.elapsedMs);
-  if (!streamed && !headers.get('x-request-id')) headers.set('x-request-id', exchange.requestId);
-  return {
-    status,
-    headers,
-    meter,
-    filter: isEventStream ? exchange.usageFilter : null,
-    interruption: isEventStream ? interruptionEvent(endpoint.format) : null,
-    endsByTerminalEvent:
-      isEventStream && upstream.get('transfer-encoding') === null && upstream.get('content-length') === null,
-  };
 }

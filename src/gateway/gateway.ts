@@ -7,6 +7,7 @@ import type { UpstreamClient } from '../upstream/client.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { ClientConnections, Slots, UsageRecorder } from './exchange.ts';
 import type { RelayLimits } from './relay.ts';
+import type { BodyLimits } from './request-body.ts';
 
 /** What keys have used so far, by UTC day (days since 1970). */
 export interface UsageReader {
@@ -22,7 +23,7 @@ export interface Gateway {
   readonly slots: Slots;
   readonly connections: ClientConnections;
   readonly deadlines: Deadlines;
-  readonly limits: RelayLimits & { readonly maxBodyBytes: number; readonly requestBodyTimeoutMs: number };
+  readonly limits: RelayLimits & BodyLimits;
   /** Ask for the usage of chat streams whose clients did not. */
   readonly injectStreamUsage: boolean;
   readonly fuelixApiKey: string;

@@ -58,7 +58,7 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
       request,
       {
         head: (upstreamStatus, upstream) => {
-          exchange.markFirstByte();
+          exchange.onFirstByte();
           status = upstreamStatus;
           headers = clientHeaders(upstream, exchange.elapsedMs);
         },

@@ -43,9 +43,8 @@ export interface Acceptance {
   readonly endsByTerminalEvent: boolean;
 }
 
-export interface RelayOptions {
-  readonly limits: RelayLimits;
-  readonly deadlines: Deadlines;
+/** Whose answer is relayed. */
+export interface RelayOwner {
   /** Throws to refuse the head; the exchange is then aborted and `relay` rejects with what was thrown. */
   accept(status: number, headers: ResponseHeaders): Acceptance;
   /** The first body byte of upstream is here. */
@@ -57,16 +56,27 @@ export interface RelayOptions {
   onSettled(finish: Finish, error: UpstreamError | null): void;
 }
 
+/** Of the gateway: what sends the request and bounds the answer. */
+export interface RelaySurroundings {
+  readonly client: UpstreamClient;
+  readonly limits: RelayLimits;
+  readonly deadlines: Deadlines;
+}
+
 /** How an answer ends once upstream is done. */
 interface Conclusion {
   readonly finish: Finish;
   readonly error: UpstreamError | null;
-  readonly close: (controller: ReadableStreamDirectController) => void;
+  close(controller: ReadableStreamDirectController): void;
 }
 
 /** What may wait between the head and the moment Bun asks for the body, bytes. */
 const QUEUED_BYTES_MAX = 256 * 1024;
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
+const closeBody: Conclusion['close'] = (controller) => {
+  controller.close();
+};
+const COMPLETE: Conclusion = { finish: 'complete', error: null, close: closeBody };
 const BLANK_LINE = new TextEncoder().encode('\n\n');
 
 export class TimedOut extends UpstreamError {
@@ -77,20 +87,36 @@ export class TimedOut extends UpstreamError {
 
 /** Sends the request and resolves with the client's answer as soon as its head is known. */
 export function relay(
-  client: UpstreamClient,
   request: UpstreamRequest,
   signal: AbortSignal,
-  options: RelayOptions,
+  owner: RelayOwner,
+  surroundings: RelaySurroundings,
 ): Promise<Response> {
-  return new Promise((resolve, reject) => new Relay(options, resolve, reject).start(client, request, signal));
+  return new Promise((resolve, reject) => {
+    new Relay(owner, surroundings, { resolve, reject }).start(request, signal);
+  });
 }
 
-class Relay implements UpstreamSink, Watched {
+/** Who waits for the head. */
+interface Waiting {
+  resolve(response: Response): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * One answer on its way. It lives as long as the stream, and there may be thousands of them: it is everything in one
+ * object (sink, source of the client's body, watched by the deadlines), makes no closures, and lets go of what is over.
+ */
+class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Array> {
   place = -1;
   private call: UpstreamCall | undefined;
-  private acceptance: Acceptance | undefined;
+  /** The four of the acceptance; no meter, no head yet. */
+  private meter: Meter | undefined;
+  private filter: UsageEventFilter | null = null;
+  private interruption: Uint8Array | null = null;
+  private endsByTerminalEvent = false;
   private controller: ReadableStreamDirectController | undefined;
-  private queue: Uint8Array[] = [];
+  private queue: Uint8Array[] | undefined;
   private queuedBytes = 0;
   private conclusion: Conclusion | undefined;
   private settled = false;
@@ -101,74 +127,79 @@ class Relay implements UpstreamSink, Watched {
   private gotFirstByte = false;
 
   constructor(
-    private readonly options: RelayOptions,
-    private readonly resolve: (response: Response) => void,
-    private readonly reject: (error: unknown) => void,
+    private readonly owner: RelayOwner,
+    private readonly surroundings: RelaySurroundings,
+    private waiting: Waiting | undefined,
   ) {}
 
-  start(client: UpstreamClient, request: UpstreamRequest, signal: AbortSignal): void {
-    this.options.deadlines.add(this);
-    this.call = client.send(request, this, signal);
+  start(request: UpstreamRequest, signal: AbortSignal): void {
+    this.surroundings.deadlines.add(this);
+    this.call = this.surroundings.client.send(request, this, signal);
   }
 
-  head(status: number, headers: ResponseHeaders): void {
+  head(status: number, upstreamHeaders: ResponseHeaders): void {
+    let acceptance: Acceptance;
     try {
-      this.acceptance = this.options.accept(status, headers);
+      acceptance = this.owner.accept(status, upstreamHeaders);
     } catch (refusal) {
       this.refuse(refusal);
       this.call?.abort();
       return;
     }
+    const { meter, filter, interruption, endsByTerminalEvent, headers } = acceptance;
+    this.meter = meter;
+    this.filter = filter;
+    this.interruption = interruption;
+    this.endsByTerminalEvent = endsByTerminalEvent;
     this.lastByteAtMs = performance.now();
-    const init = { status: this.acceptance.status, headers: this.acceptance.headers };
-    this.resolve(new Response(STATUSES_WITHOUT_BODY.has(status) ? null : this.body(), init));
+    const body = STATUSES_WITHOUT_BODY.has(status) ? null : new ReadableStream(this);
+    this.waiting!.resolve(new Response(body, { status: acceptance.status, headers }));
+    this.waiting = undefined;
   }
 
   data(bytes: Uint8Array): void {
     if (this.settled) return;
-    const { meter, filter } = this.acceptance!;
     this.lastByteAtMs = performance.now();
     if (!this.gotFirstByte) {
       this.gotFirstByte = true;
-      this.options.onFirstByte();
+      this.owner.onFirstByte();
     }
-    meter.push(bytes);
-    const passed = filter ? filter.push(bytes) : bytes;
+    this.meter!.push(bytes);
+    const passed = this.filter ? this.filter.push(bytes) : bytes;
     if (passed) this.pass(passed);
   }
 
   end(): void {
     if (this.settled) return;
-    const { endsByTerminalEvent, meter } = this.acceptance!;
-    if (endsByTerminalEvent && !meter.sawTerminalEvent) {
+    if (this.endsByTerminalEvent && !this.meter!.sawTerminalEvent) {
       this.fail(new UpstreamError('reset', 'Upstream closed the connection before the end of the stream'));
       return;
     }
     this.passHeldBack();
-    this.conclude({ finish: 'complete', error: null, close: (controller) => controller.close() });
+    this.conclude(COMPLETE);
   }
 
   fail(error: UpstreamError): void {
     if (this.settled) return;
     const cause = this.failure ?? error;
-    if (!this.acceptance) {
+    const { meter, interruption } = this;
+    if (!meter) {
       this.refuse(cause);
       return;
     }
     if (cause.kind === 'aborted') {
       // A client that leaves after the last event has had everything: SDKs close on [DONE] without waiting for the end.
-      const finish = this.acceptance.meter.sawTerminalEvent ? 'complete' : 'client_closed';
-      this.conclude({ finish, error: cause, close: (controller) => controller.close() });
+      const finish = meter.sawTerminalEvent ? 'complete' : 'client_closed';
+      this.conclude({ finish, error: cause, close: closeBody });
       // Nobody reads any more: what waits for a slow reader waits in vain.
       this.settle(finish, cause);
       return;
     }
-    const { interruption, meter } = this.acceptance;
     const midEvent = !meter.atEventBoundary;
     this.passHeldBack();
     if (meter.sawTerminalEvent) {
       // Broken off behind the last event: nothing is missing but the end of the HTTP message.
-      this.conclude({ finish: 'complete', error: cause, close: (controller) => controller.close() });
+      this.conclude({ finish: 'complete', error: cause, close: closeBody });
       return;
     }
     this.conclude({
@@ -185,11 +216,11 @@ class Relay implements UpstreamSink, Watched {
   }
 
   check(nowMs: number): void {
-    const { limits } = this.options;
+    const { limits } = this.surroundings;
     if (this.stalledSinceMs !== undefined) {
       if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.dropClient();
       if (this.conclusion) return;
-    } else if (!this.acceptance) {
+    } else if (!this.meter) {
       if (nowMs - this.startedAtMs > limits.upstreamHeadTimeoutMs) this.expire('head');
     } else if (nowMs - this.lastByteAtMs > limits.upstreamIdleTimeoutMs) {
       this.expire('idle');
@@ -197,26 +228,26 @@ class Relay implements UpstreamSink, Watched {
     if (nowMs - this.startedAtMs > limits.upstreamTotalTimeoutMs) this.expire('total');
   }
 
-  private body(): ReadableStream<Uint8Array> {
-    return new ReadableStream({
-      type: 'direct',
-      // It returns without a promise: the stream stays open until close() is called.
-      pull: (controller) => this.attach(controller),
-      // Bun tells of a client that left through the request's signal as well; whichever comes first aborts the call.
-      cancel: () => this.clientLeft(),
-    });
+  /** A direct stream: what is written is handed to the socket at once. */
+  get type(): 'direct' {
+    return 'direct';
   }
 
-  /** Bun asks for the body. */
-  private attach(controller: ReadableStreamDirectController): void {
+  /** Bun asks for the body. It returns without a promise: the stream stays open until close() is called. */
+  pull(controller: ReadableStreamDirectController): void {
     this.controller = controller;
-    const waiting = this.queue;
-    this.queue = [];
+    const queue = this.queue;
+    this.queue = undefined;
     const wasPaused = this.queuedBytes >= QUEUED_BYTES_MAX;
     this.queuedBytes = 0;
-    for (const bytes of waiting) this.write(controller, bytes);
+    if (queue) for (const bytes of queue) this.write(controller, bytes);
     if (this.conclusion) this.closeBody(controller, this.conclusion);
     else if (wasPaused && this.stalledSinceMs === undefined) this.call?.resume();
+  }
+
+  /** Bun tells of a client that left through the request's signal as well; whichever comes first aborts the call. */
+  cancel(): void {
+    this.clientLeft();
   }
 
   private write(controller: ReadableStreamDirectController, bytes: Uint8Array): void {
@@ -249,12 +280,13 @@ class Relay implements UpstreamSink, Watched {
   }
 
   private passHeldBack(): void {
-    const held = this.acceptance!.filter?.end();
+    const held = this.filter?.end();
     if (held) this.pass(held);
   }
 
   private enqueue(bytes: Uint8Array): void {
-    this.queue.push(bytes);
+    if (this.queue) this.queue.push(bytes);
+    else this.queue = [bytes];
     const before = this.queuedBytes;
     this.queuedBytes += bytes.length;
     if (before < QUEUED_BYTES_MAX && this.queuedBytes >= QUEUED_BYTES_MAX) this.call?.pause();
@@ -296,14 +328,15 @@ class Relay implements UpstreamSink, Watched {
   private settle(finish: Finish, error: UpstreamError | null): void {
     if (this.settled) return;
     this.settled = true;
-    this.options.deadlines.delete(this);
-    this.options.onSettled(finish, error);
+    this.surroundings.deadlines.delete(this);
+    this.owner.onSettled(finish, error);
   }
 
   /** There is no answer to relay: the caller makes one of its own from the reason. */
   private refuse(reason: unknown): void {
     this.settled = true;
-    this.options.deadlines.delete(this);
-    this.reject(reason);
+    this.surroundings.deadlines.delete(this);
+    this.waiting!.reject(reason);
+    this.waiting = undefined;
   }
 }

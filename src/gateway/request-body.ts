@@ -7,6 +7,11 @@ export interface CallFields {
   readonly stream: boolean;
 }
 
+export interface BodyLimits {
+  readonly maxBodyBytes: number;
+  readonly requestBodyTimeoutMs: number;
+}
+
 /** RFC 8259, section 8.1: JSON between systems is UTF-8; what is not is refused like any other malformed body. */
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -16,20 +21,19 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  */
 export function readBody(
   request: Request,
-  bytesMax: number,
-  timeoutMs: number,
+  { maxBodyBytes, requestBodyTimeoutMs }: BodyLimits,
   deadlines: Deadlines,
 ): Promise<Uint8Array> {
   const announced = request.headers.get('content-length');
-  if (announced !== null && Number(announced) > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  if (announced !== null && Number(announced) > maxBodyBytes) return Promise.reject(tooLarge(maxBodyBytes));
   return new Promise((resolve, reject) => {
-    const deadline = new Deadline(performance.now() + timeoutMs, () => {
+    const deadline = new Deadline(performance.now() + requestBodyTimeoutMs, () => {
       deadlines.delete(deadline);
       reject(new GatewayError('request_timeout', 'The request body did not arrive in time'));
     });
     deadlines.add(deadline);
     // `request.body` makes a stream of what Bun has in one piece already: only for a body of unknown length.
-    const reading = announced !== null ? request.bytes() : readChunked(request.body, bytesMax);
+    const reading = announced !== null ? request.bytes() : readChunked(request.body, maxBodyBytes);
     reading.then(
       (bytes) => {
         deadlines.delete(deadline);

@@ -4,7 +4,7 @@
  */
 import type { Socket, SocketHandler } from 'bun';
 import { UpstreamError } from './client.ts';
-import { ResponseReader } from './http1.ts';
+import { type ResponseEvents, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { boundReceiveBuffer } from './receive-buffer.ts';
 
@@ -31,7 +31,7 @@ export interface ConnectionOwner {
   closed(connection: Connection): void;
 }
 
-export class Connection {
+export class Connection implements ResponseEvents {
   readonly bornAtMs = performance.now();
   idleSinceMs = 0;
   /** Exchanges begun on it: a failure of the first is never a stale connection. */
@@ -40,7 +40,7 @@ export class Connection {
   /** Connected and, over TLS, verified: only now may a byte of a request leave us. */
   #ready = false;
   #user: ConnectionUser | null = null;
-  #reader: ResponseReader;
+  readonly #reader = new ResponseReader(this);
   #unsent: Uint8Array | null = null;
   /** More of the request is to come. */
   #open = false;
@@ -53,11 +53,6 @@ export class Connection {
     endpoint: Endpoint,
     private readonly owner: ConnectionOwner,
   ) {
-    this.#reader = new ResponseReader({
-      head: (head) => this.#user?.head(head),
-      data: (bytes) => this.#user?.data(bytes),
-      end: () => this.#responseEnded(),
-    });
     this.#connect(endpoint);
   }
 
@@ -118,20 +113,19 @@ export class Connection {
     Promise.try(() => Bun.connect<Connection>(options)).catch((error) => this.refused(error));
   }
 
-  /** The socket is there, but over TLS nothing is said about who is at its other end. */
+  /** The socket is there, without Nagle's delay (Bun sees to that), but over TLS nothing is said about who is at its other end. */
   opened(socket: Socket<Connection>): void {
     if (this.#closed) {
       socket.terminate();
       return;
     }
     this.#socket = socket;
-    socket.setNoDelay(true);
     boundReceiveBuffer(socket);
   }
 
   ready(): void {
     if (this.#closed) return;
-    clearTimeout(this.#connectTimer);
+    this.#stopConnectTimer();
     this.#ready = true;
     if (this.#paused) this.#socket!.pause();
     this.#write();
@@ -169,15 +163,15 @@ export class Connection {
     this.#write();
   }
 
-  #write(): void {
-    if (!this.#unsent || !this.#ready) return;
-    const written = this.#socket!.write(this.#unsent);
-    if (written < 0) return;
-    this.#unsent = written < this.#unsent.length ? this.#unsent.subarray(written) : null;
-    if (this.#open && this.#unsent === null) this.#user?.taken();
+  head(head: ResponseHead): void {
+    this.#user?.head(head);
   }
 
-  #responseEnded(): void {
+  data(bytes: Uint8Array): void {
+    this.#user?.data(bytes);
+  }
+
+  end(): void {
     const user = this.#user;
     this.#user = null;
     // An answer that came before the whole request was sent leaves the rest of it on the connection.
@@ -191,6 +185,19 @@ export class Connection {
     user?.done();
   }
 
+  #stopConnectTimer(): void {
+    clearTimeout(this.#connectTimer);
+    this.#connectTimer = undefined;
+  }
+
+  #write(): void {
+    if (!this.#unsent || !this.#ready) return;
+    const written = this.#socket!.write(this.#unsent);
+    if (written < 0) return;
+    this.#unsent = written < this.#unsent.length ? this.#unsent.subarray(written) : null;
+    if (this.#open && this.#unsent === null) this.#user?.taken();
+  }
+
   #break(kind: UpstreamError['kind'], message: string, cause?: unknown): void {
     if (this.#closed) return;
     const user = this.#user;
@@ -202,7 +209,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#unsent = null;
-    clearTimeout(this.#connectTimer);
+    this.#stopConnectTimer();
     this.owner.closed(this);
   }
 }

@@ -70,7 +70,7 @@ export class SocketClient implements UpstreamClient {
     if (signal?.aborted) queueMicrotask(() => call.abort());
     else if (bytes instanceof UpstreamError) queueMicrotask(() => call.broken(bytes));
     else {
-      signal?.addEventListener('abort', () => call.abort(), { once: true });
+      signal?.addEventListener('abort', call, ONCE);
       call.start(bytes);
     }
     return call;
@@ -91,8 +91,9 @@ export class SocketClient implements UpstreamClient {
 }
 
 const NOTHING = new Uint8Array(0);
+const ONCE = { once: true };
 
-class SocketCall implements UpstreamCall, ConnectionUser {
+class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
   #connection: Connection | undefined;
   /** Kept whole for the second attempt; of a streamed request only the head, and there is none. */
   #request: Uint8Array = NOTHING;
@@ -134,6 +135,11 @@ class SocketCall implements UpstreamCall, ConnectionUser {
     this.#paused = false;
     this.#decoder?.resume();
     if (!this.#decoderFull) this.#connection?.resume();
+  }
+
+  /** The signal. An object in place of a listener: one closure less for each open stream. */
+  handleEvent(): void {
+    this.abort();
   }
 
   abort(): void {

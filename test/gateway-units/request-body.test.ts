@@ -102,7 +102,8 @@ describe('readBody', () => {
     return new Request('http://gateway.test/', { method: 'POST', headers, body });
   }
 
-  const read = (request: Request, timeoutMs = 60_000) => readBody(request, LIMIT, timeoutMs, new Deadlines(timeoutMs));
+  const read = (request: Request, requestBodyTimeoutMs = 60_000) =>
+    readBody(request, { maxBodyBytes: LIMIT, requestBodyTimeoutMs }, new Deadlines(requestBodyTimeoutMs));
   const textOf = async (request: Request) => Buffer.from(await read(request)).toString();
 
   test('gives the bytes as they came, with a length or without', async () => {
