@@ -8,6 +8,7 @@ import type { Gateway } from './gateway/gateway.ts';
 import { CachedKeyDirectory } from './keys/directory.ts';
 import { FailureReport } from './limits/failure-report.ts';
 import { MemoryLimiter } from './limits/memory.ts';
+import { raiseListenBacklog } from './listen-backlog.ts';
 import type { Log } from './observe/log.ts';
 import { Store } from './store/store.ts';
 import { UsageRetention } from './store/usage-retention.ts';
@@ -97,6 +98,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     throw error;
   }
   const server = app.server!;
+  raiseListenBacklog(server.port!);
   const retention = retentionOf(config, store, log);
   let stopping: Promise<void> | undefined;
 

@@ -9,44 +9,22 @@
  * The price: no more than this travels in a round trip, 2 MB a second and connection at 100 ms: a hundred times a stream
  * of tokens, and what Linux itself allows those who set it (net.core.rmem_max is 208 KiB by default).
  */
-import { dlopen, ptr } from 'bun:ffi';
+import { ptr } from 'bun:ffi';
 import type { Socket } from 'bun';
+import { libc, SO_RCVBUF, SOL_SOCKET } from '../libc.ts';
 
 /** What is asked for; Linux doubles it for its own bookkeeping (socket(7)). */
 export const RECEIVE_BUFFER_BYTES = 192 * 1024;
 
-/** asm-generic/socket.h: x86-64 and arm64, which are what Bun runs on. */
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
-
-type SetSocketOption = (fd: number, level: number, option: number, value: unknown, valueBytes: number) => number;
-
 const value = new Int32Array([RECEIVE_BUFFER_BYTES]);
-let setSocketOption: SetSocketOption | null | undefined;
 
 /**
- * Sets the bound on a connected socket. Where that cannot be done (not Linux, an unknown C library, a Bun whose sockets
- * have no descriptor: it is not in its documentation) the kernel's own bounds hold.
+ * Sets the bound on a connected socket. Where that cannot be done (no C library, a Bun whose sockets have no
+ * descriptor: it is not in its documentation) the kernel's own bounds hold.
  * @returns whether the bound holds
  */
 export function boundReceiveBuffer(socket: Socket<unknown>): boolean {
-  if (setSocketOption === undefined) setSocketOption = load();
   const { fd } = socket as { fd?: number };
-  if (setSocketOption === null || fd === undefined || fd < 0) return false;
-  return setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, ptr(value), value.byteLength) === 0;
-}
-
-function load(): SetSocketOption | null {
-  if (process.platform !== 'linux') return null;
-  // glibc, and musl (Alpine) under the names that its own loader knows.
-  for (const library of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
-    try {
-      return dlopen(library, {
-        setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
-      } as const).symbols.setsockopt as SetSocketOption;
-    } catch {
-      // The next one.
-    }
-  }
-  return null;
+  if (fd === undefined || fd < 0) return false;
+  return libc()?.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, ptr(value), value.byteLength) === 0;
 }
