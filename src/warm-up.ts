@@ -24,6 +24,11 @@ export interface WarmUpOptions {
   readonly log: Log;
 }
 
+/**
+ * Not 127.0.0.1, where one of these ports could be the one the gateway is about to listen on, and who waits for it to be
+ * there would be let in too early. Linux takes all of 127.0.0.0/8 for loopback.
+ */
+const LOOPBACK = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1';
 /** As many as a busy gateway has at once, so that what depends on concurrency (pool, timers) is warm too. */
 const CONCURRENCY = 50;
 /** Few, so that most of the time goes into what is long: the beginning and the end of a request. */
@@ -52,7 +57,7 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
 async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Promise<void> {
   const upstream = cannedUpstream();
   const { key, secret } = createKey({ name: 'warm-up', rpmLimit: null, rpdLimit: null }, Date.now());
-  const client = connect(`http://127.0.0.1:${upstream.port}/v1`);
+  const client = connect(`http://${LOOPBACK}:${upstream.port}/v1`);
   const app = createApp({
     gateway: {
       ...gateway,
@@ -70,8 +75,8 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
     },
     idleTimeoutS: 10,
     ping: async () => {},
-  }).listen({ hostname: '127.0.0.1', port: 0 });
-  const caller = connect(`http://127.0.0.1:${app.server!.port}/v1`);
+  }).listen({ hostname: LOOPBACK, port: 0 });
+  const caller = connect(`http://${LOOPBACK}:${app.server!.port}/v1`);
   try {
     await load(caller, secret, requests);
   } finally {
@@ -102,7 +107,7 @@ function cannedUpstream() {
   const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
   let answers = 0;
   return Bun.listen({
-    hostname: '127.0.0.1',
+    hostname: LOOPBACK,
     port: 0,
     socket: {
       data(socket, bytes) {
