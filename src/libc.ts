@@ -11,7 +11,7 @@ const CALLS = {
   listen: { args: ['i32', 'i32'], returns: 'i32' },
 } as const;
 
-type LibC = ReturnType<typeof dlopen<typeof CALLS>>['symbols'];
+export type LibC = ReturnType<typeof dlopen<typeof CALLS>>['symbols'];
 
 /** asm-generic/socket.h: x86-64 and arm64, which are what Bun runs on. */
 export const SOL_SOCKET = 1;

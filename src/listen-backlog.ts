@@ -6,7 +6,7 @@
 
 import { ptr } from 'bun:ffi';
 import { readdirSync } from 'node:fs';
-import { libc, SO_ACCEPTCONN, SOL_SOCKET } from './libc.ts';
+import { type LibC, libc, SO_ACCEPTCONN, SOL_SOCKET } from './libc.ts';
 
 /** The kernel makes of it what its administrator allows: net.core.somaxconn, 4096 by default (listen(2)). */
 const BACKLOG = 65_535;
@@ -22,7 +22,7 @@ const ADDRESS_BYTES = 28;
 export function raiseListenBacklog(port: number): boolean {
   const calls = libc();
   if (calls === null) return false;
-  const fd = descriptors().find((candidate) => isListening(candidate) && portOf(candidate) === port);
+  const fd = descriptors().find((candidate) => isListening(candidate, calls) && portOf(candidate, calls) === port);
   return fd !== undefined && calls.listen(fd, BACKLOG) === 0;
 }
 
@@ -34,16 +34,15 @@ function descriptors(): number[] {
   }
 }
 
-function isListening(fd: number): boolean {
+function isListening(fd: number, calls: LibC): boolean {
   const value = new Int32Array(1);
   const length = new Uint32Array([value.byteLength]);
-  return libc()?.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 && value[0] === 1;
+  return calls.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 && value[0] === 1;
 }
 
 /** Of `sockaddr_in` and `sockaddr_in6` alike: the two bytes behind the family, in network order. */
-function portOf(fd: number): number {
-  const address = new DataView(new ArrayBuffer(ADDRESS_BYTES));
+function portOf(fd: number, calls: LibC): number {
+  const address = Buffer.alloc(ADDRESS_BYTES);
   const length = new Uint32Array([ADDRESS_BYTES]);
-  if (libc()?.getsockname(fd, ptr(new Uint8Array(address.buffer)), ptr(length)) !== 0) return -1;
-  return address.getUint16(2);
+  return calls.getsockname(fd, ptr(address), ptr(length)) === 0 ? address.readUInt16BE(2) : -1;
 }

@@ -16,7 +16,7 @@ import {
   type UpstreamRequest,
   type UpstreamSink,
 } from '../upstream/client.ts';
-import type { Deadlines, Watched } from './deadlines.ts';
+import { type Deadlines, NOWHERE, type Watched } from './deadlines.ts';
 import type { Meter } from './meter.ts';
 import type { UsageEventFilter } from './usage-event-filter.ts';
 
@@ -73,10 +73,10 @@ interface Conclusion {
 /** What may wait between the head and the moment Bun asks for the body, bytes. */
 const QUEUED_BYTES_MAX = 256 * 1024;
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
-const closeBody: Conclusion['close'] = (controller) => {
+const closeInOrder: Conclusion['close'] = (controller) => {
   controller.close();
 };
-const COMPLETE: Conclusion = { finish: 'complete', error: null, close: closeBody };
+const COMPLETE: Conclusion = { finish: 'complete', error: null, close: closeInOrder };
 const BLANK_LINE = new TextEncoder().encode('\n\n');
 
 export class TimedOut extends UpstreamError {
@@ -108,7 +108,7 @@ interface Waiting {
  * object (sink, source of the client's body, watched by the deadlines), makes no closures, and lets go of what is over.
  */
 class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Array> {
-  place = -1;
+  place = NOWHERE;
   private call: UpstreamCall | undefined;
   /** The four of the acceptance; no meter, no head yet. */
   private meter: Meter | undefined;
@@ -190,7 +190,7 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
     if (cause.kind === 'aborted') {
       // A client that leaves after the last event has had everything: SDKs close on [DONE] without waiting for the end.
       const finish = meter.sawTerminalEvent ? 'complete' : 'client_closed';
-      this.conclude({ finish, error: cause, close: closeBody });
+      this.conclude({ finish, error: cause, close: closeInOrder });
       // Nobody reads any more: what waits for a slow reader waits in vain.
       this.settle(finish, cause);
       return;
@@ -199,7 +199,7 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
     this.passHeldBack();
     if (meter.sawTerminalEvent) {
       // Broken off behind the last event: nothing is missing but the end of the HTTP message.
-      this.conclude({ finish: 'complete', error: cause, close: closeBody });
+      this.conclude({ finish: 'complete', error: cause, close: closeInOrder });
       return;
     }
     this.conclude({

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from 'bun:test';
-import { Deadlines, type Watched } from '../../src/gateway/deadlines.ts';
+import { Deadlines, NOWHERE, type Watched } from '../../src/gateway/deadlines.ts';
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 class FakeWatched implements Watched {
-  place = -1;
+  place = NOWHERE;
   readonly checkedAtMs: number[] = [];
   onCheck: () => void = () => {};
 
