@@ -27,7 +27,7 @@ export class Deadline implements Watched {
   }
 }
 
-/** A bound is kept to a quarter of itself, or to this when the bound is long. */
+/** A bound is kept to a quarter of itself, or to twice this when the bound is long: one tick to learn of a byte, one to see it missing. */
 const TICK_MS_MAX = 250;
 const TICK_MS_MIN = 5;
 
@@ -42,7 +42,7 @@ export class Deadlines {
 
   /** @param shortestBoundMs the smallest of all bounds that will be checked, for the length of the tick */
   constructor(shortestBoundMs: number) {
-    this.tickMs = Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortestBoundMs / 4));
+    this.tickMs = Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortestBoundMs / 8));
   }
 
   add(watched: Watched): void {

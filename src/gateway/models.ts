@@ -64,7 +64,7 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
         },
         data: (part) => {
           bytes += part.length;
-          if (bytes <= LIST_BYTES_MAX) parts.push(part);
+          if (bytes <= LIST_BYTES_MAX) parts.push(part.slice());
           else {
             reject(new UpstreamError('protocol', 'Upstream sent too long a list of models'));
             call.abort();

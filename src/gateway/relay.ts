@@ -108,29 +108,35 @@ interface Waiting {
  * object (sink, source of the client's body, watched by the deadlines), makes no closures, and lets go of what is over.
  */
 class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Array> {
-  place = NOWHERE;
-  private call: UpstreamCall | undefined;
+  // What each chunk touches comes first: with hundreds of streams it is one cache line instead of four.
+  private settled = false;
+  private gotFirstByte = false;
+  /** A byte of upstream came since the last look at the time limits: a chunk does not look at the clock. */
+  private heard = false;
   /** The four of the acceptance; no meter, no head yet. */
   private meter: Meter | undefined;
   private filter: UsageEventFilter | null = null;
+  private controller: ReadableStreamDirectController | undefined;
+  private stalledSinceMs: number | undefined;
   private interruption: Uint8Array | null = null;
   private endsByTerminalEvent = false;
-  private controller: ReadableStreamDirectController | undefined;
+  place = NOWHERE;
+  private call: UpstreamCall | undefined;
   private queue: Uint8Array[] | undefined;
   private queuedBytes = 0;
   private conclusion: Conclusion | undefined;
-  private settled = false;
   private failure: TimedOut | undefined;
   private readonly startedAtMs = performance.now();
   private lastByteAtMs = this.startedAtMs;
-  private stalledSinceMs: number | undefined;
-  private gotFirstByte = false;
+  private readonly owner: RelayOwner;
+  private readonly surroundings: RelaySurroundings;
+  private waiting: Waiting | undefined;
 
-  constructor(
-    private readonly owner: RelayOwner,
-    private readonly surroundings: RelaySurroundings,
-    private waiting: Waiting | undefined,
-  ) {}
+  constructor(owner: RelayOwner, surroundings: RelaySurroundings, waiting: Waiting) {
+    this.owner = owner;
+    this.surroundings = surroundings;
+    this.waiting = waiting;
+  }
 
   start(request: UpstreamRequest, signal: AbortSignal): void {
     this.surroundings.deadlines.add(this);
@@ -159,7 +165,7 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
 
   data(bytes: Uint8Array): void {
     if (this.settled) return;
-    this.lastByteAtMs = performance.now();
+    this.heard = true;
     if (!this.gotFirstByte) {
       this.gotFirstByte = true;
       this.owner.onFirstByte();
@@ -217,6 +223,10 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
 
   check(nowMs: number): void {
     const { limits } = this.surroundings;
+    if (this.heard) {
+      this.heard = false;
+      this.lastByteAtMs = nowMs;
+    }
     if (this.stalledSinceMs !== undefined) {
       if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.dropClient();
       if (this.conclusion) return;
@@ -285,8 +295,10 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
   }
 
   private enqueue(bytes: Uint8Array): void {
-    if (this.queue) this.queue.push(bytes);
-    else this.queue = [bytes];
+    // They are not ours to keep.
+    const kept = bytes.slice();
+    if (this.queue) this.queue.push(kept);
+    else this.queue = [kept];
     const before = this.queuedBytes;
     this.queuedBytes += bytes.length;
     if (before < QUEUED_BYTES_MAX && this.queuedBytes >= QUEUED_BYTES_MAX) this.call?.pause();

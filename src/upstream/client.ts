@@ -11,7 +11,7 @@
  * - Nothing is called before `send` has returned, and nothing after `end` or `fail`.
  * - After `pause()` at most one more `data` may come; `end` and `fail` may come at any time.
  * - `abort()`, or the signal, leads to exactly one `fail` with kind `aborted`, unless the exchange is over already.
- * - The bytes given to `data` belong to the receiver.
+ * - The bytes given to `data` are the receiver's for the length of the call, to change as well; whoever keeps them copies.
  * - An answer may come before the request is whole: it is handed on at once, and when it has ended no more is sent.
  * - `pause()` and `resume()` concern the answer only.
  */

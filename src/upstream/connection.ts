@@ -4,14 +4,14 @@
  */
 import type { Socket, SocketHandler } from 'bun';
 import { UpstreamError } from './client.ts';
-import { type ResponseEvents, ResponseReader } from './http1.ts';
+import { type BodySink, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { boundReceiveBuffer } from './receive-buffer.ts';
 
 /** What a connection tells the exchange that is on it. After `done` or `broken` it has forgotten the exchange. */
 export interface ConnectionUser {
-  head(head: ResponseHead): void;
-  data(bytes: Uint8Array): void;
+  /** @returns who takes the body; no more than the read that brought the head is given to it once `destroy` was called */
+  head(head: ResponseHead): BodySink;
   /** The kernel has taken all of the request so far, and it is not whole: time for the next `write`. */
   taken(): void;
   done(): void;
@@ -31,7 +31,7 @@ export interface ConnectionOwner {
   closed(connection: Connection): void;
 }
 
-export class Connection implements ResponseEvents {
+export class Connection extends ResponseReader {
   readonly bornAtMs = performance.now();
   idleSinceMs = 0;
   /** Exchanges begun on it: a failure of the first is never a stale connection. */
@@ -40,25 +40,19 @@ export class Connection implements ResponseEvents {
   /** Connected and, over TLS, verified: only now may a byte of a request leave us. */
   #ready = false;
   #user: ConnectionUser | null = null;
-  readonly #reader = new ResponseReader(this);
   #unsent: Uint8Array | null = null;
   /** More of the request is to come. */
   #open = false;
   #paused = false;
   #closed = false;
-  #gotBytes = false;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     endpoint: Endpoint,
     private readonly owner: ConnectionOwner,
   ) {
+    super();
     this.#connect(endpoint);
-  }
-
-  /** Whether the response under way has begun: nothing may be sent a second time after that. */
-  get gotBytes(): boolean {
-    return this.#gotBytes;
   }
 
   get usable(): boolean {
@@ -72,9 +66,8 @@ export class Connection implements ResponseEvents {
    */
   send(request: Uint8Array, user: ConnectionUser, bodiless: boolean, open = false): void {
     this.#user = user;
-    this.#gotBytes = false;
     this.exchanges++;
-    this.#reader.expect(bodiless);
+    this.expect(bodiless);
     this.#open = open;
     this.#unsent = request;
     this.#write();
@@ -132,10 +125,8 @@ export class Connection implements ResponseEvents {
   }
 
   received(bytes: Uint8Array): void {
-    if (this.#closed) return;
-    this.#gotBytes = true;
     try {
-      this.#reader.push(bytes);
+      this.push(bytes);
     } catch (error) {
       // Anything else was thrown by the receiver: a bug of ours, which must end this exchange only.
       const ours = !(error instanceof Http1Error);
@@ -146,7 +137,7 @@ export class Connection implements ResponseEvents {
   /** FIN: for a body without length this is its end. */
   ended(): void {
     if (this.#closed) return;
-    if (!this.#reader.close()) this.lost(undefined);
+    if (!this.closedInOrder()) this.lost(undefined);
     else this.destroy();
   }
 
@@ -163,19 +154,16 @@ export class Connection implements ResponseEvents {
     this.#write();
   }
 
-  head(head: ResponseHead): void {
-    this.#user?.head(head);
+  protected override onHead(head: ResponseHead): BodySink {
+    // A response that nobody waits for is refused before it gets here.
+    return this.#user!.head(head);
   }
 
-  data(bytes: Uint8Array): void {
-    this.#user?.data(bytes);
-  }
-
-  end(): void {
+  protected override onEnd(): void {
     const user = this.#user;
     this.#user = null;
     // An answer that came before the whole request was sent leaves the rest of it on the connection.
-    const reusable = this.#reader.reusable && !this.#open && this.#unsent === null && !this.#closed;
+    const reusable = this.reusable && !this.#open && this.#unsent === null && !this.#closed;
     if (reusable) {
       if (this.#paused) this.resume();
       this.owner.released(this);
@@ -208,6 +196,7 @@ export class Connection implements ResponseEvents {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.stop();
     this.#unsent = null;
     this.#stopConnectTimer();
     this.owner.closed(this);

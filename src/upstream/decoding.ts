@@ -55,7 +55,8 @@ export class Decoder {
   data(bytes: Uint8Array): void {
     if (!this.#anything) void this.#read();
     this.#anything = true;
-    this.#writer.write(bytes).catch(seenByTheReader);
+    // A copy, because it may wait there.
+    this.#writer.write(bytes.slice()).catch(seenByTheReader);
     if (this.#writer.desiredSize! > 0) return;
     this.sink.full();
     this.#writer.ready.then(() => this.#discarded || this.sink.drained(), seenByTheReader);

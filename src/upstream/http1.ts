@@ -1,17 +1,16 @@
 /**
  * Incremental reader of HTTP/1.1 responses on one connection, one response after another.
  *
- * Guarantees: any split of the same bytes gives the same events; body bytes are handed on as views of the read they
- * came in, one per read, however many chunks it held; a read costs no string and no promise; head, chunk lines and
- * trailers are bounded; what is not strictly valid is an Http1Error, after which the reader is of no further use.
+ * Guarantees: any split of the same bytes gives the same events; body bytes are handed on once per read, however many
+ * chunks it held; a usual read costs no object, no string and no promise; head, chunk lines and trailers are bounded;
+ * what is not strictly valid is an Http1Error, after which the reader is of no further use.
  */
 import { Http1Error, parseHead, type ResponseHead } from './http1-head.ts';
+import { Payload } from './payload.ts';
 
-export interface ResponseEvents {
-  /** A final head; interim (1xx) ones are skipped. */
-  head(head: ResponseHead): void;
+/** Who takes the body of a response. The bytes are the taker's for the length of the call: whoever keeps them copies. */
+export interface BodySink {
   data(bytes: Uint8Array): void;
-  end(): void;
 }
 
 export const HEAD_BYTES_MAX = 64 * 1024;
@@ -45,21 +44,35 @@ enum State {
   TrailerLine,
   TrailerLineLf,
   TrailerEndLf,
+  /** Nothing is read any more. */
+  Stopped,
 }
 
-export class ResponseReader {
+const payload = new Payload();
+const NOBODY: BodySink = { data: () => {} };
+
+/**
+ * To be extended by whoever owns the connection, so that a stream has one object for both: with hundreds of streams an
+ * object more to look at is a cache miss more for each chunk (some 0.1 µs). What each chunk touches comes first.
+ */
+export abstract class ResponseReader {
   #state = State.Idle;
-  #head: Buffer | null = null;
-  #interimHeads = 0;
+  #gotBytes = false;
   /** Of the body (Length) or of the chunk (ChunkData), bytes still to come. */
   #left = 0;
   #digits = 0;
+  #body = NOBODY;
   #lineBytes = 0;
+  #head: Buffer | null = null;
+  #interimHeads = 0;
   #trailerBytes = 0;
   #keepAlive = false;
   #bodiless = false;
 
-  constructor(private readonly events: ResponseEvents) {}
+  /** A final head; interim (1xx) ones are skipped. @returns who takes the body */
+  protected abstract onHead(head: ResponseHead): BodySink;
+  /** The response is complete. */
+  protected abstract onEnd(): void;
 
   /**
    * A request has been written: its response may come now.
@@ -70,6 +83,19 @@ export class ResponseReader {
     this.#bodiless = bodiless;
     this.#interimHeads = 0;
     this.#keepAlive = false;
+    this.#gotBytes = false;
+  }
+
+  /** Whether the response under way has begun. */
+  get gotBytes(): boolean {
+    return this.#gotBytes;
+  }
+
+  /** Nothing more is told, not even of the read that is being looked at. */
+  stop(): void {
+    this.#state = State.Stopped;
+    this.#body = NOBODY;
+    this.#head = null;
   }
 
   /** No response is under way, and the connection may carry another request. */
@@ -79,6 +105,7 @@ export class ResponseReader {
 
   /** @throws Http1Error */
   push(bytes: Uint8Array): void {
+    this.#gotBytes = true;
     let at = 0;
     while (at < bytes.length) {
       switch (this.#state) {
@@ -89,7 +116,9 @@ export class ResponseReader {
           at = this.#readLength(bytes, at);
           break;
         case State.UntilClose:
-          this.events.data(at === 0 ? bytes : bytes.subarray(at));
+          this.#handOn(bytes, at, bytes.length);
+          return;
+        case State.Stopped:
           return;
         case State.Idle:
           // Answers to nothing (RFC 9112, section 9.2): who reads on would take them for the next response.
@@ -102,7 +131,7 @@ export class ResponseReader {
   }
 
   /** The connection has ended in an orderly way. @returns whether the response was complete by that */
-  close(): boolean {
+  closedInOrder(): boolean {
     if (this.#state === State.UntilClose) {
       this.#finish(true);
       return true;
@@ -142,38 +171,28 @@ export class ResponseReader {
     this.#digits = 0;
     this.#lineBytes = 0;
     this.#trailerBytes = 0;
-    this.events.head(head);
+    this.#takenBy(this.onHead(head));
     if (this.#state === State.Idle || (this.#state === State.Length && this.#left === 0)) this.#finish(isLastOfRead);
   }
 
   #readLength(bytes: Uint8Array, from: number): number {
     const to = Math.min(bytes.length, from + this.#left);
     this.#left -= to - from;
-    this.events.data(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+    this.#handOn(bytes, from, to);
     if (this.#left === 0) this.#finish(to === bytes.length);
     return to;
   }
 
-  /**
-   * All chunks of this read. Their payloads are moved together over the framing between them (the read is ours), so
-   * that one read leads to one `data`.
-   */
+  /** All chunks of this read: their payloads are put together, so that one read leads to one `data`. */
   #readChunks(bytes: Uint8Array, from: number): number {
     let at = from;
-    let payloadFrom = -1;
-    let payloadTo = -1;
     let complete = false;
+    payload.begin(bytes, from);
     try {
       while (at < bytes.length && !complete) {
         if (this.#state === State.ChunkData) {
           const to = Math.min(bytes.length, at + this.#left);
-          if (payloadFrom === -1) {
-            payloadFrom = at;
-            payloadTo = to;
-          } else {
-            bytes.copyWithin(payloadTo, at, to);
-            payloadTo += to - at;
-          }
+          payload.add(bytes, at, to);
           this.#left -= to - at;
           at = to;
           if (this.#left === 0) this.#state = State.ChunkDataCr;
@@ -183,7 +202,7 @@ export class ResponseReader {
       }
     } finally {
       // What came before a mistake is still part of the answer.
-      if (payloadFrom !== -1) this.events.data(bytes.subarray(payloadFrom, payloadTo));
+      if (payload.length > 0) this.#body.data(payload.take(bytes));
     }
     if (complete) this.#finish(at === bytes.length);
     return at;
@@ -271,10 +290,20 @@ export class ResponseReader {
 
   /** Bytes behind the response are refused later; whoever sends a request from within `end` must not get them for an answer. */
   #finish(isLastOfRead: boolean): void {
+    if (this.#state === State.Stopped) return;
     this.#state = State.Idle;
     this.#left = 0;
+    this.#body = NOBODY;
     this.#keepAlive &&= isLastOfRead;
-    this.events.end();
+    this.onEnd();
+  }
+
+  #takenBy(body: BodySink): void {
+    if (this.#state !== State.Stopped) this.#body = body;
+  }
+
+  #handOn(bytes: Uint8Array, from: number, to: number): void {
+    this.#body.data(from === 0 && to === bytes.length ? bytes : payload.part(bytes, from, to));
   }
 }
 

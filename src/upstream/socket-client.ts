@@ -13,6 +13,7 @@ import {
 } from './client.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import { createDecoder, type DecodedSink, type Decoder, isEncoded } from './decoding.ts';
+import type { BodySink } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { Pool } from './pool.ts';
 import { RequestBodyPump } from './request-body-pump.ts';
@@ -147,7 +148,7 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
     this.#fail(new UpstreamError('aborted', 'The upstream request was aborted'));
   }
 
-  head({ status, headers }: ResponseHead): void {
+  head({ status, headers }: ResponseHead): BodySink {
     // Nothing is sent again once an answer has begun, and a long stream must not hold on to its prompt.
     this.#request = NOTHING;
     const encoding = headers.get('content-encoding');
@@ -157,12 +158,7 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
       if (this.#paused) this.#decoder.pause();
     }
     this.sink.head(status, headers);
-  }
-
-  data(bytes: Uint8Array): void {
-    if (this.#over) return;
-    if (this.#decoder) this.#decoder.data(bytes);
-    else this.sink.data(bytes);
+    return this.#decoder ?? this.sink;
   }
 
   taken(): void {

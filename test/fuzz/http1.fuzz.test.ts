@@ -74,7 +74,7 @@ describe('right responses', () => {
     if (log.error) return `refused (${log.error.message})`;
     if (log.responses.length !== count) return `${log.responses.length} responses`;
     if (right.closes !== !log.last!.complete) return 'it ended at the wrong time';
-    if (right.closes && !log.reader.close()) return 'no end by closing';
+    if (right.closes && !log.reader.closedInOrder()) return 'no end by closing';
     if (log.last!.head.status !== right.status || log.body.toString('latin1') !== right.body) return 'another answer';
     if (log.reader.reusable !== right.reusable) return `reusable ${log.reader.reusable}`;
     return undefined;
@@ -157,7 +157,7 @@ describe.skipIf(!Bun.which('node'))('against node:http', () => {
         const log = new ReaderLog();
         log.reader.expect();
         log.push(Buffer.from(wire, 'latin1'));
-        if (!log.error) log.reader.close();
+        if (!log.error) log.reader.closedInOrder();
         if (!log.last?.complete) continue;
         const node = answers[i]!;
         if (node.error !== undefined) continue;

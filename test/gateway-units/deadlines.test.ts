@@ -26,8 +26,8 @@ class FakeWatched implements Watched {
 test.each([
   [10, 5],
   [1, 5],
-  [100, 25],
-  [1_000, 250],
+  [200, 25],
+  [2_000, 250],
   [3_600_000, 250],
 ])('with a shortest bound of %d ms it looks every %d ms', (boundMs, tickMs) => {
   const deadlines = new Deadlines(boundMs);

@@ -1,8 +1,9 @@
 /** The strict reader, one line per rule. `§` alone is RFC 9112; the others are named. */
 import { describe, expect, test } from 'bun:test';
-import { HEAD_BYTES_MAX, ResponseReader } from '../../src/upstream/http1.ts';
+import { HEAD_BYTES_MAX } from '../../src/upstream/http1.ts';
 import { Http1Error } from '../../src/upstream/http1-head.ts';
-import { ReaderLog, readWire } from './read-responses.ts';
+import { SHARED_BYTES } from '../../src/upstream/payload.ts';
+import { ReaderLog, readWire, TellingReader } from './read-responses.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const CHUNKED = `${OK}transfer-encoding: chunked\r\n\r\n`;
@@ -99,7 +100,7 @@ describe('a valid response is read', () => {
       body,
     ]);
     expect([log.reusableAtEnd, log.reader.reusable]).toEqual([reusable, reusable]);
-    expect([log.reader.close(), log.responses.length]).toEqual([true, 1]);
+    expect([log.reader.closedInOrder(), log.responses.length]).toEqual([true, 1]);
   });
 
   test.each([
@@ -108,7 +109,7 @@ describe('a valid response is read', () => {
   ])('§6.3 a body without a length (%s) ends with its connection, which is not used again', (_, start) => {
     const log = expectSameHoweverCut(`${start}\r\nhello\r\n\r\nHTTP/1.1 200 OK\r\n\r\n`);
     expect([log.last!.complete, log.body.toString()]).toEqual([false, 'hello\r\n\r\nHTTP/1.1 200 OK\r\n\r\n']);
-    expect([log.reader.close(), log.last!.complete, log.reader.reusable]).toEqual([true, true, false]);
+    expect([log.reader.closedInOrder(), log.last!.complete, log.reader.reusable]).toEqual([true, true, false]);
   });
 
   test('RFC 9110 §9.3.2 the answer to a HEAD has no body, whatever its framing says', () => {
@@ -320,7 +321,7 @@ describe('an invalid body is refused, and what was right before is handed on', (
     const log = expectSameHoweverCut(CHUNKED + chunks);
     expect(log.error).toBeInstanceOf(Http1Error);
     expect([log.last!.complete, log.reader.reusable, log.body.toString()]).toEqual([false, false, body]);
-    expect(log.reader.close()).toBe(false);
+    expect(log.reader.closedInOrder()).toBe(false);
   });
 
   test('§7.1 sizes up to 2 GiB are waited for', () => {
@@ -342,7 +343,7 @@ describe('an invalid body is refused, and what was right before is handed on', (
     ];
     for (const wire of [...starts, `${CHUNKED}5\r\nhello\r\n0\r\n\r`, 'HTTP/1.1 100\r\n\r\n']) {
       const log = readWire(wire);
-      expect([wire, log.reader.close(), log.last?.complete ?? false, log.reader.reusable]).toEqual([
+      expect([wire, log.reader.closedInOrder(), log.last?.complete ?? false, log.reader.reusable]).toEqual([
         wire,
         false,
         false,
@@ -399,70 +400,84 @@ describe('bytes that belong to no request', () => {
 });
 
 describe('what is handed on', () => {
-  /** Reads as they are, not copied: whose memory is handed on matters here. */
-  function partsOf(reads: readonly Buffer[]): Uint8Array[] {
-    const parts: Uint8Array[] = [];
-    const reader = new ResponseReader({ head: () => {}, data: (bytes) => parts.push(bytes), end: () => {} });
+  function partsOf(reads: readonly Uint8Array[]): string[] {
+    const parts: string[] = [];
+    const reader = new TellingReader({ data: (bytes) => parts.push(Buffer.from(bytes).toString()) });
     reader.expect();
     for (const read of reads) reader.push(read);
     return parts;
   }
 
-  const text = (parts: readonly Uint8Array[]) => parts.map((part) => Buffer.from(part).toString());
-
-  test('the chunks of one read are one piece, a view of that read', () => {
+  test('the chunks of one read are one piece', () => {
     const read = Buffer.from('5\r\nhello\r\n1;a=b\r\n \r\n005\r\nworld\r\n3\r\n!');
     const parts = partsOf([Buffer.from(CHUNKED), read, Buffer.from('!!\r\n2\r\nxy\r\n0\r\n\r\n')]);
-    expect(text(parts)).toEqual(['hello world!', '!!xy']);
-    expect(parts[0]!.buffer).toBe(read.buffer);
+    expect(parts).toEqual(['hello world!', '!!xy']);
   });
 
-  test('a head and its first chunks in one read are one piece, too', () => {
-    expect(text(partsOf([Buffer.from(`${CHUNKED}1\r\na\r\n2\r\nbc\r\n0\r\n\r\n`)]))).toEqual(['abc']);
-  });
-
-  test('a read that holds framing only leads to nothing', () => {
-    expect(
-      text(
-        partsOf(
-          ['1', '\r', '\n', 'a', '\r\n', '0\r\n', '\r\n'].map((piece, i) => Buffer.from((i ? '' : CHUNKED) + piece)),
-        ),
-      ),
-    ).toEqual(['a']);
-  });
-
-  test('a read within a chunk, and one within a body of known length, is handed on as it came', () => {
-    const middle = Buffer.from('0123456789');
-    for (const head of [`${CHUNKED}64\r\n`, `${OK}content-length: 100\r\n\r\n`, `${OK}\r\n`]) {
-      const parts = partsOf([Buffer.from(`${head}abc`), middle]);
-      expect(text(parts)).toEqual(['abc', '0123456789']);
-      expect([parts[1]!.buffer, parts[1]!.byteOffset]).toEqual([middle.buffer, middle.byteOffset]);
+  test('so are those of a read that is larger than what small ones are put together in', () => {
+    const chunk = (byte: string, bytes: number) => `${bytes.toString(16)}\r\n${byte.repeat(bytes)}\r\n`;
+    for (const bytes of [SHARED_BYTES - 20, SHARED_BYTES - 1, SHARED_BYTES, 100_000]) {
+      const parts = partsOf([Buffer.from(CHUNKED), Buffer.from(chunk('a', 10) + chunk('b', bytes) + chunk('c', 3))]);
+      expect(parts).toEqual([`${'a'.repeat(10)}${'b'.repeat(bytes)}ccc`]);
     }
   });
 
-  test('pieces stay what they were while later reads come', () => {
-    const reads = Array.from({ length: 50 }, (_, i) => Buffer.from(`2\r\n${10 + i}\r\n1\r\n-\r\n`));
-    const parts = partsOf([Buffer.from(CHUNKED), ...reads, Buffer.from('0\r\n\r\n')]);
-    expect(text(parts)).toEqual(Array.from({ length: 50 }, (_, i) => `${10 + i}-`));
+  test('a head and its first chunks in one read are one piece, too', () => {
+    expect(partsOf([Buffer.from(`${CHUNKED}1\r\na\r\n2\r\nbc\r\n0\r\n\r\n`)])).toEqual(['abc']);
+  });
+
+  test('a read that holds framing only leads to nothing', () => {
+    const pieces = ['1', '\r', '\n', 'a', '\r\n', '0\r\n', '\r\n'];
+    expect(partsOf(pieces.map((piece, i) => Buffer.from((i ? '' : CHUNKED) + piece)))).toEqual(['a']);
+  });
+
+  test('a read within a chunk, and one within a body of known length, is handed on whole', () => {
+    const middle = Buffer.from('0123456789');
+    for (const head of [`${CHUNKED}64\r\n`, `${OK}content-length: 100\r\n\r\n`, `${OK}\r\n`]) {
+      expect(partsOf([Buffer.from(`${head}abc`), middle])).toEqual(['abc', '0123456789']);
+    }
+  });
+
+  test('a usual read costs no object: equal payloads are handed on in one and the same', () => {
+    const parts: Uint8Array[] = [];
+    const reader = new TellingReader({ data: (bytes) => parts.push(bytes) });
+    reader.expect();
+    for (const piece of [CHUNKED, '2\r\n10\r\n1\r\n-\r\n', '3\r\n11-\r\n']) reader.push(Buffer.from(piece));
+    expect([parts.length, parts[0] === parts[1]]).toEqual([2, true]);
+    expect(Buffer.from(parts[1]!).toString()).toBe('11-');
+  });
+
+  test('nothing more of a read is told once the reader was stopped, by head, data or end', () => {
+    const wire = `${CHUNKED}1\r\na\r\n0\r\n\r\n`;
+    for (const [at, expected] of [
+      ['head', ['head']],
+      ['data', ['head', 'data']],
+      ['end', ['head', 'data', 'end']],
+    ] as const) {
+      const told: string[] = [];
+      const tell = (what: string) => () => {
+        told.push(what);
+        if (what === at) reader.stop();
+      };
+      const reader = new TellingReader({ head: tell('head'), data: tell('data'), end: tell('end') });
+      reader.expect();
+      reader.push(Buffer.from(wire + wire));
+      reader.push(Buffer.from(wire));
+      expect(told).toEqual([...expected]);
+    }
   });
 
   test('a Uint8Array that is no Buffer, and starts in the middle of its memory, is read the same way', () => {
     const wire = Buffer.from(`--${CHUNKED}1\r\na\r\n2\r\nbc\r\n0\r\n\r\n`);
-    const parts: Uint8Array[] = [];
-    const reader = new ResponseReader({ head: () => {}, data: (bytes) => parts.push(bytes), end: () => {} });
-    reader.expect();
-    reader.push(new Uint8Array(wire.buffer, wire.byteOffset + 2, wire.length - 2));
-    expect(text(parts)).toEqual(['abc']);
+    expect(partsOf([new Uint8Array(wire.buffer, wire.byteOffset + 2, wire.length - 2)])).toEqual(['abc']);
   });
 
   test('what a receiver throws comes out as it is', () => {
     const bug = new TypeError('a bug of ours');
-    const reader = new ResponseReader({
-      head: () => {},
+    const reader = new TellingReader({
       data: () => {
         throw bug;
       },
-      end: () => {},
     });
     reader.expect();
     expect(() => reader.push(Buffer.from(`${CHUNKED}1\r\na\r\n`))).toThrow(bug);

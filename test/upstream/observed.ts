@@ -42,7 +42,6 @@ export function send(
 export class Observed implements UpstreamSink, UpstreamCall {
   status = 0;
   headers: ResponseHeaders = { get: () => null };
-  /** As they were handed over, not copied. */
   readonly parts: Uint8Array[] = [];
   outcome: 'end' | UpstreamError | undefined;
   readonly gotHead: Promise<void>;
@@ -106,7 +105,7 @@ export class Observed implements UpstreamSink, UpstreamCall {
     if (bytes.length === 0) violations.push('data without a byte');
     if (this.#dataSincePause !== undefined && ++this.#dataSincePause > 1)
       violations.push('more than one data after pause');
-    this.parts.push(bytes);
+    this.parts.push(bytes.slice());
     this.#onData.resolve();
     this.hooks.data?.(bytes, this);
   }

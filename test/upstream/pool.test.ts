@@ -31,7 +31,7 @@ function poolFor(upstream: RawUpstream, options: Partial<PoolOptions> = {}, host
 /** One whole exchange; `ended` is what became of it. */
 function exchange(connection: Connection): Promise<UpstreamError | 'done'> {
   return new Promise((resolve) => {
-    const user = { head: () => {}, data: () => {}, taken: () => {}, done: () => resolve('done'), broken: resolve };
+    const user = { head: () => ({ data: () => {} }), taken: () => {}, done: () => resolve('done'), broken: resolve };
     connection.send(REQUEST, user, false);
   });
 }

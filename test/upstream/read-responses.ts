@@ -1,11 +1,33 @@
 /** Drives a ResponseReader as a connection does, and writes down what it says; every wrong order of events throws. */
-import { ResponseReader } from '../../src/upstream/http1.ts';
+import { type BodySink, ResponseReader } from '../../src/upstream/http1.ts';
 import { Http1Error, type ResponseHead } from '../../src/upstream/http1-head.ts';
 
 export interface ReadResponse {
   head: ResponseHead;
   parts: Uint8Array[];
   complete: boolean;
+}
+
+/** A reader that tells others, in place of a connection. */
+export class TellingReader extends ResponseReader {
+  constructor(
+    private readonly listener: {
+      head?(head: ResponseHead): void;
+      data(bytes: Uint8Array): void;
+      end?(): void;
+    },
+  ) {
+    super();
+  }
+
+  protected override onHead(head: ResponseHead): BodySink {
+    this.listener.head?.(head);
+    return this.listener;
+  }
+
+  protected override onEnd(): void {
+    this.listener.end?.();
+  }
 }
 
 export class ReaderLog {
@@ -16,7 +38,7 @@ export class ReaderLog {
   reusableAtEnd = false;
 
   constructor(private readonly onEnd: (log: ReaderLog) => void = () => {}) {
-    this.reader = new ResponseReader({
+    this.reader = new TellingReader({
       head: (head) => {
         if (this.last?.complete === false) throw new Error('a head within a response');
         this.responses.push({ head, parts: [], complete: false });
@@ -24,7 +46,7 @@ export class ReaderLog {
       data: (bytes) => {
         if (this.last?.complete !== false) throw new Error('data outside of a response');
         if (bytes.length === 0) throw new Error('data without a byte');
-        this.last.parts.push(bytes);
+        this.last.parts.push(bytes.slice());
       },
       end: () => {
         if (this.last?.complete !== false) throw new Error('end outside of a response');
