@@ -24,7 +24,8 @@ const TERMINAL_NAMES = {
   opaque: [],
 };
 
-const PARENTS = { chat: null, responses: 'response', messages: 'message', opaque: null };
+/** Where usage stands in an event, if not at its root. */
+const PARENTS = { chat: null, responses: encode('response'), messages: encode('message'), opaque: null };
 
 export type EventFormat = keyof typeof TERMINAL_NAMES;
 
@@ -42,6 +43,15 @@ export class EventUsage implements EventSink {
     this.#format = format;
     this.#terminalNames = TERMINAL_NAMES[format];
     this.#document = new UsageDocument(PARENTS[format]);
+  }
+
+  /** As if new: for another stream of the same format. */
+  reset(): void {
+    this.scanner.reset();
+    this.#document.reset();
+    this.#counts.clear();
+    this.#sawTerminal = false;
+    this.#doneAt = 0;
   }
 
   /** A terminal event passed; or one did but for its last line ends, which some servers leave out at the end of the stream. */

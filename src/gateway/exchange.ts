@@ -169,7 +169,7 @@ export class Exchange implements RelayOwner {
     const { slots, connections, recorder } = this.surroundings;
     if (this.holdsSlot) slots.release();
     connections.boundQuiet(this.request);
-    const usage = this.meter?.usage() ?? null;
+    const usage = this.meter?.close() ?? null;
     this.leaveLimits(usage);
     const record = this.recordOf(finish, usage);
     // Without a valid key there is nobody to account to, and a flood of bad keys must not fill the database.

@@ -35,7 +35,7 @@ export class Meter {
   #bytes = 0;
   readonly #format: Format;
   readonly #isEventStream: boolean;
-  /** Made for the first event that may matter: for most of its life a stream does without, which is a kilobyte each. */
+  /** Taken for the first event that may matter: for most of its life a stream does without, which is a kilobyte each. */
   #events: EventUsage | null = null;
   readonly #document: UsageDocument | null;
 
@@ -73,6 +73,14 @@ export class Meter {
     return this.#document.rootUsage.toUsage(USAGE_FORMS[this.#format]);
   }
 
+  /** The last word: `usage()`. Nothing is pushed and nothing asked any more, except for `bytes`. */
+  close(): Usage | null {
+    const usage = this.usage();
+    if (this.#events !== null) giveBack(this.#format, this.#events);
+    this.#events = null;
+    return usage;
+  }
+
   #pushEvents(bytes: Uint8Array): void {
     const events = this.#events;
     let at = 0;
@@ -89,7 +97,7 @@ export class Meter {
 
   /** @param behindOthers whole events have passed already */
   #readEvents(behindOthers: boolean): EventUsage {
-    const events = new EventUsage(this.#format);
+    const events = SPARE[this.#format].pop() ?? new EventUsage(this.#format);
     if (behindOthers) events.scanner.skipped();
     this.#events = events;
     return events;
@@ -111,6 +119,19 @@ export class Meter {
     }
     return needle === end ? end : lastBlankLine(bytes, from, needle);
   }
+}
+
+/**
+ * Most streams need one for their last read only. Made anew each time they were a tenth of a short request's processor time
+ * and a fifth of its garbage; one that was just used is in the cache, too.
+ */
+const SPARE: Record<Format, EventUsage[]> = { chat: [], responses: [], messages: [], opaque: [] };
+const SPARE_MAX = 64;
+
+function giveBack(format: Format, events: EventUsage): void {
+  if (SPARE[format].length >= SPARE_MAX) return;
+  events.reset();
+  SPARE[format].push(events);
 }
 
 /** The end of the last blank line up to `end`, or `from`; a line that begins at `from` is no blank line's end. */

@@ -49,6 +49,18 @@ export class SseScanner {
     this.#sink = sink;
   }
 
+  /** As if new: for another stream. */
+  reset(): void {
+    this.name.clear();
+    this.#state = LINE_START;
+    this.#field = DATA;
+    this.#fieldAt = 0;
+    this.#hasData = false;
+    this.#inEvent = false;
+    this.#afterCr = false;
+    this.#bomAt = 0;
+  }
+
   /** Nothing, a whole event or a whole comment line was last: an event written now stands for itself. */
   get atBoundary(): boolean {
     return this.#state === LINE_START && !this.#inEvent && (this.#bomAt === 0 || this.#bomAt === 3);

@@ -89,8 +89,9 @@ export class UsageDocument {
   #literal = NULL;
   #literalAt = 0;
 
-  constructor(parent: string | null) {
-    this.#parent = parent === null ? null : encoder.encode(parent);
+  /** @param parent its name in UTF-8, null when there is none */
+  constructor(parent: Uint8Array | null) {
+    this.#parent = parent;
   }
 
   get complete(): boolean {

@@ -187,7 +187,9 @@ function isLineEnd(byte: number | undefined): boolean {
 function metered(format: Format, chunks: Uint8Array[]) {
   const meter = new Meter(format, 'sse');
   for (const chunk of chunks) meter.push(chunk);
-  return { usage: meter.usage(), sawTerminalEvent: meter.sawTerminalEvent, atEventBoundary: meter.atEventBoundary };
+  const { sawTerminalEvent, atEventBoundary } = meter;
+  // Closed, so that the next stream is read by what this one used.
+  return { usage: meter.close(), sawTerminalEvent, atEventBoundary };
 }
 
 function slowly(format: Format, chunks: Uint8Array[]) {

@@ -14,8 +14,8 @@ export function metered(format: Format, kind: BodyKind, text: string | Uint8Arra
 
 /** Usage as `prompt+completion=total`; fails unless it is the same for every size of read. */
 export function usageOf(format: Format, kind: BodyKind, text: string): string | null {
-  const whole = brief(metered(format, kind, text).usage());
-  for (const size of [1, 7, 64]) expect(brief(metered(format, kind, text, size).usage())).toBe(whole);
+  const whole = brief(metered(format, kind, text).close());
+  for (const size of [1, 7, 64]) expect(brief(metered(format, kind, text, size).close())).toBe(whole);
   return whole;
 }
 
