@@ -48,11 +48,15 @@ export class Connection extends ResponseReader {
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    endpoint: Endpoint,
+    private readonly endpoint: Endpoint,
     private readonly owner: ConnectionOwner,
   ) {
     super();
-    this.#connect(endpoint);
+  }
+
+  /** Connects. A request may be given to it before: it is sent when the connection is there. */
+  begin(): void {
+    if (!this.#closed) this.#connect(this.endpoint);
   }
 
   get usable(): boolean {

@@ -3,6 +3,7 @@
  * closed, and the rest may grow old and go. None lives for ever, and a new one looks up its host name anew: Bun asks DNS
  * again when its own answer is older than 30 s (BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS).
  */
+import { ConnectPace } from './connect-pace.ts';
 import { Connection, type ConnectionOwner, type Endpoint } from './connection.ts';
 
 export interface PoolOptions {
@@ -14,6 +15,7 @@ export interface PoolOptions {
 
 export class Pool implements ConnectionOwner {
   readonly #idle: Connection[] = [];
+  readonly #pace = new ConnectPace();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
@@ -37,7 +39,9 @@ export class Pool implements ConnectionOwner {
   }
 
   connect(): Connection {
-    return new Connection(this.endpoint, this);
+    const connection = new Connection(this.endpoint, this);
+    this.#pace.begin(connection);
+    return connection;
   }
 
   released(connection: Connection): void {
