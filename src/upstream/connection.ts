@@ -48,15 +48,11 @@ export class Connection extends ResponseReader {
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    private readonly endpoint: Endpoint,
+    endpoint: Endpoint,
     private readonly owner: ConnectionOwner,
   ) {
     super();
-  }
-
-  /** Connects. A request may be given to it before: it is sent when the connection is there. */
-  begin(): void {
-    if (!this.#closed) this.#connect(this.endpoint);
+    this.#connect(endpoint);
   }
 
   get usable(): boolean {

@@ -3,7 +3,6 @@
  * closed, and the rest may grow old and go. None lives for ever, and a new one looks up its host name anew: Bun asks DNS
  * again when its own answer is older than 30 s (BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS).
  */
-import { ConnectPace } from './connect-pace.ts';
 import { Connection, type ConnectionOwner, type Endpoint } from './connection.ts';
 
 export interface PoolOptions {
@@ -15,7 +14,6 @@ export interface PoolOptions {
 
 export class Pool implements ConnectionOwner {
   readonly #idle: Connection[] = [];
-  readonly #pace = new ConnectPace();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
@@ -39,9 +37,7 @@ export class Pool implements ConnectionOwner {
   }
 
   connect(): Connection {
-    const connection = new Connection(this.endpoint, this);
-    this.#pace.begin(connection);
-    return connection;
+    return new Connection(this.endpoint, this);
   }
 
   released(connection: Connection): void {

@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from 'bun:test';
 import { dns } from 'bun';
 import type { UpstreamError } from '../../src/upstream/client.ts';
-import { CONNECTS_PER_TURN, ConnectPace } from '../../src/upstream/connect-pace.ts';
 import type { Connection } from '../../src/upstream/connection.ts';
 import { Pool, type PoolOptions } from '../../src/upstream/pool.ts';
 import { eventually } from '../support/eventually.ts';
@@ -162,36 +161,4 @@ test('a host name is looked up for every connection that is made, and for none t
   expect(lookups() - before).toBe(3);
   for (let i = 0; i < 3; i++) expect(await exchange(pool.takeIdle(performance.now())!)).toBe('done');
   expect([lookups() - before, connections.length, upstream.connections.length]).toEqual([3, 3, 3]);
-});
-
-test('what begins in one turn is bounded, the rest begins in the next turns, in order', async () => {
-  const pace = new ConnectPace();
-  const begun: number[] = [];
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
-  for (let i = 0; i < 2 * CONNECTS_PER_TURN + 10; i++) pace.begin({ begin: () => begun.push(i) });
-  expect(begun.length).toBe(CONNECTS_PER_TURN);
-  await turn();
-  expect(begun.length).toBe(2 * CONNECTS_PER_TURN);
-  await turn();
-  expect(begun).toEqual(Array.from({ length: 2 * CONNECTS_PER_TURN + 10 }, (_, i) => i));
-  await turn();
-  pace.begin({ begin: () => begun.push(-1) });
-  expect(begun.at(-1)).toBe(-1);
-});
-
-test('more connections than begin in one turn are all made', async () => {
-  const { pool, upstream } = bench({ idleMax: 200 });
-  const wanted = 2 * CONNECTS_PER_TURN + 10;
-  const outcomes = await Promise.all(Array.from({ length: wanted }, () => exchange(pool.connect())));
-  expect(new Set(outcomes)).toEqual(new Set(['done']));
-  expect([pool.idleCount, upstream.connections.length]).toEqual([wanted, wanted]);
-});
-
-test('a connection that is not wanted any more before its turn is never made', async () => {
-  const { pool, upstream } = bench({ idleMax: 200 });
-  const connections = Array.from({ length: CONNECTS_PER_TURN + 5 }, () => pool.connect());
-  for (const connection of connections.slice(CONNECTS_PER_TURN)) connection.destroy();
-  const wanted = [...connections.slice(0, CONNECTS_PER_TURN), pool.connect()];
-  await Promise.all(wanted.map(exchange));
-  expect(upstream.connections.length).toBe(CONNECTS_PER_TURN + 1);
 });
