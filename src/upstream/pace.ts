@@ -25,6 +25,7 @@ export interface Beginner {
 export class Pace {
   #begun = 0;
   #sinceMs = Number.NEGATIVE_INFINITY;
+  /** Bounded by the requests in flight, which MAX_CONCURRENT_REQUESTS bounds. */
   readonly #waiting: Beginner[] = [];
 
   /** Begins it now or in one of the next turns. @param nowMs by `performance.now()` */
