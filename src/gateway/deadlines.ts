@@ -27,7 +27,10 @@ export class Deadline implements Watched {
   }
 }
 
-/** A bound is kept to a quarter of itself, or to twice this when the bound is long: one tick to learn of a byte, one to see it missing. */
+/**
+ * A bound is kept to a quarter of itself, or to twice this when the bound is long: one tick to learn that a byte came, one
+ * to see that none does.
+ */
 const TICK_MS_MAX = 250;
 const TICK_MS_MIN = 5;
 

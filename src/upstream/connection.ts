@@ -10,7 +10,7 @@ import { boundReceiveBuffer } from './receive-buffer.ts';
 
 /** What a connection tells the exchange that is on it. After `done` or `broken` it has forgotten the exchange. */
 export interface ConnectionUser {
-  /** @returns who takes the body; no more than the read that brought the head is given to it once `destroy` was called */
+  /** @returns who takes the body; nothing is given to it once `destroy` was called */
   head(head: ResponseHead): BodySink;
   /** The kernel has taken all of the request so far, and it is not whole: time for the next `write`. */
   taken(): void;
