@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { BEGUN_PER_TURN, Pace, TURN_MS } from '../../src/upstream/pace.ts';
+import { BEGUN_PER_TURN, CROWD, CROWD_MS, Pace } from '../../src/upstream/pace.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -10,31 +10,31 @@ function beginAll(pace: Pace, begun: number[], from: number, to: number, nowMs =
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-test('what begins in one turn is bounded, the rest begins in the next turns, in order', async () => {
+test('of a crowd some begin in each turn, in order', async () => {
   const pace = new Pace();
   const begun: number[] = [];
-  beginAll(pace, begun, 0, 2 * BEGUN_PER_TURN + 1);
-  expect(begun).toEqual(upTo(BEGUN_PER_TURN));
+  beginAll(pace, begun, 0, CROWD + BEGUN_PER_TURN + 1);
+  expect(begun).toEqual(upTo(CROWD));
   await turn();
-  expect(begun).toEqual(upTo(2 * BEGUN_PER_TURN));
+  expect(begun).toEqual(upTo(CROWD + BEGUN_PER_TURN));
   await turn();
-  expect(begun).toEqual(upTo(2 * BEGUN_PER_TURN + 1));
+  expect(begun).toEqual(upTo(CROWD + BEGUN_PER_TURN + 1));
 });
 
 test('what comes later does not overtake what waits, however late it is', async () => {
   const pace = new Pace();
   const begun: number[] = [];
   const nowMs = performance.now();
-  beginAll(pace, begun, 0, BEGUN_PER_TURN + 1, nowMs);
-  beginAll(pace, begun, BEGUN_PER_TURN + 1, BEGUN_PER_TURN + 2, nowMs + 1000);
-  expect(begun.length).toBe(BEGUN_PER_TURN);
+  beginAll(pace, begun, 0, CROWD + 1, nowMs);
+  beginAll(pace, begun, CROWD + 1, CROWD + 2, nowMs + 1000);
+  expect(begun.length).toBe(CROWD);
   await turn();
-  expect(begun).toEqual(upTo(BEGUN_PER_TURN + 2));
+  expect(begun).toEqual(upTo(CROWD + 2));
 });
 
 test('those that come evenly are never held up', () => {
   const pace = new Pace();
   const begun: number[] = [];
-  for (let i = 0; i < 100; i++) beginAll(pace, begun, i * BEGUN_PER_TURN, (i + 1) * BEGUN_PER_TURN, i * 1.01 * TURN_MS);
-  expect(begun).toEqual(upTo(100 * BEGUN_PER_TURN));
+  for (let i = 0; i < 100; i++) beginAll(pace, begun, i * CROWD, (i + 1) * CROWD, i * 1.01 * CROWD_MS);
+  expect(begun).toEqual(upTo(100 * CROWD));
 });
