@@ -1,6 +1,6 @@
 /**
- * Every wait of the data plane has a bound. One shared ticker looks at all exchanges in flight, so that a chunk costs
- * a number written to a field and never a timer armed and cleared.
+ * Every wait of the data plane has a bound. One shared ticker looks at all exchanges in flight, so that a chunk costs a
+ * flag set in a field, and never a look at the clock or a timer armed and cleared.
  */
 export interface Watched {
   /** Where it stands among those that are looked at; for `Deadlines` alone, `NOWHERE` to begin with. */
