@@ -8,7 +8,7 @@
 import { dayOf, dayStartMs, monthOf, monthStartMs } from '../limits/windows.ts';
 import type { UsageDay } from '../store/usage-days.ts';
 import type { UsageMonth } from '../store/usage-months.ts';
-import type { StoredUsageRecord } from '../store/usage-record.ts';
+import type { UsageRecord } from '../store/usage-record.ts';
 import type { TotalsQuery, UsageTotals } from '../store/usage-totals.ts';
 
 export interface UsageQuestion {
@@ -79,7 +79,7 @@ export function usageReportToJson({ daily, monthly }: UsageReport) {
   return { daily: daily.map(dayToJson), monthly: monthly.map(monthToJson) };
 }
 
-export function usageRecordToJson(record: StoredUsageRecord) {
+export function usageRecordToJson(record: UsageRecord) {
   return {
     id: record.id,
     requestId: record.requestId,

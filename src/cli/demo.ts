@@ -7,7 +7,7 @@ import { createKey, hashKey } from '../keys/key.ts';
 import { startMock } from '../mock/server.ts';
 import { createLog } from '../observe/log.ts';
 import { type RunningGateway, startGateway } from '../server.ts';
-import type { StoredUsageRecord } from '../store/usage-record.ts';
+import type { UsageRecord } from '../store/usage-record.ts';
 import { chooseClient } from '../upstream/choose-client.ts';
 import type { Command } from './command.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -111,7 +111,7 @@ One answer, streamed through the gateway as it is written:
 `;
 }
 
-function report(streamed: Streamed, direct: Streamed, equal: boolean, record: StoredUsageRecord | undefined): string {
+function report(streamed: Streamed, direct: Streamed, equal: boolean, record: UsageRecord | undefined): string {
   const usage = record
     ? `prompt ${record.promptTokens}, completion ${record.completionTokens}, total ${record.totalTokens}`
     : 'none';

@@ -6,7 +6,7 @@ import { GatewayError } from '../errors.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { Granted, Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
-import type { Finish, UsageRecord, UsageSource } from '../store/usage-record.ts';
+import { type Finish, newRecordId, type UsageRecord, type UsageSource } from '../store/usage-record.ts';
 import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
 import type { Endpoint } from './endpoints.ts';
 import { clientHeaders, clientRequestId } from './headers.ts';
@@ -187,6 +187,7 @@ export class Exchange implements RelayOwner {
   private recordOf(finish: Finish, usage: Usage | null): UsageRecord | null {
     if (!this.key) return null;
     return {
+      id: newRecordId(),
       requestId: this.requestId,
       keyId: this.key.id,
       endpoint: this.endpoint.path,

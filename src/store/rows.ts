@@ -1,6 +1,6 @@
 /** Rows of the database to and from the project's own types. The names of the columns are known here and in the SQL. */
 import type { ApiKey, KeyStatus } from '../keys/key.ts';
-import type { Finish, StoredUsageRecord, UsageSource } from './usage-record.ts';
+import type { Finish, UsageRecord, UsageSource } from './usage-record.ts';
 
 /** A count is a number on SQLite and may be text on Postgres; a boolean is 0 or 1 on SQLite. */
 type Count = number | string;
@@ -84,7 +84,7 @@ export function rowFromKey(key: ApiKey): KeyRow {
   };
 }
 
-export function usageFromRow(row: UsageRow): StoredUsageRecord {
+export function usageFromRow(row: UsageRow): UsageRecord {
   return {
     id: row.id,
     requestId: row.request_id,
@@ -106,27 +106,50 @@ export function usageFromRow(row: UsageRow): StoredUsageRecord {
   };
 }
 
+/** The columns of `usage_records` in the order of `usageValues`. */
+export const USAGE_COLUMNS = [
+  'id',
+  'request_id',
+  'key_id',
+  'endpoint',
+  'model',
+  'status',
+  'streamed',
+  'started_at',
+  'admitted_at',
+  'ttfb_ms',
+  'duration_ms',
+  'bytes_out',
+  'finish',
+  'prompt_tokens',
+  'completion_tokens',
+  'total_tokens',
+  'usage_source',
+] as const satisfies readonly (keyof UsageRow)[];
+
+export type Value = string | number | boolean | null;
+
 /** Times are rounded: a caller may measure with a finer clock than the columns hold. */
-export function rowFromUsage(record: StoredUsageRecord): UsageRow {
-  return {
-    id: record.id,
-    request_id: record.requestId,
-    key_id: record.keyId,
-    endpoint: record.endpoint,
-    model: record.model,
-    status: record.status,
-    streamed: record.streamed,
-    started_at: Math.round(record.startedAt),
-    admitted_at: record.admittedAt,
-    ttfb_ms: record.ttfbMs === null ? null : Math.round(record.ttfbMs),
-    duration_ms: Math.round(record.durationMs),
-    bytes_out: record.bytesOut,
-    finish: record.finish,
-    prompt_tokens: record.promptTokens,
-    completion_tokens: record.completionTokens,
-    total_tokens: record.totalTokens,
-    usage_source: record.usageSource,
-  };
+export function usageValues(record: UsageRecord): Value[] {
+  return [
+    record.id,
+    record.requestId,
+    record.keyId,
+    record.endpoint,
+    record.model,
+    record.status,
+    record.streamed,
+    Math.round(record.startedAt),
+    record.admittedAt,
+    record.ttfbMs === null ? null : Math.round(record.ttfbMs),
+    Math.round(record.durationMs),
+    record.bytesOut,
+    record.finish,
+    record.promptTokens,
+    record.completionTokens,
+    record.totalTokens,
+    record.usageSource,
+  ];
 }
 
 function numberOrNull(count: Count | null): number | null {

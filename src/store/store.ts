@@ -22,7 +22,7 @@ import { toStoreError } from './store-error.ts';
 import { readUsageDays, recentUsageDays, type UsageDay } from './usage-days.ts';
 import { UsageLedger } from './usage-ledger.ts';
 import { recentUsageMonths, type UsageMonth } from './usage-months.ts';
-import { type Finish, firstIdOf, type StoredUsageRecord } from './usage-record.ts';
+import { type Finish, firstIdOf, type UsageRecord } from './usage-record.ts';
 import type { TotalsQuery } from './usage-totals.ts';
 
 export interface StoreOptions {
@@ -146,12 +146,12 @@ export class Store {
    * went through. Does not wait for another process's lock: the usage writer does, and has somewhere to keep the rows
    * meanwhile. At most 1,000 records a call, because they are written without a turn for the event loop.
    */
-  async insertUsage(records: readonly StoredUsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
+  async insertUsage(records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
     await this.#inTurn(async () => this.#ledger.write(records, lastUsedAt));
   }
 
   /** Newest first, in the order in which they were recorded. */
-  async recentUsage({ keyId, limit, before }: UsageQuery): Promise<StoredUsageRecord[]> {
+  async recentUsage({ keyId, limit, before }: UsageQuery): Promise<UsageRecord[]> {
     const rows = await this.#read('read usage', (sql) => {
       // '~' sorts after every UUID: without a cursor the range is open, and the same index serves both.
       const end = before ?? '~';

@@ -6,6 +6,8 @@ export type Finish = 'complete' | 'client_closed' | 'upstream_interrupted' | 'er
 export type UsageSource = 'upstream' | 'partial' | 'none';
 
 export interface UsageRecord {
+  /** `newRecordId()`: sorts by time, serves as cursor, makes writing twice harmless. */
+  readonly id: string;
   readonly requestId: string;
   readonly keyId: string;
   readonly endpoint: string;
@@ -28,14 +30,9 @@ export interface UsageRecord {
   readonly usageSource: UsageSource;
 }
 
-export interface StoredUsageRecord extends UsageRecord {
-  /** UUIDv7 of the moment it was recorded: sorts by time, serves as cursor, makes writing twice harmless. */
-  readonly id: string;
-}
-
-/** Ids of one process are strictly ascending, also within one millisecond. */
-export function storedRecord(record: UsageRecord): StoredUsageRecord {
-  return { id: Bun.randomUUIDv7(), ...record };
+/** A UUIDv7 of the moment of recording. Those of one process are strictly ascending, also within one millisecond. */
+export function newRecordId(): string {
+  return Bun.randomUUIDv7();
 }
 
 /** The lowest UUIDv7 of a millisecond: the first 48 bits are the time. As a cursor: only what was recorded before. */

@@ -1,5 +1,6 @@
 /** Usage records added up by key and period, a day or a month: what the tables `usage_days` and `usage_months` share. */
-import type { StoredUsageRecord } from './usage-record.ts';
+import { dayOf, dayStartMs, monthOf } from '../limits/windows.ts';
+import type { UsageRecord } from './usage-record.ts';
 
 export interface UsageTotals {
   readonly keyId: string;
@@ -31,25 +32,37 @@ export interface TotalsRow {
   updated_at: number;
 }
 
-/** One row for each key and period. A request belongs to the period in which the limits admitted it, its tokens too. */
-export function totalsBy(
-  records: readonly StoredUsageRecord[],
-  periodOf: (ms: number) => number,
-): { readonly period: number; readonly row: TotalsRow }[] {
-  const totals = new Map<string, { readonly period: number; readonly row: TotalsRow }>();
+export interface PeriodTotals extends TotalsRow {
+  readonly period: number;
+}
+
+/** One row for each key and UTC day. A request belongs to the day on which the limits admitted it, its tokens too. */
+export function totalsByDay(records: readonly UsageRecord[]): PeriodTotals[] {
+  const totals: PeriodTotals[] = [];
   for (const record of records) {
     if (record.admittedAt === null) continue;
-    const period = periodOf(record.admittedAt);
-    const id = `${record.keyId} ${period}`;
-    const { row } = totals.get(id) ?? { row: emptyRow(record.keyId) };
-    totals.set(id, { period, row });
+    const row = rowOf(totals, record.keyId, dayOf(record.admittedAt));
     row.requests++;
     row.prompt_tokens += record.promptTokens ?? 0;
     row.completion_tokens += record.completionTokens ?? 0;
     row.total_tokens += record.totalTokens ?? 0;
     row.updated_at = Math.max(row.updated_at, Math.round(record.startedAt + record.durationMs));
   }
-  return [...totals.values()];
+  return totals;
+}
+
+/** Days of some keys added up to UTC calendar months. */
+export function totalsByMonth(days: readonly PeriodTotals[]): PeriodTotals[] {
+  const totals: PeriodTotals[] = [];
+  for (const day of days) {
+    const row = rowOf(totals, day.key_id, monthOf(dayStartMs(day.period)));
+    row.requests += day.requests;
+    row.prompt_tokens += day.prompt_tokens;
+    row.completion_tokens += day.completion_tokens;
+    row.total_tokens += day.total_tokens;
+    row.updated_at = Math.max(row.updated_at, day.updated_at);
+  }
+  return totals;
 }
 
 export function totalsFromRow(row: { [column in keyof TotalsRow]: unknown }): UsageTotals {
@@ -63,6 +76,21 @@ export function totalsFromRow(row: { [column in keyof TotalsRow]: unknown }): Us
   };
 }
 
-function emptyRow(keyId: string): TotalsRow {
-  return { key_id: keyId, requests: 0, prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, updated_at: 0 };
+/** That of a key and period, a new one if need be. The last is the likeliest: records of one key come in a row. */
+function rowOf(totals: PeriodTotals[], keyId: string, period: number): PeriodTotals {
+  for (let at = totals.length - 1; at >= 0; at--) {
+    const row = totals[at]!;
+    if (row.key_id === keyId && row.period === period) return row;
+  }
+  const row = {
+    key_id: keyId,
+    period,
+    requests: 0,
+    prompt_tokens: 0,
+    completion_tokens: 0,
+    total_tokens: 0,
+    updated_at: 0,
+  };
+  totals.push(row);
+  return row;
 }

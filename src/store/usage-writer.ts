@@ -7,10 +7,10 @@
  * loop's own thread, and the loop gets a turn between two transactions.
  */
 import { type StoreError, toStoreError } from './store-error.ts';
-import { type StoredUsageRecord, storedRecord, type UsageRecord } from './usage-record.ts';
+import type { UsageRecord } from './usage-record.ts';
 
 export interface UsageSink {
-  insertUsage(records: readonly StoredUsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void>;
+  insertUsage(records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void>;
 }
 
 /** What went wrong since the last report. */
@@ -55,7 +55,7 @@ export class UsageWriter {
   readonly #onTrouble: (trouble: UsageTrouble) => void;
 
   /** In order; the last one is still being filled. None is empty. */
-  readonly #batches: StoredUsageRecord[][] = [];
+  readonly #batches: UsageRecord[][] = [];
   #accepted = 0;
   /** Accepted and then written or lost. */
   #settled = 0;
@@ -102,8 +102,8 @@ export class UsageWriter {
       return;
     }
     const last = this.#batches.at(-1);
-    if (last && last.length < this.#transactionRows) last.push(storedRecord(record));
-    else this.#batches.push([storedRecord(record)]);
+    if (last && last.length < this.#transactionRows) last.push(record);
+    else this.#batches.push([record]);
     this.#accepted++;
     this.#schedule();
   }
@@ -175,7 +175,7 @@ export class UsageWriter {
     else this.#schedule(Math.max(0, begunAt + this.#flushIntervalMs - performance.now()));
   }
 
-  async #writeBatch(batch: StoredUsageRecord[]): Promise<void> {
+  async #writeBatch(batch: UsageRecord[]): Promise<void> {
     try {
       await this.#sink.insertUsage(batch, lastUseOf(batch));
       this.#pauseMs = this.#retryMs;
@@ -195,7 +195,7 @@ export class UsageWriter {
   }
 
   /** One row that the database will never take must not hold up the others: halve until it is alone. */
-  #isolate(batch: StoredUsageRecord[]): void {
+  #isolate(batch: UsageRecord[]): void {
     if (batch.length > 1) {
       const half = batch.length >> 1;
       this.#batches.unshift(batch.slice(0, half), batch.slice(half));
@@ -204,7 +204,7 @@ export class UsageWriter {
     this.#lose(batch);
   }
 
-  async #waitToRetry(batch: StoredUsageRecord[]): Promise<void> {
+  async #waitToRetry(batch: UsageRecord[]): Promise<void> {
     this.#batches.unshift(batch);
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, this.#pauseMs);
@@ -220,7 +220,7 @@ export class UsageWriter {
     for (const { target, done } of this.#flushes) if (this.#settled >= target) done();
   }
 
-  #lose(batch: readonly StoredUsageRecord[]): void {
+  #lose(batch: readonly UsageRecord[]): void {
     this.#drop(batch.length);
     this.#settle(batch.length);
   }
@@ -248,7 +248,7 @@ export class UsageWriter {
   }
 }
 
-function lastUseOf(batch: readonly StoredUsageRecord[]): Map<string, number> {
+function lastUseOf(batch: readonly UsageRecord[]): Map<string, number> {
   const lastUsedAt = new Map<string, number>();
   for (const { keyId, startedAt } of batch) {
     const known = lastUsedAt.get(keyId);

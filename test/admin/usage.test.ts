@@ -2,7 +2,6 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import OpenAI from 'openai';
 import { Store } from '../../src/store/store.ts';
-import { storedRecord } from '../../src/store/usage-record.ts';
 import { usageRecord } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 import { clearOfMidnight } from '../support/limited-key.ts';
@@ -27,7 +26,7 @@ async function writePast(keyId: string, days: readonly string[]): Promise<void> 
   const store = await Store.open(bench.gateway.databaseUrl);
   const records = days.map((day) => {
     const admittedAt = Date.parse(`${day}T12:00:00Z`);
-    return storedRecord(usageRecord({ keyId, startedAt: admittedAt, admittedAt }));
+    return usageRecord({ keyId, startedAt: admittedAt, admittedAt });
   });
   for (let i = 0; i < records.length; i += 500) await store.insertUsage(records.slice(i, i + 500), new Map());
   await store.close();
@@ -187,9 +186,7 @@ test('more rows than an answer may have are refused, not cut', async () => {
   const store = await Store.open(bench.gateway.databaseUrl);
   const admittedAt = Date.parse('1999-01-01T00:00:00Z');
   for (let part = 0; part < 11; part++) {
-    const records = Array.from({ length: 1000 }, (_, i) =>
-      storedRecord(usageRecord({ keyId: `old-${part}-${i}`, admittedAt })),
-    );
+    const records = Array.from({ length: 1000 }, (_, i) => usageRecord({ keyId: `old-${part}-${i}`, admittedAt }));
     await store.insertUsage(records, new Map());
   }
   await store.close();

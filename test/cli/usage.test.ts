@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { parseCsv } from '../../src/cli/csv.ts';
 import { createKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
-import { storedRecord } from '../../src/store/usage-record.ts';
 import { type TempDatabase, tempDatabase, usageRecord } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 
@@ -18,7 +17,7 @@ beforeAll(async () => {
   await store.insertKey(bob, 'hash-b');
   const record = (keyId: string, day: string, totalTokens: number) => {
     const admittedAt = Date.parse(`${day}T10:00:00Z`);
-    return storedRecord(usageRecord({ keyId, startedAt: admittedAt, admittedAt, totalTokens, durationMs: 500 }));
+    return usageRecord({ keyId, startedAt: admittedAt, admittedAt, totalTokens, durationMs: 500 });
   };
   await store.insertUsage(
     [

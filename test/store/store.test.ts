@@ -5,7 +5,6 @@ import { SQL } from 'bun';
 import { createKey, hashKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
-import { storedRecord } from '../../src/store/usage-record.ts';
 import { storePerTest } from './store-per-test.ts';
 import { usageRecord } from './temp-database.ts';
 
@@ -108,31 +107,31 @@ test('usage comes back as it was put in, with counts up to 2^53', async () => {
       totalTokens: null,
     }),
     usageRecord({ promptTokens: 0, completionTokens: 0, totalTokens: 0, requestId: "'; DROP TABLE usage_records; --" }),
-  ].map(storedRecord);
+  ];
   await t.store.insertUsage(records, NONE);
   expect(await t.store.recentUsage({ limit: 10 })).toEqual(records.toReversed());
 });
 
 test('fractions of a millisecond are rounded', async () => {
-  await t.store.insertUsage([storedRecord(usageRecord({ ttfbMs: 1.4, durationMs: 2.6, startedAt: 9.5 }))], NONE);
+  await t.store.insertUsage([usageRecord({ ttfbMs: 1.4, durationMs: 2.6, startedAt: 9.5 })], NONE);
   expect(await t.store.recentUsage({ limit: 1 })).toMatchObject([{ ttfbMs: 1, durationMs: 3, startedAt: 10 }]);
 });
 
 test('a batch that is written twice is there once', async () => {
-  const records = [storedRecord(usageRecord()), storedRecord(usageRecord())];
+  const records = [usageRecord(), usageRecord()];
   await t.store.insertUsage(records, NONE);
   await t.store.insertUsage(records, NONE);
   expect(await t.store.recentUsage({ limit: 10 })).toHaveLength(2);
 });
 
 test('two requests may have the same request id', async () => {
-  const records = [usageRecord({ requestId: 'same' }), usageRecord({ requestId: 'same' })].map(storedRecord);
+  const records = [usageRecord({ requestId: 'same' }), usageRecord({ requestId: 'same' })];
   await t.store.insertUsage(records, NONE);
   expect(await t.store.recentUsage({ limit: 10 })).toHaveLength(2);
 });
 
 test('recent usage is newest first, page by page, of all keys or of one', async () => {
-  const records = Array.from({ length: 1_000 }, (_, i) => storedRecord(usageRecord({ keyId: `key-${i % 3}` })));
+  const records = Array.from({ length: 1_000 }, (_, i) => usageRecord({ keyId: `key-${i % 3}` }));
   await t.store.insertUsage(records, NONE);
   const paged: string[] = [];
   for (let before: string | undefined; ; ) {
@@ -153,7 +152,7 @@ test('recent usage is newest first, page by page, of all keys or of one', async 
 
 test('usage is counted by the way requests ended', async () => {
   await t.store.insertUsage(
-    [usageRecord(), usageRecord({ finish: 'client_closed' }), usageRecord({ keyId: 'key-2' })].map(storedRecord),
+    [usageRecord(), usageRecord({ finish: 'client_closed' }), usageRecord({ keyId: 'key-2' })],
     NONE,
   );
   expect(await t.store.countUsageByFinish()).toEqual({ complete: 2, client_closed: 1 });
@@ -193,9 +192,9 @@ test('the last use of a key never goes back', async () => {
 
 test('records and last use are written together or not at all', async () => {
   const { key } = await insertNewKey();
-  const broken = storedRecord(usageRecord({ durationMs: Number.NaN }));
+  const broken = usageRecord({ durationMs: Number.NaN });
   const error = await t.store
-    .insertUsage([storedRecord(usageRecord()), broken], new Map([[key.id, 9]]))
+    .insertUsage([usageRecord(), broken], new Map([[key.id, 9]]))
     .catch((reason: unknown) => reason);
   expect((error as StoreError).kind).toBe('rejected');
   expect(await t.store.recentUsage({ limit: 1 })).toEqual([]);
@@ -203,7 +202,7 @@ test('records and last use are written together or not at all', async () => {
 });
 
 test('a key that is written while a batch of usage fails stays', async () => {
-  const broken = storedRecord(usageRecord({ durationMs: Number.NaN }));
+  const broken = usageRecord({ durationMs: Number.NaN });
   const { key, secret } = createKey({ name: 'beside' }, 1);
   const [batch] = await Promise.allSettled([
     t.store.insertUsage([broken], NONE),
@@ -219,7 +218,7 @@ test('a lookup does not wait for another process that writes, a change of a key 
   await other.unsafe('BEGIN IMMEDIATE');
   await other.unsafe("UPDATE api_keys SET name = 'not committed'");
   expect((await t.store.findKeyByHash(hashKey(secret, PEPPER)))?.key.name).toBe('a key');
-  const usage = await t.store.insertUsage([storedRecord(usageRecord())], NONE).catch((reason: unknown) => reason);
+  const usage = await t.store.insertUsage([usageRecord()], NONE).catch((reason: unknown) => reason);
   expect((usage as StoreError).kind).toBe('busy');
   const change = t.store.setKeyStatus(key.id, 'suspended', 2);
   await other.unsafe('ROLLBACK');

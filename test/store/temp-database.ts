@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { UsageRecord } from '../../src/store/usage-record.ts';
+import { newRecordId, type UsageRecord } from '../../src/store/usage-record.ts';
 
 export interface TempDatabase extends Disposable {
   readonly folder: string;
@@ -24,6 +24,7 @@ export function tempDatabase(): TempDatabase {
 
 export function usageRecord(changes: Partial<UsageRecord> = {}): UsageRecord {
   return {
+    id: newRecordId(),
     requestId: crypto.randomUUID(),
     keyId: 'key-1',
     endpoint: '/v1/chat/completions',

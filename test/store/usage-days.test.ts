@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
 import { MIGRATIONS, migrate } from '../../src/store/migrate.ts';
-import { rowFromUsage } from '../../src/store/rows.ts';
+import { USAGE_COLUMNS, usageValues } from '../../src/store/rows.ts';
 import { Store } from '../../src/store/store.ts';
-import { storedRecord, type UsageRecord } from '../../src/store/usage-record.ts';
+import type { UsageRecord } from '../../src/store/usage-record.ts';
 import { storePerTest } from './store-per-test.ts';
 import { tempDatabase, usageRecord } from './temp-database.ts';
 
@@ -14,7 +14,7 @@ const DAY = dayOf(MIDNIGHT);
 
 const t = storePerTest();
 
-const records = (...changes: Partial<UsageRecord>[]) => changes.map((change) => storedRecord(usageRecord(change)));
+const records = (...changes: Partial<UsageRecord>[]) => changes.map((change) => usageRecord(change));
 
 test('records are counted by key and by the UTC day of their admission, together with them', async () => {
   await t.store.insertUsage(
@@ -88,7 +88,8 @@ test('a database of before has its records counted when it is migrated', async (
     { startedAt: MIDNIGHT },
     { startedAt: MIDNIGHT, totalTokens: null },
   )) {
-    const { admitted_at: _, ...row } = rowFromUsage(record);
+    const values = usageValues(record);
+    const { admitted_at: _, ...row } = Object.fromEntries(USAGE_COLUMNS.map((column, at) => [column, values[at]]));
     await sql`INSERT INTO usage_records ${sql(row)}`;
   }
   await sql.close();

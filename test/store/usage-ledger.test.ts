@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { createKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
-import { storedRecord } from '../../src/store/usage-record.ts';
 import { storePerTest } from './store-per-test.ts';
 import { usageRecord } from './temp-database.ts';
 
@@ -21,8 +20,7 @@ async function insertNewKey() {
   return key;
 }
 
-const records = (count: number, keyId = 'key-1') =>
-  Array.from({ length: count }, () => storedRecord(usageRecord({ keyId })));
+const records = (count: number, keyId = 'key-1') => Array.from({ length: count }, () => usageRecord({ keyId }));
 
 // With a busy timeout a write that met the lock of its own process would stand still for it.
 for (const busyTimeoutMs of [0, 5_000]) {
@@ -101,7 +99,7 @@ test('a record that is in a batch twice is written and counted once', async () =
 
 test('after a batch with a record the database refuses, nothing is left of it and others are written', async () => {
   const { id } = await insertNewKey();
-  const broken = storedRecord(usageRecord({ durationMs: Number.NaN }));
+  const broken = usageRecord({ durationMs: Number.NaN });
   const error = await t.store.insertUsage([...records(5, id), broken], new Map([[id, 9]])).catch((e: unknown) => e);
   expect(error).toMatchObject({ name: 'StoreError', kind: 'rejected' });
   expect((error as StoreError).message).toContain('cannot write usage');
@@ -113,10 +111,7 @@ test('after a batch with a record the database refuses, nothing is left of it an
 });
 
 test('counts and times are integers in the file, flags 0 or 1', async () => {
-  await t.store.insertUsage(
-    [storedRecord(usageRecord({ bytesOut: 2 ** 53, totalTokens: 2 ** 53, ttfbMs: 0.7 }))],
-    NONE,
-  );
+  await t.store.insertUsage([usageRecord({ bytesOut: 2 ** 53, totalTokens: 2 ** 53, ttfbMs: 0.7 })], NONE);
   using other = new Database(t.db.path);
   const types = (table: string, columns: string[]) =>
     other.query(`SELECT ${columns.map((column) => `typeof(${column})`).join(', ')} FROM ${table}`).values();

@@ -4,7 +4,7 @@ import { SQL } from 'bun';
 import { dayOf, monthOf } from '../../src/limits/windows.ts';
 import { MIGRATIONS, migrate } from '../../src/store/migrate.ts';
 import { Store } from '../../src/store/store.ts';
-import { type StoredUsageRecord, storedRecord } from '../../src/store/usage-record.ts';
+import type { UsageRecord } from '../../src/store/usage-record.ts';
 import { pick, randomFrom } from '../support/random.ts';
 import { storePerTest } from './store-per-test.ts';
 import { tempDatabase, usageRecord } from './temp-database.ts';
@@ -14,9 +14,9 @@ const EVER = { first: 0, last: 1_000_000, limit: 100_000 };
 
 const t = storePerTest();
 
-function recordAt(time: string, changes: Parameters<typeof usageRecord>[0] = {}): StoredUsageRecord {
+function recordAt(time: string, changes: Parameters<typeof usageRecord>[0] = {}): UsageRecord {
   const admittedAt = Date.parse(time);
-  return storedRecord(usageRecord({ startedAt: admittedAt, admittedAt, ...changes }));
+  return usageRecord({ startedAt: admittedAt, admittedAt, ...changes });
 }
 
 test('a request counts in the UTC day and month of its admission, with its tokens', async () => {

@@ -3,17 +3,17 @@ import { SQL } from 'bun';
 import { createKey, hashKey } from '../../src/keys/key.ts';
 import { Store } from '../../src/store/store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
-import type { StoredUsageRecord } from '../../src/store/usage-record.ts';
+import type { UsageRecord } from '../../src/store/usage-record.ts';
 import { type UsageSink, type UsageTrouble, UsageWriter } from '../../src/store/usage-writer.ts';
 import { tempDatabase, usageRecord } from './temp-database.ts';
 
 /** Keeps what it is given; `answer` decides what a write does. */
 class MemorySink implements UsageSink {
-  readonly batches: StoredUsageRecord[][] = [];
+  readonly batches: UsageRecord[][] = [];
   lastUsedAt = new Map<string, number>();
-  answer: (batch: readonly StoredUsageRecord[]) => Promise<void> = async () => {};
+  answer: (batch: readonly UsageRecord[]) => Promise<void> = async () => {};
 
-  async insertUsage(records: readonly StoredUsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
+  async insertUsage(records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
     await this.answer(records);
     this.batches.push([...records]);
     this.lastUsedAt = new Map(lastUsedAt);

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Store } from '../../src/store/store.ts';
-import type { StoredUsageRecord } from '../../src/store/usage-record.ts';
+import type { UsageRecord } from '../../src/store/usage-record.ts';
 import { eventually } from './eventually.ts';
 
 const ROOT = resolve(import.meta.dir, '../..');
@@ -42,9 +42,9 @@ export interface GatewayProcess {
   /** Resident memory, bytes. */
   rss(): number;
   /** The usage records so far, newest first. */
-  usage(): Promise<StoredUsageRecord[]>;
+  usage(): Promise<UsageRecord[]>;
   /** Waits until there are at least `count` records. Newest first. */
-  waitForUsage(count: number): Promise<StoredUsageRecord[]>;
+  waitForUsage(count: number): Promise<UsageRecord[]>;
   createKey(...flags: string[]): Promise<{ id: string; key: string }>;
   signal(name: NodeJS.Signals): void;
   readonly exited: Promise<number>;

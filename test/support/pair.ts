@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout } from 'bun:test';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
-import type { StoredUsageRecord } from '../../src/store/usage-record.ts';
+import type { UsageRecord } from '../../src/store/usage-record.ts';
 import { eventually } from './eventually.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway.ts';
 import { type RawAnswer, rawRequest } from './raw-client.ts';
@@ -31,7 +31,7 @@ export interface Pair {
   /** POST /v1/chat/completions unless told otherwise, with the test key, on a connection of its own. */
   call(call?: Call): Promise<RawAnswer>;
   /** The one record of the request that was sent with this X-Request-Id; waits for it. */
-  recordOf(requestId: string): Promise<StoredUsageRecord>;
+  recordOf(requestId: string): Promise<UsageRecord>;
 }
 
 export const CHAT = '/v1/chat/completions';
@@ -100,7 +100,7 @@ export function callOf(key: string, { method, path = CHAT, headers, body }: Call
   };
 }
 
-function recordOf(gateway: GatewayProcess, requestId: string): Promise<StoredUsageRecord> {
+function recordOf(gateway: GatewayProcess, requestId: string): Promise<UsageRecord> {
   return eventually(
     async () => {
       const records = (await gateway.usage()).filter((record) => record.requestId === requestId);
