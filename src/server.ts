@@ -5,6 +5,7 @@ import type { Config } from './config/schema.ts';
 import { Deadlines } from './gateway/deadlines.ts';
 import { Slots } from './gateway/exchange.ts';
 import type { Gateway } from './gateway/gateway.ts';
+import { gatewayFields } from './gateway/headers.ts';
 import { CachedKeyDirectory } from './keys/directory.ts';
 import { FailureReport } from './limits/failure-report.ts';
 import { MemoryLimiter } from './limits/memory.ts';
@@ -14,6 +15,7 @@ import { Store } from './store/store.ts';
 import { UsageRetention } from './store/usage-retention.ts';
 import { UsageWriter } from './store/usage-writer.ts';
 import type { ChosenClient } from './upstream/choose-client.ts';
+import { HeaderBlock } from './upstream/header-block.ts';
 import { VERSION } from './version.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -73,8 +75,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     ),
     limits: config,
     injectStreamUsage: config.streamUsage === 'inject',
-    fuelixApiKey: config.fuelixApiKey,
-    userAgent: `bve-gateway/${VERSION}`,
+    commonFields: new HeaderBlock(gatewayFields(config.fuelixApiKey, `bve-gateway/${VERSION}`)),
     log,
   };
   const admin = createAdmin({

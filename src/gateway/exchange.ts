@@ -77,6 +77,8 @@ export interface ExchangeSurroundings {
 const CLIENT_CLOSED_STATUS = 499;
 
 export class Exchange implements RelayOwner {
+  /** The one the client chose, if it has the allowed form: it goes upstream. */
+  readonly clientRequestId: string | null;
   readonly requestId: string;
   readonly arrivedAtMs = performance.now();
   private readonly startedAt = Date.now();
@@ -99,7 +101,8 @@ export class Exchange implements RelayOwner {
     readonly endpoint: Endpoint,
     private readonly surroundings: ExchangeSurroundings,
   ) {
-    this.requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
+    this.clientRequestId = clientRequestId(request.headers);
+    this.requestId = this.clientRequestId ?? crypto.randomUUID();
   }
 
   get elapsedMs(): number {

@@ -10,7 +10,7 @@ import { authenticate } from './authenticate.ts';
 import type { Endpoint } from './endpoints.ts';
 import { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
-import { upstreamHeaders } from './headers.ts';
+import { clientFields } from './headers.ts';
 import { fetchAllowedModels } from './models.ts';
 import { relay } from './relay.ts';
 import { readBody, readFields } from './request-body.ts';
@@ -68,8 +68,8 @@ function prepare(
     exchange.model = lastSegment(target);
   }
   if (endpoint.models !== 'list') checkModel(key, exchange.model);
-  const headers = upstreamHeaders(request.headers, gateway.fuelixApiKey, gateway.userAgent);
-  return { method: endpoint.method, target, headers, body };
+  const headers = clientFields(request.headers, exchange.clientRequestId);
+  return { method: endpoint.method, target, common: gateway.commonFields, headers, body };
 }
 
 function askForUsage(exchange: Exchange, key: ApiKey, body: Uint8Array, gateway: Gateway): Uint8Array {

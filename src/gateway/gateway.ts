@@ -4,6 +4,7 @@ import type { Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { UsageDay } from '../store/usage-days.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
+import type { HeaderBlock } from '../upstream/header-block.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { ClientConnections, Slots, UsageRecorder } from './exchange.ts';
 import type { RelayLimits } from './relay.ts';
@@ -26,7 +27,7 @@ export interface Gateway {
   readonly limits: RelayLimits & BodyLimits;
   /** Ask for the usage of chat streams whose clients did not. */
   readonly injectStreamUsage: boolean;
-  readonly fuelixApiKey: string;
-  readonly userAgent: string;
+  /** Of every request upstream: the real key is in it. */
+  readonly commonFields: HeaderBlock;
   readonly log: Log;
 }

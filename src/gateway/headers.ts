@@ -3,8 +3,9 @@
  * a new header of upstream or of a client reaches the other side only when it is added here.
  */
 import type { ResponseHeaders } from '../upstream/client.ts';
+import type { HeaderField } from '../upstream/header-block.ts';
 
-/** Client → Fuelix. Credentials, accept-encoding and user-agent are set below; x-request-id only when it is valid. */
+/** Client → Fuelix. Credentials, accept-encoding and user-agent are ours (`gatewayFields`); x-request-id only when it is valid. */
 const REQUEST_ALLOW_LIST = [
   'content-type',
   'accept',
@@ -39,20 +40,25 @@ export function clientRequestId(headers: RequestHeaders): string | null {
   return id !== null && id.length <= REQUEST_ID_LENGTH_MAX && REQUEST_ID_FORM.test(id) ? id : null;
 }
 
-export function upstreamHeaders(headers: RequestHeaders, fuelixApiKey: string, userAgent: string): [string, string][] {
-  const out: [string, string][] = [
+/** The fields of every request to Fuelix: what of a client's is never passed on, and is replaced by ours. */
+export function gatewayFields(fuelixApiKey: string, userAgent: string): HeaderField[] {
+  return [
     ['authorization', `Bearer ${fuelixApiKey}`],
     ['accept-encoding', 'identity'],
-    // fetch would send its own otherwise; the client's is not forwarded.
+    // fetch would send its own otherwise.
     ['user-agent', userAgent],
   ];
+}
+
+/** Of a client's headers, what goes upstream. @param requestId the client's own, if it has the allowed form */
+export function clientFields(headers: RequestHeaders, requestId: string | null): HeaderField[] {
+  const fields: HeaderField[] = [];
   for (const name of REQUEST_ALLOW_LIST) {
     const value = headers.get(name);
-    if (value !== null) out.push([name, value]);
+    if (value !== null) fields.push([name, value]);
   }
-  const requestId = clientRequestId(headers);
-  if (requestId !== null) out.push(['x-request-id', requestId]);
-  return out;
+  if (requestId !== null) fields.push(['x-request-id', requestId]);
+  return fields;
 }
 
 /** The headers of a relayed answer: the allow-list, and how long the gateway and upstream took until its head. */

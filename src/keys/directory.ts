@@ -7,7 +7,7 @@
  * Unknown keys have a map of their own: guessing cannot push out the keys that are in use.
  */
 import type { FoundKey } from '../store/store.ts';
-import { type ApiKey, hashKey, isKeyForm } from './key.ts';
+import { type ApiKey, hashKey } from './key.ts';
 
 export type KeyAnswer =
   | { readonly kind: 'active'; readonly key: ApiKey }
@@ -15,6 +15,8 @@ export type KeyAnswer =
 
 export interface KeyDirectory {
   /**
+   * @param secret has the form of one (`isKeyForm`): whoever reads credentials has seen to that
+   *
    * Answers at once when the cache can, with a promise only when it cannot. The promise rejects with a StoreError when
    * the database cannot be asked and nothing recent enough is known.
    */
@@ -63,7 +65,6 @@ export class CachedKeyDirectory implements KeyDirectory {
   }
 
   lookup(secret: string): KeyAnswer | Promise<KeyAnswer> {
-    if (!isKeyForm(secret)) return UNKNOWN;
     const hash = hashKey(secret, this.#pepper);
     const now = this.#clock.now();
     const entry = this.#known.get(hash) ?? this.#unknown.get(hash);

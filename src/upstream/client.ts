@@ -16,6 +16,8 @@
  * - `pause()` and `resume()` concern the answer only.
  */
 
+import type { HeaderBlock, HeaderField } from './header-block.ts';
+
 export interface ResponseHeaders {
   /** The value of a field by its lower-case name, several lines joined by `, `; null when it is absent. */
   get(name: string): string | null;
@@ -25,7 +27,9 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query, appended to the base URL as they are: starts with a slash. */
   readonly target: string;
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Sent before `headers`; none of them may be in both. */
+  readonly common?: HeaderBlock;
+  readonly headers: readonly HeaderField[];
   /**
    * Bytes are the whole body and are sent with their length; null sends none. A stream is sent as it comes, read no
    * faster than upstream takes it, and never a second time: chunked, or with `bodyBytes` as its length. It belongs to

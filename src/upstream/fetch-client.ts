@@ -118,7 +118,7 @@ class FetchCall implements UpstreamCall {
   private fetchOnce(): Promise<Response> {
     return fetch(this.url, {
       method: this.request.method,
-      headers: this.request.headers as [string, string][],
+      headers: this.headers(),
       body: this.request.body as Uint8Array<ArrayBuffer> | null,
       ...(this.streamed ? this.streamedInit(this.streamed) : {}),
       redirect: 'manual',
@@ -128,12 +128,18 @@ class FetchCall implements UpstreamCall {
     } as BunFetchRequestInit);
   }
 
+  private headers(): [string, string][] {
+    const { common, headers } = this.request;
+    return [...(common?.fields ?? []), ...headers] as [string, string][];
+  }
+
   /** @throws Error when the stream cannot be sent */
   private streamedInit(body: StreamedBody): object {
     body.open();
-    const { headers } = this.request;
+    const headers = this.headers();
+    if (body.bytes !== undefined) headers.push(['content-length', String(body.bytes)]);
     return {
-      headers: body.bytes === undefined ? headers : [...headers, ['content-length', String(body.bytes)]],
+      headers,
       // Nothing is pulled ahead of what is sent.
       body: new ReadableStream(
         { pull: (out) => this.feed(body, out), cancel: () => body.cancel() },

@@ -3,8 +3,9 @@
  * FUZZ_SEED and FUZZ_CASES repeat or extend a run; a failure prints what repeats it.
  */
 import { expect, setDefaultTimeout, test } from 'bun:test';
-import { clientHeaders, clientRequestId, upstreamHeaders } from '../../src/gateway/headers.ts';
+import { clientFields, clientHeaders, clientRequestId, gatewayFields } from '../../src/gateway/headers.ts';
 import { pathOf, upstreamTarget } from '../../src/gateway/target.ts';
+import { HeaderBlock } from '../../src/upstream/header-block.ts';
 import { pick, type Random, randomFrom } from '../support/random.ts';
 
 setDefaultTimeout(30 * 60_000);
@@ -121,7 +122,7 @@ fuzz('of a client, only what is on the list goes upstream, as it is, with our cr
   const headers = randomHeaders(random);
   for (const name of CREDENTIALS) if (random(2) === 0) headers.set(name, `Bearer ${OWN_KEY}`);
   if (random(2) === 0) headers.set('x-request-id', randomId(random));
-  const sent = upstreamHeaders(headers, FUELIX_KEY, AGENT);
+  const sent = [...gatewayFields(FUELIX_KEY, AGENT), ...clientFields(headers, clientRequestId(headers))];
   const expected: Record<string, string> = { ...SET_BY_GATEWAY };
   for (const name of TO_UPSTREAM) if (headers.has(name)) expected[name] = headers.get(name)!;
   const id = headers.get('x-request-id');
@@ -131,7 +132,8 @@ fuzz('of a client, only what is on the list goes upstream, as it is, with our cr
   if (!Bun.deepEquals(Object.fromEntries(sent), expected)) throw new Error(`sent ${JSON.stringify(sent)}`);
   if (JSON.stringify(sent).includes(OWN_KEY)) throw new Error('our own key goes upstream');
   // And it is something that can be sent.
-  new Headers(sent);
+  new Headers(sent as [string, string][]);
+  new HeaderBlock(sent);
 });
 
 fuzz('of upstream, only what is on the list reaches the client, as it is, and the latency', 0.3, (random) => {
