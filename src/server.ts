@@ -6,6 +6,7 @@ import { Deadlines } from './gateway/deadlines.ts';
 import { Slots } from './gateway/exchange.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
+import { Pace } from './gateway/pace.ts';
 import { CachedKeyDirectory } from './keys/directory.ts';
 import { FailureReport } from './limits/failure-report.ts';
 import { MemoryLimiter } from './limits/memory.ts';
@@ -60,6 +61,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     recorder: writer,
     usage: store,
     slots: new Slots(config.maxConcurrentRequests),
+    pace: new Pace(),
     connections: {
       allowQuiet: (request) => app.server?.timeout(request, 0),
       boundQuiet: (request) => app.server?.timeout(request, config.clientIdleTimeoutS),

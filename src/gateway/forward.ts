@@ -1,5 +1,5 @@
 /**
- * The story of a request: authenticate → limit → read what must be known → send → relay (the meter looks on) → settle.
+ * The story of a request: authenticate → limit → (in a crowd, its turn) → read what must be known → send → relay (the meter looks on) → settle.
  * Each word is one file with one job; the branches are here.
  */
 import { GatewayError } from '../errors.ts';
@@ -29,6 +29,8 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     exchange.takeSlot();
     const admission = gateway.limiter.admit(key, Date.now());
     exchange.admission = granted(admission instanceof Promise ? await admission : admission);
+    const turn = gateway.pace.turn(exchange.arrivedAtMs);
+    if (turn !== null) await turn;
     const target = upstreamTarget(request.url, endpoint.path);
     if (target === null) throw routeNotFound(request);
     const body = endpoint.body === 'json' ? await readBody(request, gateway.limits, gateway.deadlines) : null;

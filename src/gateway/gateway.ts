@@ -7,6 +7,7 @@ import type { UpstreamClient } from '../upstream/client.ts';
 import type { HeaderBlock } from '../upstream/header-block.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { ClientConnections, Slots, UsageRecorder } from './exchange.ts';
+import type { Pace } from './pace.ts';
 import type { RelayLimits } from './relay.ts';
 import type { BodyLimits } from './request-body.ts';
 
@@ -22,6 +23,7 @@ export interface Gateway {
   readonly recorder: UsageRecorder;
   readonly usage: UsageReader;
   readonly slots: Slots;
+  readonly pace: Pace;
   readonly connections: ClientConnections;
   readonly deadlines: Deadlines;
   readonly limits: RelayLimits & BodyLimits;

@@ -15,7 +15,6 @@ import type { Connection, ConnectionUser } from './connection.ts';
 import { createDecoder, type DecodedSink, type Decoder, isEncoded } from './decoding.ts';
 import type { BodySink } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
-import { type Beginner, Pace } from './pace.ts';
 import { Pool } from './pool.ts';
 import { RequestBodyPump } from './request-body-pump.ts';
 import { requestBytes } from './request-bytes.ts';
@@ -38,7 +37,6 @@ const STALE_WITHIN_MS = 1000;
 
 export class SocketClient implements UpstreamClient {
   readonly #pool: Pool;
-  readonly #pace = new Pace();
   readonly #basePath: string;
   readonly #host: string;
 
@@ -74,7 +72,7 @@ export class SocketClient implements UpstreamClient {
     else if (bytes instanceof UpstreamError) queueMicrotask(() => call.broken(bytes));
     else {
       signal?.addEventListener('abort', call, ONCE);
-      call.start(bytes, this.#pace);
+      call.start(bytes);
     }
     return call;
   }
@@ -96,7 +94,7 @@ export class SocketClient implements UpstreamClient {
 const NOTHING = new Uint8Array(0);
 const ONCE = { once: true };
 
-class SocketCall implements UpstreamCall, ConnectionUser, Beginner, EventListenerObject {
+class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
   #connection: Connection | undefined;
   /** Kept whole for the second attempt; of a streamed request only the head, and there is none. */
   #request: Uint8Array = NOTHING;
@@ -119,14 +117,9 @@ class SocketCall implements UpstreamCall, ConnectionUser, Beginner, EventListene
     this.#pump = new RequestBodyPump(body, (error) => this.#fail(error));
   }
 
-  start(request: Uint8Array, pace: Pace): void {
+  start(request: Uint8Array): void {
     this.#request = request;
-    pace.begin(this, performance.now());
-  }
-
-  begin(nowMs: number): void {
-    if (this.#over) return;
-    this.#sentAtMs = nowMs;
+    this.#sentAtMs = performance.now();
     // A streamed body cannot be sent again, so a stale connection would be its end: it gets a new one, and pays a
     // handshake where it takes many round trips anyway. Never pooled before, it is never taken for stale either.
     const idle = this.#pump ? null : this.pool.takeIdle(this.#sentAtMs);

@@ -25,6 +25,7 @@ test.if(compiled)('the binary tunes its runtime, in the process that was started
   const environment = await environmentWith({});
   expect(environment.get('BUN_JSC_useFTLJIT')).toBe('0');
   expect(environment.get('BUN_JSC_thresholdForOptimizeAfterWarmUp')).toBe('200');
+  expect(environment.get('BUN_GC_TIMER_INTERVAL')).toBe('10000');
   expect(environment.get('MIMALLOC_PURGE_DELAY')).toBe('10000');
   expect(environment.get('MIMALLOC_PURGE_HOLES_MIN_INTERVAL')).toBe('10000');
   expect(environment.has('BUN_CONFIG_MAX_HTTP_REQUESTS')).toBe(false);

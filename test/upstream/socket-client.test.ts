@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { gzipSync } from 'node:zlib';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
-import { CROWD } from '../../src/upstream/pace.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomBytes } from '../support/random.ts';
@@ -433,15 +432,3 @@ test('2,000 exchanges at the same time each get their own answer; what is too ma
     () => `${mock.openConnections} connections are kept`,
   );
 }, 30_000);
-
-test('a request that is aborted before its turn is never sent', async () => {
-  const mock = mockServer();
-  const client = create(mock.url);
-  const exchanges = Array.from({ length: 3 * CROWD }, (_, i) => send(client, { body: Buffer.from(`${i}`) }));
-  const late = exchanges.slice(CROWD);
-  for (const exchange of late) exchange.abort();
-  await Promise.all(exchanges.map((exchange) => exchange.over));
-  expect(late.map(({ ended }) => ended)).toEqual(late.map(() => 'aborted'));
-  expect((await send(client).over).ended).toBe('end');
-  expect(mock.requests.length).toBe(CROWD + 1);
-});

@@ -1,11 +1,15 @@
 import { expect, test } from 'bun:test';
-import { BEGUN_PER_TURN, CROWD, CROWD_MS, Pace } from '../../src/upstream/pace.ts';
+import { BEGUN_PER_TURN, CROWD, CROWD_MS, Pace } from '../../src/gateway/pace.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Begins the numbers from `from` up to `to` in one moment. */
+/** Has the numbers from `from` up to `to` ask for their turn in one moment. */
 function beginAll(pace: Pace, begun: number[], from: number, to: number, nowMs = performance.now()): void {
-  for (let i = from; i < to; i++) pace.begin({ begin: () => begun.push(i) }, nowMs);
+  for (let i = from; i < to; i++) {
+    const waiting = pace.turn(nowMs);
+    if (waiting === null) begun.push(i);
+    else void waiting.then(() => begun.push(i));
+  }
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
