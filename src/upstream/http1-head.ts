@@ -36,58 +36,56 @@ const HEAD =
 /** Where in a valid head the minor version and the status stand. */
 const MINOR_VERSION_AT = 'HTTP/1.'.length;
 const STATUS_AT = 'HTTP/1.1 '.length;
-/** CRLF, a name of one character, a colon: shorter heads need not be counted. */
-const FIELD_LENGTH_MIN = 4;
+/** How many numbers `Fields` keeps of each field. */
+const MARKS = 4;
+const COLON = 0x3a;
 
-/** The fields of a head that is known to be valid; what nobody asks for is never taken out of it. */
+/**
+ * The fields of a head that is known to be valid; what nobody asks for is never taken out of it. One pass marks where each
+ * is: a search through the text for each of the dozen names that are asked for took four times as long.
+ */
 class Fields implements ResponseHeaders {
   readonly #text: string;
-  /** The same length as the text: lower case moves no character of Latin-1. */
-  readonly #lower: string;
+  /** Of each field: where its name begins and ends, where its value begins and ends without the blanks around it. */
+  readonly #marks: number[] = [];
 
   /** @param text each field preceded by CRLF, and before the first of them anything without one */
   constructor(text: string) {
     this.#text = text;
-    this.#lower = text.toLowerCase();
+    for (let line = text.indexOf('\r\n'); line !== -1; ) {
+      const start = line + 2;
+      line = text.indexOf('\r\n', start);
+      this.#mark(start, line === -1 ? text.length : line);
+    }
   }
 
   get count(): number {
-    let count = 0;
-    for (let at = this.#text.indexOf('\r\n'); at !== -1; at = this.#text.indexOf('\r\n', at + 2)) count++;
-    return count;
+    return this.#marks.length / MARKS;
   }
 
   get(name: string): string | null {
-    const start = startOf(name);
-    let at = this.#lower.indexOf(start);
-    if (at === -1) return null;
-    let found = this.#value(at + start.length);
-    for (at = this.#lower.indexOf(start, at + 1); at !== -1; at = this.#lower.indexOf(start, at + 1))
-      found = `${found}, ${this.#value(at + start.length)}`;
+    const text = this.#text;
+    const marks = this.#marks;
+    let found: string | null = null;
+    for (let at = 0; at < marks.length; at += MARKS) {
+      const start = marks[at]!;
+      if (marks[at + 1]! - start !== name.length || !isNamed(text, start, name)) continue;
+      const value = text.slice(marks[at + 2], marks[at + 3]);
+      found = found === null ? value : `${found}, ${value}`;
+    }
     return found;
   }
 
-  /** Without the blanks around it. They are looked for before it is cut out, because a text that was cut is slow to look into. */
-  #value(from: number): string {
+  #mark(start: number, end: number): void {
     const text = this.#text;
-    const lineEnd = text.indexOf('\r\n', from);
-    let start = from;
-    let end = lineEnd === -1 ? text.length : lineEnd;
-    while (start < end && isBlank(text.charCodeAt(start))) start++;
-    while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
-    return text.slice(start, end);
+    let colon = start;
+    while (text.charCodeAt(colon) !== COLON) colon++;
+    let from = colon + 1;
+    let to = end;
+    while (from < to && isBlank(text.charCodeAt(from))) from++;
+    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+    this.#marks.push(start, colon, from, to);
   }
-}
-
-/** By name: made for each look-up they took half of its time. Only names that are written in this program are ever asked for. */
-const STARTS = new Map<string, string>();
-
-function startOf(name: string): string {
-  const known = STARTS.get(name);
-  if (known !== undefined) return known;
-  const start = `\r\n${name}:`;
-  STARTS.set(name, start);
-  return start;
 }
 
 /**
@@ -98,8 +96,7 @@ function startOf(name: string): string {
 export function parseHead(text: string, bodiless = false): ResponseHead {
   if (!HEAD.test(text)) throw new Http1Error('invalid response head');
   const fields = new Fields(text);
-  if (text.length > HEADER_COUNT_MAX * FIELD_LENGTH_MIN && fields.count > HEADER_COUNT_MAX)
-    throw new Http1Error('too many header fields');
+  if (fields.count > HEADER_COUNT_MAX) throw new Http1Error('too many header fields');
   const http11 = text[MINOR_VERSION_AT] === '1';
   const status = Number(text.slice(STATUS_AT, STATUS_AT + 3));
   const framing = framingOf(status, fields, http11, bodiless);
@@ -148,4 +145,16 @@ function trimBlanks(text: string): string {
 
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
+}
+
+/**
+ * @param start of a name in the text that is as long
+ * @param name letters in lower case, digits and hyphens: of the characters that a name may have (RFC 9110, section 5.6.2),
+ *   only the two cases of a letter are the same with bit 5 set
+ */
+function isNamed(text: string, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    if ((text.charCodeAt(start + at) | 0x20) !== name.charCodeAt(at)) return false;
+  }
+  return true;
 }
