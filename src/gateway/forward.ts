@@ -1,5 +1,6 @@
 /**
- * The story of a request: authenticate → limit → (in a crowd, its turn) → read what must be known → send → relay (the meter looks on) → settle.
+ * The story of a request: authenticate → limit → (in a crowd, its turn) → read what must be known → send → relay (the
+ * meter looks on) → settle.
  * Each word is one file with one job; the branches are here.
  */
 import { GatewayError } from '../errors.ts';

@@ -44,9 +44,8 @@ const UNKNOWN = -2; // there, but no count
 export class UsageCounts {
   readonly #counts: number[] = new Array(COUNT_NAMES.length).fill(ABSENT);
 
-  /** Written out, as a call of `fill` takes four times as long for so few. */
   clear(): void {
-    for (let index = 0; index < COUNT_NAMES.length; index++) this.#counts[index] = ABSENT;
+    this.#counts.fill(ABSENT);
   }
 
   set(index: number, value: number): void {
@@ -64,8 +63,7 @@ export class UsageCounts {
 
   /** False for an object without a single count: it reports nothing and must not wipe out an earlier one. */
   get reportsSomething(): boolean {
-    for (let index = 0; index < COUNT_NAMES.length; index++) if (this.#at(index) >= 0) return true;
-    return false;
+    return this.#counts.some((count) => count >= 0);
   }
 
   replaceBy(other: UsageCounts): void {

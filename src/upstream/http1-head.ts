@@ -42,7 +42,7 @@ const COLON = 0x3a;
 
 /**
  * The fields of a head that is known to be valid; what nobody asks for is never taken out of it. One pass marks where each
- * is: a search through the text for each of the dozen names that are asked for took four times as long.
+ * is: to search the text for each of the dozen names that are asked for took a third more, and a copy in lower case.
  */
 class Fields implements ResponseHeaders {
   readonly #text: string;

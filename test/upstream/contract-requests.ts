@@ -1,5 +1,6 @@
 /** What arrives upstream is what was to be sent, and nothing besides. */
 import { expect, test } from 'bun:test';
+import { HeaderBlock } from '../../src/upstream/header-block.ts';
 import { randomBytes } from '../support/random.ts';
 import type { Bench } from './contract.ts';
 import { send } from './observed.ts';
@@ -28,6 +29,25 @@ export function requestsContract(bench: Bench): void {
   ])('target %s arrives letter for letter', async (target) => {
     await send(bench.client, { method: 'GET', target }).over;
     expect(bench.mock.requests[0]!.path).toBe(`/v1${target}`);
+  });
+
+  test('fields that requests share arrive with those of their own, for each of them', async () => {
+    const common = new HeaderBlock([
+      ['authorization', 'Bearer fx-key'],
+      ['user-agent', 'bve-gateway/1'],
+    ]);
+    for (const id of ['one', 'two']) {
+      await send(bench.client, { common, headers: [['x-request-id', id]], body: new TextEncoder().encode('{}') }).over;
+    }
+    const shared = bench.mock.requests.map((request) =>
+      ['authorization', 'user-agent', 'x-request-id'].map((name) =>
+        request.headers.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value),
+      ),
+    );
+    expect(shared).toEqual([
+      [['Bearer fx-key'], ['bve-gateway/1'], ['one']],
+      [['Bearer fx-key'], ['bve-gateway/1'], ['two']],
+    ]);
   });
 
   test('the headers given arrive once each with their values', async () => {
