@@ -5,9 +5,6 @@
 
 // The longest text that matters is "cache_creation_input_tokens" (27); the rest is room for odd but valid number literals.
 const CAPACITY = 48;
-/** So many digits are always below 2^53. */
-const SAFE_DIGITS = 15;
-const ZERO = 0x30;
 
 export class ShortText {
   readonly #bytes = new Uint8Array(CAPACITY);
@@ -42,22 +39,8 @@ export class ShortText {
   /** The text read as a JSON number literal; NaN when it overflowed. */
   toNumber(): number {
     if (this.#length > CAPACITY) return Number.NaN;
-    const digits = this.#digits();
-    if (digits !== null) return digits;
     let literal = '';
     for (let at = 0; at < this.#length; at++) literal += String.fromCharCode(this.#bytes[at] as number);
     return Number(literal);
-  }
-
-  /** What nearly all numbers are: some digits and nothing else. Null for every other text, and for leading zeros. */
-  #digits(): number | null {
-    if (this.#length === 0 || this.#length > SAFE_DIGITS || (this.#bytes[0] === ZERO && this.#length > 1)) return null;
-    let value = 0;
-    for (let at = 0; at < this.#length; at++) {
-      const digit = (this.#bytes[at] as number) - ZERO;
-      if (digit < 0 || digit > 9) return null;
-      value = value * 10 + digit;
-    }
-    return value;
   }
 }

@@ -18,6 +18,7 @@ import {
   type UpstreamRequest,
   type UpstreamSink,
 } from './client.ts';
+import type { HeaderField } from './header-block.ts';
 import { StreamedBody } from './streamed-body.ts';
 
 /**
@@ -130,16 +131,15 @@ class FetchCall implements UpstreamCall {
 
   private headers(): [string, string][] {
     const { common, headers } = this.request;
-    return [...(common?.fields ?? []), ...headers] as [string, string][];
+    const bytes = this.streamed?.bytes;
+    const length: HeaderField[] = bytes === undefined ? [] : [['content-length', String(bytes)]];
+    return [...(common?.fields ?? []), ...headers, ...length] as [string, string][];
   }
 
   /** @throws Error when the stream cannot be sent */
   private streamedInit(body: StreamedBody): object {
     body.open();
-    const headers = this.headers();
-    if (body.bytes !== undefined) headers.push(['content-length', String(body.bytes)]);
     return {
-      headers,
       // Nothing is pulled ahead of what is sent.
       body: new ReadableStream(
         { pull: (out) => this.feed(body, out), cancel: () => body.cancel() },

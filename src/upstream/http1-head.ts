@@ -80,11 +80,8 @@ class Fields implements ResponseHeaders {
     const text = this.#text;
     let colon = start;
     while (text.charCodeAt(colon) !== COLON) colon++;
-    let from = colon + 1;
-    let to = end;
-    while (from < to && isBlank(text.charCodeAt(from))) from++;
-    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-    this.#marks.push(start, colon, from, to);
+    const from = behindBlanks(text, colon + 1, end);
+    this.#marks.push(start, colon, from, beforeBlanks(text, from, end));
   }
 }
 
@@ -136,11 +133,22 @@ function keepsAlive(fields: ResponseHeaders, http11: boolean): boolean {
 }
 
 function trimBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isBlank(text.charCodeAt(start))) start++;
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
-  return start === 0 && end === text.length ? text : text.slice(start, end);
+  const start = behindBlanks(text, 0, text.length);
+  return text.slice(start, beforeBlanks(text, start, text.length));
+}
+
+/** Where what is between `from` and `to` begins without the blanks in front of it: `to` when it is nothing else. */
+function behindBlanks(text: string, from: number, to: number): number {
+  let at = from;
+  while (at < to && isBlank(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/** Where it ends without the blanks behind it. */
+function beforeBlanks(text: string, from: number, to: number): number {
+  let at = to;
+  while (at > from && isBlank(text.charCodeAt(at - 1))) at--;
+  return at;
 }
 
 function isBlank(code: number): boolean {

@@ -5,7 +5,6 @@
 import type { UpstreamRequest } from './client.ts';
 import { fieldLines, isToken } from './header-block.ts';
 
-const TARGET = /^[\x21-\x7e]*$/;
 const NOT_IN_A_TARGET = /[^\x21-\x7e]+/g;
 
 /**
@@ -15,7 +14,7 @@ const NOT_IN_A_TARGET = /[^\x21-\x7e]+/g;
 export function requestBytes(request: UpstreamRequest, basePath: string, host: string): Uint8Array {
   const { method, target, common, headers } = request;
   if (!isToken(method)) throw new Error('invalid method');
-  const path = basePath + (TARGET.test(target) ? target : encoded(target));
+  const path = basePath + target.replace(NOT_IN_A_TARGET, (text) => encodeURI(text.toWellFormed()));
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${common?.text ?? ''}${fieldLines(headers)}`;
   const { body } = request;
   if (body === null) return Buffer.from(`${head}\r\n`, 'latin1');
@@ -29,8 +28,4 @@ export function requestBytes(request: UpstreamRequest, basePath: string, host: s
 
 function framingOf(bodyBytes: number | undefined): string {
   return bodyBytes === undefined ? 'transfer-encoding: chunked' : `content-length: ${bodyBytes}`;
-}
-
-function encoded(target: string): string {
-  return target.replace(NOT_IN_A_TARGET, (text) => encodeURI(text.toWellFormed()));
 }
