@@ -4,6 +4,7 @@
  */
 import type { Socket, SocketHandler } from 'bun';
 import { UpstreamError } from './client.ts';
+import { type ConnectAttempt, type ConnectAttempts, ConnectError } from './connect-attempts.ts';
 import { type BodySink, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { boundReceiveBuffer } from './receive-buffer.ts';
@@ -26,6 +27,7 @@ export interface Endpoint {
 }
 
 export interface ConnectionOwner {
+  readonly attempts: ConnectAttempts;
   /** The response is complete and the connection can carry another. */
   released(connection: Connection): void;
   closed(connection: Connection): void;
@@ -46,6 +48,7 @@ export class Connection extends ResponseReader {
   #paused = false;
   #closed = false;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  #attempt: ConnectAttempt | undefined;
 
   constructor(
     endpoint: Endpoint,
@@ -98,12 +101,25 @@ export class Connection extends ResponseReader {
     this.#socket?.terminate();
   }
 
-  #connect({ hostname, port, tls, connectTimeoutMs }: Endpoint): void {
-    this.#connectTimer = setTimeout(() => this.refused(new Error('connect timeout')), connectTimeoutMs);
-    const target = { hostname, port, data: this as Connection };
-    const options = tls ? { ...target, tls, socket: TLS_HANDLERS } : { ...target, socket: HANDLERS };
+  #connect(endpoint: Endpoint): void {
+    this.#connectTimer = setTimeout(
+      () => this.refused(new ConnectError('CONNECT_TIMEOUT', 'connect timeout')),
+      endpoint.connectTimeoutMs,
+    );
     // Bun throws at once what is wrong with the options (a CA that is none), and nobody is on the connection yet.
-    Promise.try(() => Bun.connect<Connection>(options)).catch((error) => this.refused(error));
+    Promise.try(() => this.#try(endpoint)).catch((error) => this.refused(error));
+  }
+
+  async #try({ hostname, port, tls }: Endpoint): Promise<void> {
+    const attempt = this.owner.attempts.begin();
+    this.#attempt = attempt;
+    const target = { hostname, port, data: this as Connection };
+    try {
+      await Bun.connect<Connection>(tls ? { ...target, tls, socket: TLS_HANDLERS } : { ...target, socket: HANDLERS });
+    } finally {
+      this.#attempt = undefined;
+      attempt.end();
+    }
   }
 
   /** The socket is there, without Nagle's delay (Bun sees to that), but over TLS nothing is said about who is at its other end. */
@@ -199,6 +215,7 @@ export class Connection extends ResponseReader {
     this.stop();
     this.#unsent = null;
     this.#stopConnectTimer();
+    this.#attempt?.giveUp();
     this.owner.closed(this);
   }
 }

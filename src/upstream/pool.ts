@@ -3,6 +3,7 @@
  * closed, and the rest may grow old and go. None lives for ever, and a new one looks up its host name anew: Bun asks DNS
  * again when its own answer is older than 30 s (BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS).
  */
+import { ConnectAttempts } from './connect-attempts.ts';
 import { Connection, type ConnectionOwner, type Endpoint } from './connection.ts';
 
 export interface PoolOptions {
@@ -13,6 +14,7 @@ export interface PoolOptions {
 }
 
 export class Pool implements ConnectionOwner {
+  readonly attempts = new ConnectAttempts();
   readonly #idle: Connection[] = [];
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #closed = false;

@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { gzipSync } from 'node:zlib';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
+import { GIVEN_UP_MAX, TRIES_MAX } from '../../src/upstream/connect-attempts.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomBytes } from '../support/random.ts';
 import { sha256 } from '../support/streams.ts';
 import { upstreamContract } from './contract.ts';
 import { fullBacklog } from './full-backlog.ts';
-import { send, takeViolations } from './observed.ts';
+import { type Observed, send, takeViolations } from './observed.ts';
 import { type RawConnection, type RawUpstream, rawUpstream } from './raw-upstream.ts';
 import { NEVER, uploadSource } from './upload-source.ts';
 
@@ -53,6 +54,9 @@ function answering(...answers: ((connection: RawConnection) => unknown)[]): RawU
   let count = 0;
   return raw((connection) => (answers[count++] ?? answers.at(-1)!)(connection));
 }
+
+/** Of the error behind the failure. */
+const codeOf = (exchange: Observed) => ((exchange.outcome as Error).cause as { code?: string }).code;
 
 const says = (text: string) => (connection: RawConnection) => connection.write(text);
 
@@ -377,6 +381,26 @@ describe('connecting', () => {
     const connection = await opened.promise;
     await connection.closed;
     expect([exchange.ended, connection.received]).toEqual(['aborted', 0]);
+  });
+
+  test('those that nobody waits for any more are bounded: beyond that few try, the rest fail at once', async () => {
+    const hole = await fullBacklog();
+    if (!hole) return;
+    const client = create(`http://127.0.0.1:${hole.port}`);
+    for (let i = 0; i < GIVEN_UP_MAX; i++) send(client).abort();
+    const tries = Array.from({ length: TRIES_MAX }, () => send(client));
+    const refused = await send(client).over;
+    expect([refused.status, refused.ended, codeOf(refused)]).toEqual([0, 'unreachable', 'TOO_MANY_ATTEMPTS']);
+    expect(tries.some((exchange) => exchange.ended !== undefined)).toBe(false);
+    // One that leaves makes room for another, which tries in its place.
+    tries[0]!.abort();
+    const next = send(client);
+    expect((await send(client).over).ended).toBe('unreachable');
+    expect(next.ended).toBeUndefined();
+    // The kernel sends its SYN again after a second, and learns that nobody listens: all of them are over.
+    hole.stop();
+    for (const exchange of [...tries.slice(1), next]) expect(codeOf(await exchange.over)).toBe('ECONNREFUSED');
+    await eventually(async () => codeOf(await send(client).over) === 'ECONNREFUSED');
   });
 
   test('a host name works as well as an address, v6 included', async () => {
