@@ -194,7 +194,7 @@ export class Exchange implements RelayOwner {
       requestId: this.requestId,
       keyId: this.key.id,
       endpoint: this.endpoint.path,
-      model: this.model,
+      model: shortModel(this.model),
       status: this.status,
       streamed: this.streamed,
       startedAt: this.startedAt,
@@ -220,7 +220,7 @@ export class Exchange implements RelayOwner {
         key_id: this.key?.id,
         method: this.request.method,
         endpoint: this.endpoint.path,
-        model: this.model ?? undefined,
+        model: shortModel(this.model) ?? undefined,
         status: this.status,
         streamed: this.streamed,
         finish,
@@ -232,6 +232,15 @@ export class Exchange implements RelayOwner {
       'request',
     );
   }
+}
+
+/** What is kept and said of a model's name: a client may send megabytes for one, a prompt among them. */
+export const MODEL_CHARACTERS_MAX = 256;
+
+export function shortModel<T extends string | null>(model: T): T | string {
+  if (model === null || model.length <= MODEL_CHARACTERS_MAX) return model;
+  // The cut may part the two halves of a character.
+  return model.slice(0, MODEL_CHARACTERS_MAX).toWellFormed();
 }
 
 function sourceOf(reported: boolean, finish: Finish): UsageSource {

@@ -9,7 +9,7 @@ import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
 import { authenticate } from './authenticate.ts';
 import type { Endpoint } from './endpoints.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, shortModel } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { clientFields } from './headers.ts';
 import { fetchAllowedModels } from './models.ts';
@@ -87,7 +87,7 @@ function checkModel(key: ApiKey, model: string | null): void {
   if (model === null)
     throw new GatewayError('invalid_request', "Missing field 'model': this API key is limited to certain models");
   if (!key.allowedModels.includes(model)) {
-    throw new GatewayError('model_not_allowed', `Model '${model}' is not allowed for this API key`);
+    throw new GatewayError('model_not_allowed', `Model '${shortModel(model)}' is not allowed for this API key`);
   }
 }
 

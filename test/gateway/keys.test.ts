@@ -253,6 +253,15 @@ describe('allowed models', () => {
     expect(p.mock.requests.length).toBe(0);
   });
 
+  test('one with a name of megabytes is refused, told and recorded by its beginning only', async () => {
+    const { key } = await limited('gpt-4o');
+    const model = `long-${'x'.repeat(2_000_000)}`;
+    const start = model.slice(0, 256);
+    const answer = await ask(key, CHAT, { model });
+    expectRefusal(answer, 403, 'model_not_allowed', refused(start));
+    expect(await p.recordOf(answer.header('x-request-id')!)).toMatchObject({ model: start, status: 403 });
+  });
+
   test('a model named twice is judged by the last, as JSON readers take it; one in escapes by what it says', async () => {
     const { key } = await limited('gpt-4o');
     expect((await ask(key, CHAT, '{"model":"gpt-4o","model":"gpt-4"}')).status).toBe(403);
