@@ -199,8 +199,10 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
       return;
     }
     if (cause.kind === 'aborted') {
-      // A client that leaves after the last event has had everything: SDKs close on [DONE] without waiting for the end.
-      const finish = meter.sawTerminalEvent ? 'complete' : 'client_closed';
+      // A client that leaves after the last event has had everything, unless it still waits here for room: SDKs close on
+      // [DONE] without waiting for the end.
+      const hadAll = meter.sawTerminalEvent && this.stalledSinceMs === undefined;
+      const finish = hadAll ? 'complete' : 'client_closed';
       this.conclude({ finish, error: cause, close: closeInOrder });
       // Nobody reads any more: what waits for a slow reader waits in vain.
       this.settle(finish, cause);

@@ -2,17 +2,20 @@ import { expect, test } from 'bun:test';
 import { Deadlines } from '../../src/gateway/deadlines.ts';
 import { Meter } from '../../src/gateway/meter.ts';
 import { relay } from '../../src/gateway/relay.ts';
-import type { UpstreamClient, UpstreamSink } from '../../src/upstream/client.ts';
+import type { Finish } from '../../src/store/usage-record.ts';
+import { type UpstreamClient, UpstreamError, type UpstreamSink } from '../../src/upstream/client.ts';
 
 const HOUR_MS = 3_600_000;
 
 /** One relayed answer whose upstream is the test itself. */
-async function relayed(): Promise<{ sink: UpstreamSink; response: Promise<Response> }> {
+async function relayed() {
   const told = Promise.withResolvers<UpstreamSink>();
+  const paused = Promise.withResolvers<void>();
+  const settled = Promise.withResolvers<Finish>();
   const client: UpstreamClient = {
     send: (_request, sink) => {
       told.resolve(sink);
-      return { pause: () => {}, resume: () => {}, abort: () => {} };
+      return { pause: paused.resolve, resume: () => {}, abort: () => {} };
     },
     close: () => {},
   };
@@ -29,7 +32,7 @@ async function relayed(): Promise<{ sink: UpstreamSink; response: Promise<Respon
         endsByTerminalEvent: false,
       }),
       onFirstByte: () => {},
-      onSettled: () => {},
+      onSettled: (finish) => settled.resolve(finish),
     },
     {
       client,
@@ -42,7 +45,7 @@ async function relayed(): Promise<{ sink: UpstreamSink; response: Promise<Respon
       },
     },
   );
-  return { sink: await told.promise, response };
+  return { sink: await told.promise, response, paused: paused.promise, settled: settled.promise };
 }
 
 test('what comes before anybody reads is kept as it came, though its memory is used again', async () => {
@@ -57,4 +60,38 @@ test('what comes before anybody reads is kept as it came, though its memory is u
   sink.end();
   const expected = Array.from({ length: 50 }, (_, digit) => `${digit % 10}`.repeat(1 + (digit % 10)));
   expect(await (await response).text()).toBe(expected.join(''));
+});
+
+test.each([
+  ['with all of it delivered', false, 'complete'],
+  ['while the end of it still waits for room', true, 'client_closed'],
+])('a client that leaves behind the last event, %s, is on record as it was', async (_, stalled, expected) => {
+  const { sink, response, paused, settled } = await relayed();
+  sink.head(200, { get: () => null });
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => response });
+  const client = await Bun.connect({
+    hostname: '127.0.0.1',
+    port: server.port!,
+    socket: { data: () => {}, open: (socket) => void socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n') },
+  });
+  try {
+    if (stalled) {
+      client.pause();
+      let full = false;
+      void paused.then(() => {
+        full = true;
+      });
+      const event = Buffer.from(`data: ${'x'.repeat(100_000)}\n\n`);
+      while (!full) {
+        sink.data(event);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    sink.data(Buffer.from('data: [DONE]\n\n'));
+    sink.fail(new UpstreamError('aborted', 'The client left'));
+    expect(await settled).toBe(expected as Finish);
+  } finally {
+    client.terminate();
+    await server.stop(true);
+  }
 });
