@@ -63,7 +63,7 @@ class FetchCall implements UpstreamCall {
 
   constructor(
     private readonly url: string,
-    private readonly request: UpstreamRequest,
+    private request: UpstreamRequest,
     private readonly sink: UpstreamSink,
     private readonly ca: string | undefined,
   ) {
@@ -164,6 +164,8 @@ class FetchCall implements UpstreamCall {
   }
 
   private async pump(response: Response): Promise<void> {
+    // Nothing is sent again once an answer has begun, and a long stream must not hold on to its prompt.
+    this.request = { ...this.request, body: null };
     this.sink.head(response.status, response.headers);
     const reader = response.body?.getReader();
     while (!this.over) {
