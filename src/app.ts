@@ -26,6 +26,8 @@ export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
   const app = new Elysia({
     // Else `/v1/chat/completions/` is the endpoint for POST and an unknown path for every other method.
     strictPath: true,
+    // Else Elysia looks for the path behind the 11th character of the URL: in `http://gw/admin` there is none.
+    handler: { standardHostname: false },
     // Handlers are composed at start: otherwise the first request of each route pays for it.
     precompile: true,
     serve: {

@@ -58,6 +58,8 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   const app = new Elysia({
     prefix: '/admin',
     strictPath: true,
+    // Else Elysia looks for the path behind the 11th character of the URL: in `http://gw/admin` there is none.
+    handler: { standardHostname: false },
     // Else Elysia removes unknown fields instead of refusing them.
     normalize: false,
   })

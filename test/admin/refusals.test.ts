@@ -27,6 +27,20 @@ describe('with an admin key', () => {
     expect(answer.headers.get('content-type')).toBe('application/json');
   }
 
+  test.each(['x', 'gw', 'api', 'gw:80', 'abcd', ''])('a client may call the gateway %p', async (host) => {
+    const call = (method: string, path: string, body?: string) =>
+      rawRequest(bench.gateway.port, {
+        method,
+        path: `/admin${path}`,
+        headers: { host, authorization: `Bearer ${ADMIN_KEY}` },
+        ...(body === undefined ? {} : { body }),
+      });
+    const created = await call('POST', '/api-keys', '{"name":"of a short host"}');
+    expect([created.status, jsonOf(created)]).toMatchObject([201, { name: 'of a short host' }]);
+    expect((await call('GET', '/requests?limit=1')).status).toBe(200);
+    expect((await call('GET', '/nothing')).status).toBe(404);
+  });
+
   test('every route answers 401 without it, whatever else is wrong', async () => {
     const invalid = errorOf('Invalid admin API key', 'invalid_api_key');
     for (const [method, path] of ROUTES) {
