@@ -14,6 +14,7 @@ const DONE = encoder.encode('[DONE]');
 const RESPONSE_PREFIX = encoder.encode('response.');
 const MESSAGE_START = encoder.encode('message_start');
 const MESSAGE_DELTA = encoder.encode('message_delta');
+const MESSAGE_STOP = encoder.encode('message_stop');
 const NO_MATCH = -1;
 
 /** Which events end a stream: those of a name, or, where none is listed, the data `[DONE]`. */
@@ -36,6 +37,7 @@ export class EventUsage implements EventSink {
   readonly #document: UsageDocument;
   readonly #counts = new UsageCounts();
   #sawTerminal = false;
+  #sawFinalUsage = false;
   /** How much of `[DONE]` the data of the event at hand begins with. */
   #doneAt = 0;
 
@@ -51,6 +53,7 @@ export class EventUsage implements EventSink {
     this.#document.reset();
     this.#counts.clear();
     this.#sawTerminal = false;
+    this.#sawFinalUsage = false;
     this.#doneAt = 0;
   }
 
@@ -59,6 +62,14 @@ export class EventUsage implements EventSink {
     if (this.#sawTerminal) return true;
     if (this.#terminalNames.length === 0) return this.#doneAt === DONE.length;
     return this.scanner.hasData && this.#document.complete && this.#isTerminalName();
+  }
+
+  /**
+   * False while what was reported is what the stream began with: Anthropic counts the answer in `message_delta`, and says in
+   * `message_start` what it is at that moment. Of the other formats whatever is reported may be the last word.
+   */
+  get sawFinalUsage(): boolean {
+    return this.#format !== 'messages' || this.#sawFinalUsage || this.#isFinalUsage();
   }
 
   /** What was reported so far, also by an event that lacks nothing but its line ends. */
@@ -76,6 +87,7 @@ export class EventUsage implements EventSink {
 
   end(): void {
     this.#report(this.#counts);
+    if (this.#format === 'messages' && this.#isFinalUsage()) this.#sawFinalUsage = true;
     if (this.#terminalNames.length === 0 ? this.#doneAt === DONE.length : this.#isTerminalName())
       this.#sawTerminal = true;
     this.#document.reset();
@@ -104,6 +116,11 @@ export class EventUsage implements EventSink {
       // Counts are cumulative: a later one stands for the earlier, and a delta may carry only some.
       if (rootUsage.reportsSomething && this.#is(MESSAGE_DELTA)) counts.overlayBy(rootUsage);
     }
+  }
+
+  #isFinalUsage(): boolean {
+    const { complete, rootUsage } = this.#document;
+    return complete && ((rootUsage.reportsSomething && this.#is(MESSAGE_DELTA)) || this.#is(MESSAGE_STOP));
   }
 
   #name(): ShortText | null {

@@ -172,9 +172,10 @@ export class Exchange implements RelayOwner {
     const { slots, connections, recorder } = this.surroundings;
     if (this.holdsSlot) slots.release();
     connections.boundQuiet(this.request);
+    const source = sourceOf(this.meter, finish);
     const usage = this.meter?.close() ?? null;
     this.leaveLimits(usage);
-    const record = this.recordOf(finish, usage);
+    const record = this.recordOf(finish, usage, usage === null ? 'none' : source);
     // Without a valid key there is nobody to account to, and a flood of bad keys must not fill the database.
     if (record) recorder.record(record);
     this.logLine(finish, error);
@@ -187,7 +188,7 @@ export class Exchange implements RelayOwner {
     this.admission.release();
   }
 
-  private recordOf(finish: Finish, usage: Usage | null): UsageRecord | null {
+  private recordOf(finish: Finish, usage: Usage | null, usageSource: UsageSource): UsageRecord | null {
     if (!this.key) return null;
     return {
       id: newRecordId(),
@@ -206,7 +207,7 @@ export class Exchange implements RelayOwner {
       promptTokens: usage?.promptTokens ?? null,
       completionTokens: usage?.completionTokens ?? null,
       totalTokens: usage?.totalTokens ?? null,
-      usageSource: sourceOf(usage !== null, finish),
+      usageSource,
     };
   }
 
@@ -243,9 +244,10 @@ export function shortModel<T extends string | null>(model: T): T | string {
   return model.slice(0, MODEL_CHARACTERS_MAX).toWellFormed();
 }
 
-function sourceOf(reported: boolean, finish: Finish): UsageSource {
-  if (!reported) return 'none';
-  return finish === 'client_closed' || finish === 'upstream_interrupted' ? 'partial' : 'upstream';
+/** Of what was reported, if anything was. Before the meter is closed. */
+function sourceOf(meter: Meter | null, finish: Finish): UsageSource {
+  if (finish === 'client_closed' || finish === 'upstream_interrupted') return 'partial';
+  return meter?.sawFinalUsage === false ? 'partial' : 'upstream';
 }
 
 function refusalOf(reason: unknown): GatewayError {

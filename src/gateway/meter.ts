@@ -60,6 +60,11 @@ export class Meter {
     return this.#events?.sawTerminal === true;
   }
 
+  /** What `usage()` says is not only what the stream began with. Always true for other kinds. */
+  get sawFinalUsage(): boolean {
+    return this.#events === null || this.#events.sawFinalUsage;
+  }
+
   push(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
     if (this.#isEventStream) this.#pushEvents(bytes);

@@ -382,3 +382,26 @@ function eventsOf(text: string): string[] {
     )
     .filter((data) => data !== '');
 }
+
+describe('a stream of /v1/messages that upstream ends in order', () => {
+  const start =
+    'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}}\n\n';
+  const delta = 'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":5}}\n\n';
+  const stop = 'event: message_stop\ndata: {"type":"message_stop"}\n\n';
+  const error = 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n';
+
+  test.each([
+    ['with an error event before its final usage is partial', start + error, 'partial', 10],
+    ['without its final usage is partial', start, 'partial', 10],
+    ['with it is reported by upstream', start + delta + stop, 'upstream', 14],
+    ['with it, but for the last line end, too', (start + delta).slice(0, -1), 'upstream', 14],
+    ['with an error event behind it, too', start + delta + error, 'upstream', 14],
+    ['with a message_stop after a start that said all, too', start + stop, 'upstream', 10],
+  ])('%s', async (what, body, usageSource, totalTokens) => {
+    p.mock.script({ body, content_type: 'text/event-stream', framing: 'chunked' });
+    const id = what.replace(/\W/g, '-');
+    const answer = await p.call({ path: '/v1/messages', body: STREAM, headers: { 'x-request-id': id } });
+    expect(textOf(answer)).toBe(body);
+    expect(await p.recordOf(id)).toMatchObject({ finish: 'complete', usageSource, totalTokens });
+  });
+});
