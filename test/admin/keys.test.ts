@@ -89,10 +89,10 @@ describe('create', () => {
 test('keys are listed newest first, in every state, without secret or hash', async () => {
   const made = [];
   for (const name of ['a', 'b', 'c']) {
-    const key = await keys('', { body: { name } });
-    made.push(key);
-    // Of keys made within one millisecond none is the newer one.
-    await eventually(() => Date.now() > Date.parse(key.created_at));
+    // Of keys made within one millisecond none is the newer one, and others were made just before.
+    const last = Date.now();
+    await eventually(() => Date.now() > last);
+    made.push(await keys('', { body: { name } }));
   }
   await keys(`/${made[0].id}/suspend`, post);
   await keys(`/${made[1].id}/revoke`, post);
