@@ -55,10 +55,11 @@ async function start(config: Config, upstream: ChosenClient, log: Log) {
     return await startGateway(config, upstream, log);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);
-    const code = (error as { code?: unknown }).code;
+    const { code, syscall } = error as { code?: unknown; syscall?: unknown };
     if (code === 'EADDRINUSE') throw new CommandFailure(`PORT ${config.port} on ${config.host} is in use`);
     if (code === 'EACCES') throw new CommandFailure(`PORT ${config.port} on ${config.host} needs privileges`);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    // Of a name that nobody knows Bun says ECONNRESET (BUN 1.4.5).
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || (code === 'ECONNRESET' && syscall === 'listen'))
       throw new CommandFailure(`HOST ${config.host} is no address of this machine`);
     throw error;
   }
