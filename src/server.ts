@@ -36,6 +36,8 @@ export interface RunningGateway {
 
 /** Far more than it takes; a bound, so that a bug in settling cannot keep the process alive. */
 const CUT_SETTLES_WITHIN_MS = 1000;
+/** Of the event loop: one takes an answer to Bun, a body that is asked for one later follows in the next. */
+const TURNS_TO_ANSWER = 3;
 
 /** @throws StoreError when the database cannot be opened, or Bun's error when the port is taken */
 export async function startGateway(config: Config, upstream: ChosenClient, log: Log): Promise<RunningGateway> {
@@ -123,6 +125,8 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     slots.draining = true;
     // It goes on listening meanwhile: a load balancer must be able to see /ready turn 503, on a new connection too.
     await within(drainTimeoutMs, cut ? Promise.race([slots.idle(), cut]) : slots.idle());
+    // A slot is free once an answer is decided; the last ones are not at their clients yet, nor even with Bun.
+    for (let turn = 0; turn < TURNS_TO_ANSWER; turn++) await new Promise((resolve) => setImmediate(resolve));
     if (slots.inFlight > 0) log.warn({ in_flight: slots.inFlight }, 'open requests are cut');
     await server.stop(true);
     // Each request that was cut is told of it by its signal, and settles with a record of its own.

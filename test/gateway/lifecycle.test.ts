@@ -138,6 +138,22 @@ describe('SIGTERM', () => {
     await eventually(() => stream.bytes > before);
   });
 
+  test('lets the last answer reach its client, also one that is made of what upstream said', async () => {
+    using upstream = new DisposableStack();
+    const held = heldUpstream();
+    upstream.defer(() => held.stop());
+    await using p = await startPair({ env: { LOG_LEVEL: 'info' }, upstreamUrl: held.url });
+    const { key } = await p.gateway.createKey('--unlimited', '--allowed-models', 'm');
+    const headers = { authorization: `Bearer ${key}`, origin: 'http://x' };
+    const answer = p.call({ method: 'GET', path: '/v1/models', headers });
+    const request = await held.next();
+    p.gateway.signal('SIGTERM');
+    await stopping(p);
+    request.json(200, { object: 'list', data: [{ id: 'm' }, { id: 'n' }] });
+    expect([(await answer).status, jsonOf(await answer)]).toEqual([200, { object: 'list', data: [{ id: 'm' }] }]);
+    expect(await p.gateway.exited).toBe(0);
+  });
+
   test('a second one cuts what is open: its client sees a break, its record says client_closed, and the process ends with 0', async () => {
     await using p = await startPair({ env: { LOG_LEVEL: 'info' } });
     p.mock.script({ events: 100_000, pace_ms: 10 });
@@ -287,7 +303,9 @@ describe('a start that cannot be', () => {
       await expectFailure({ DATABASE_URL: `sqlite://${file}` }, /database|sqlite|DATABASE_URL/i);
       expect(await Bun.file(file).text()).toStartWith('this is plain text');
     }));
-  test('HOST is no address of this machine: 1', () => expectFailure({ HOST: '203.0.113.1' }, /HOST/));
+  test.each(['203.0.113.1', '999.1.1.1', 'nosuch.invalid'])('HOST %s is no address of this machine: 1', (HOST) =>
+    expectFailure({ HOST }, /HOST/),
+  );
 });
 
 test('a restart on the same database knows keys and records', async () => {
