@@ -85,6 +85,7 @@ export class Exchange implements RelayOwner {
   key: ApiKey | null = null;
   /** The limits' leave to go on, once it is given. */
   admission: Granted | null = null;
+  /** Short, see model-name.ts. */
   model: string | null = null;
   streamed = false;
   meter: Meter | null = null;
@@ -195,7 +196,7 @@ export class Exchange implements RelayOwner {
       requestId: this.requestId,
       keyId: this.key.id,
       endpoint: this.endpoint.path,
-      model: shortModel(this.model),
+      model: this.model,
       status: this.status,
       streamed: this.streamed,
       startedAt: this.startedAt,
@@ -221,7 +222,7 @@ export class Exchange implements RelayOwner {
         key_id: this.key?.id,
         method: this.request.method,
         endpoint: this.endpoint.path,
-        model: shortModel(this.model) ?? undefined,
+        model: this.model ?? undefined,
         status: this.status,
         streamed: this.streamed,
         finish,
@@ -233,15 +234,6 @@ export class Exchange implements RelayOwner {
       'request',
     );
   }
-}
-
-/** What is kept and said of a model's name: a client may send megabytes for one, a prompt among them. */
-export const MODEL_CHARACTERS_MAX = 256;
-
-export function shortModel<T extends string | null>(model: T): T | string {
-  if (model === null || model.length <= MODEL_CHARACTERS_MAX) return model;
-  // The cut may part the two halves of a character.
-  return model.slice(0, MODEL_CHARACTERS_MAX).toWellFormed();
 }
 
 /** Of what was reported, if anything was. Before the meter is closed. */

@@ -9,9 +9,10 @@ import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
 import { authenticate } from './authenticate.ts';
 import type { Endpoint } from './endpoints.ts';
-import { Exchange, shortModel } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { clientFields } from './headers.ts';
+import { shortModelName } from './model-name.ts';
 import { fetchAllowedModels } from './models.ts';
 import { relay } from './relay.ts';
 import { readBody, readFields } from './request-body.ts';
@@ -61,16 +62,18 @@ function prepare(
 ): UpstreamRequest {
   const { request, endpoint } = exchange;
   let body = read;
+  let model: string | null = null;
   if (body) {
     exchange.bodyWasRead = true;
     const fields = readFields(body);
-    exchange.model = fields.model;
+    model = fields.model;
     exchange.streamed = fields.stream;
     if (fields.stream && endpoint.usageOnRequest) body = askForUsage(exchange, key, body, gateway);
   } else if (endpoint.models === 'one') {
-    exchange.model = lastSegment(target);
+    model = lastSegment(target);
   }
-  if (endpoint.models !== 'list') checkModel(key, exchange.model);
+  if (model !== null) exchange.model = shortModelName(model);
+  if (endpoint.models !== 'list') checkModel(key, model);
   const headers = clientFields(request.headers, exchange.clientRequestId);
   return { method: endpoint.method, target, common: gateway.commonFields, headers, body };
 }
@@ -87,7 +90,7 @@ function checkModel(key: ApiKey, model: string | null): void {
   if (model === null)
     throw new GatewayError('invalid_request', "Missing field 'model': this API key is limited to certain models");
   if (!key.allowedModels.includes(model)) {
-    throw new GatewayError('model_not_allowed', `Model '${shortModel(model)}' is not allowed for this API key`);
+    throw new GatewayError('model_not_allowed', `Model '${shortModelName(model)}' is not allowed for this API key`);
   }
 }
 
