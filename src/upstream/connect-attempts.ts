@@ -23,38 +23,28 @@ export class ConnectError extends Error {
   }
 }
 
+/** Each attempt is begun, perhaps given up, and ended. */
 export class ConnectAttempts {
   #awaited = 0;
   #givenUp = 0;
 
   /** @throws ConnectError TOO_MANY_ATTEMPTS */
-  begin(): ConnectAttempt {
+  begin(): void {
     if (this.#givenUp >= GIVEN_UP_MAX && this.#awaited >= TRIES_MAX) {
       throw new ConnectError('TOO_MANY_ATTEMPTS', `${this.#givenUp} attempts to connect are still without an answer`);
     }
     this.#awaited++;
-    let givenUp = false;
-    let over = false;
-    return {
-      giveUp: () => {
-        if (givenUp || over) return;
-        givenUp = true;
-        this.#awaited--;
-        this.#givenUp++;
-      },
-      end: () => {
-        if (over) return;
-        over = true;
-        if (givenUp) this.#givenUp--;
-        else this.#awaited--;
-      },
-    };
   }
-}
 
-export interface ConnectAttempt {
-  /** Nobody waits for it any more. Harmless when it is over. */
-  giveUp(): void;
-  /** It has succeeded or failed, whoever waited. */
-  end(): void;
+  /** Nobody waits any more for one that is under way. */
+  giveUp(): void {
+    this.#awaited--;
+    this.#givenUp++;
+  }
+
+  /** One has succeeded or failed. @param givenUp nobody waited for it any more */
+  end(givenUp: boolean): void {
+    if (givenUp) this.#givenUp--;
+    else this.#awaited--;
+  }
 }

@@ -4,7 +4,7 @@
  */
 import type { Socket, SocketHandler } from 'bun';
 import { UpstreamError } from './client.ts';
-import { type ConnectAttempt, type ConnectAttempts, ConnectError } from './connect-attempts.ts';
+import { type ConnectAttempts, ConnectError } from './connect-attempts.ts';
 import { type BodySink, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { boundReceiveBuffer } from './receive-buffer.ts';
@@ -48,7 +48,8 @@ export class Connection extends ResponseReader {
   #paused = false;
   #closed = false;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
-  #attempt: ConnectAttempt | undefined;
+  /** The attempt to connect is under way; when it is closed meanwhile, it has been given up. */
+  #connecting = false;
 
   constructor(
     endpoint: Endpoint,
@@ -107,18 +108,19 @@ export class Connection extends ResponseReader {
       endpoint.connectTimeoutMs,
     );
     // Bun throws at once what is wrong with the options (a CA that is none), and nobody is on the connection yet.
-    Promise.try(() => this.#try(endpoint)).catch((error) => this.refused(error));
+    this.#try(endpoint).catch((error) => this.refused(error));
   }
 
   async #try({ hostname, port, tls }: Endpoint): Promise<void> {
-    const attempt = this.owner.attempts.begin();
-    this.#attempt = attempt;
+    const { attempts } = this.owner;
+    attempts.begin();
+    this.#connecting = true;
     const target = { hostname, port, data: this as Connection };
     try {
       await Bun.connect<Connection>(tls ? { ...target, tls, socket: TLS_HANDLERS } : { ...target, socket: HANDLERS });
     } finally {
-      this.#attempt = undefined;
-      attempt.end();
+      this.#connecting = false;
+      attempts.end(this.#closed);
     }
   }
 
@@ -215,7 +217,7 @@ export class Connection extends ResponseReader {
     this.stop();
     this.#unsent = null;
     this.#stopConnectTimer();
-    this.#attempt?.giveUp();
+    if (this.#connecting) this.owner.attempts.giveUp();
     this.owner.closed(this);
   }
 }
