@@ -21,7 +21,7 @@ const NO_MATCH = -1;
 const TERMINAL_NAMES = {
   chat: [],
   responses: ['response.completed', 'response.failed', 'response.incomplete', 'error'].map(encode),
-  messages: ['message_stop', 'error'].map(encode),
+  messages: [MESSAGE_STOP, encode('error')],
   opaque: [],
 };
 
@@ -69,7 +69,7 @@ export class EventUsage implements EventSink {
    * `message_start` what it is at that moment. Of the other formats whatever is reported may be the last word.
    */
   get sawFinalUsage(): boolean {
-    return this.#format !== 'messages' || this.#sawFinalUsage || this.#isFinalUsage();
+    return this.#sawFinalUsage || this.#isFinalUsage();
   }
 
   /** What was reported so far, also by an event that lacks nothing but its line ends. */
@@ -87,7 +87,7 @@ export class EventUsage implements EventSink {
 
   end(): void {
     this.#report(this.#counts);
-    if (this.#format === 'messages' && this.#isFinalUsage()) this.#sawFinalUsage = true;
+    if (this.#isFinalUsage()) this.#sawFinalUsage = true;
     if (this.#terminalNames.length === 0 ? this.#doneAt === DONE.length : this.#isTerminalName())
       this.#sawTerminal = true;
     this.#document.reset();
@@ -119,6 +119,7 @@ export class EventUsage implements EventSink {
   }
 
   #isFinalUsage(): boolean {
+    if (this.#format !== 'messages') return true;
     const { complete, rootUsage } = this.#document;
     return complete && ((rootUsage.reportsSomething && this.#is(MESSAGE_DELTA)) || this.#is(MESSAGE_STOP));
   }

@@ -173,10 +173,10 @@ export class Exchange implements RelayOwner {
     const { slots, connections, recorder } = this.surroundings;
     if (this.holdsSlot) slots.release();
     connections.boundQuiet(this.request);
-    const source = sourceOf(this.meter, finish);
+    const isFinal = this.meter?.sawFinalUsage === true;
     const usage = this.meter?.close() ?? null;
     this.leaveLimits(usage);
-    const record = this.recordOf(finish, usage, usage === null ? 'none' : source);
+    const record = this.recordOf(finish, usage, sourceOf(usage, isFinal, finish));
     // Without a valid key there is nobody to account to, and a flood of bad keys must not fill the database.
     if (record) recorder.record(record);
     this.logLine(finish, error);
@@ -236,10 +236,9 @@ export class Exchange implements RelayOwner {
   }
 }
 
-/** Of what was reported, if anything was. Before the meter is closed. */
-function sourceOf(meter: Meter | null, finish: Finish): UsageSource {
-  if (finish === 'client_closed' || finish === 'upstream_interrupted') return 'partial';
-  return meter?.sawFinalUsage === false ? 'partial' : 'upstream';
+function sourceOf(usage: Usage | null, isFinal: boolean, finish: Finish): UsageSource {
+  if (usage === null) return 'none';
+  return !isFinal || finish === 'client_closed' || finish === 'upstream_interrupted' ? 'partial' : 'upstream';
 }
 
 function refusalOf(reason: unknown): GatewayError {
