@@ -69,10 +69,16 @@ test.each([
   const { sink, response, paused, settled } = await relayed();
   sink.head(200, { get: () => null });
   const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => response });
+  const delivered = Promise.withResolvers<void>();
   const client = await Bun.connect({
     hostname: '127.0.0.1',
     port: server.port!,
-    socket: { data: () => {}, open: (socket) => void socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n') },
+    socket: {
+      data: (_socket, bytes) => {
+        if (bytes.includes('[DONE]')) delivered.resolve();
+      },
+      open: (socket) => void socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
+    },
   });
   try {
     if (stalled) {
@@ -88,6 +94,7 @@ test.each([
       }
     }
     sink.data(Buffer.from('data: [DONE]\n\n'));
+    if (!stalled) await delivered.promise;
     sink.fail(new UpstreamError('aborted', 'The client left'));
     expect(await settled).toBe(expected as Finish);
   } finally {
