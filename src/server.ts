@@ -1,22 +1,22 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
 import { createAdmin } from './admin/admin.ts';
-import { createApp } from './app.ts';
 import type { Config } from './config/schema.ts';
-import { Deadlines } from './gateway/deadlines.ts';
 import { Slots } from './gateway/exchange.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
 import { Pace } from './gateway/pace.ts';
-import { CachedKeyDirectory } from './keys/directory.ts';
+import { createApp } from './http/app.ts';
+import { Deadlines } from './http/deadlines.ts';
+import { raiseListenBacklog } from './http/listen-backlog.ts';
+import { CachedKeyDirectory } from './keys/key-cache.ts';
 import { FailureReport } from './limits/failure-report.ts';
 import { MemoryLimiter } from './limits/memory.ts';
-import { raiseListenBacklog } from './listen-backlog.ts';
 import type { Log } from './observe/log.ts';
-import { Store } from './store/store.ts';
-import { UsageRetention } from './store/usage-retention.ts';
-import { UsageWriter } from './store/usage-writer.ts';
+import { Store } from './store/sqlite/sqlite-store.ts';
 import type { ChosenClient } from './upstream/choose-client.ts';
 import { HeaderBlock } from './upstream/header-block.ts';
+import { UsageRetention } from './usage/usage-retention.ts';
+import { UsageWriter } from './usage/usage-writer.ts';
 import { VERSION } from './version.ts';
 import { warmUp } from './warm-up.ts';
 

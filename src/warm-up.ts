@@ -4,11 +4,12 @@
  * that hurts most. Everything is real (server, routes, relay, meter, upstream client) except what has effects: the
  * upstream is a canned one on loopback, the key is made up, records and log lines go nowhere.
  */
-import { createApp } from './app.ts';
+
 import { Slots } from './gateway/exchange.ts';
 import type { Gateway } from './gateway/gateway.ts';
-import { CachedKeyDirectory } from './keys/directory.ts';
+import { createApp } from './http/app.ts';
 import { createKey } from './keys/key.ts';
+import { CachedKeyDirectory } from './keys/key-cache.ts';
 import { FailureReport } from './limits/failure-report.ts';
 import { MemoryLimiter } from './limits/memory.ts';
 import type { Log } from './observe/log.ts';

@@ -1,10 +1,10 @@
 /** The pieces of the data plane that are worth timing alone: what every event and every request passes through. */
 
+import { SseScanner } from '../../src/formats/sse.ts';
 import { clientFields, clientHeaders } from '../../src/gateway/headers.ts';
 import { Meter } from '../../src/gateway/meter.ts';
-import { SseScanner } from '../../src/gateway/sse.ts';
-import { CachedKeyDirectory } from '../../src/keys/directory.ts';
 import { createKey, hashKey, isKeyForm } from '../../src/keys/key.ts';
+import { CachedKeyDirectory } from '../../src/keys/key-cache.ts';
 import { FailureReport } from '../../src/limits/failure-report.ts';
 import { MemoryLimiter } from '../../src/limits/memory.ts';
 

@@ -3,7 +3,7 @@
  * runs (the tests do that); its figures mean nothing.
  */
 
-import { distribution } from '../statistics.ts';
+import { distribution } from '../../src/load/statistics.ts';
 import { parseFlags, runMain, textFlag } from '../suite/flags.ts';
 import { type MicroCase, microCases } from './cases.ts';
 

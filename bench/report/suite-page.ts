@@ -1,8 +1,9 @@
 /** The suite's result as one HTML page. Every sentence with a figure in it is made from the result. */
+
+import { escapeText, numberText } from '../../src/load/axes.ts';
+import { page, type Section, table } from '../../src/load/page.ts';
+import { barPlot, cdfPlot, linePlot, timelinePlot } from '../../src/load/plot.ts';
 import type { ScenarioResult, SuiteResult, TargetFigures } from '../suite/results.ts';
-import { escapeText, numberText } from './axes.ts';
-import { page, type Section, table } from './page.ts';
-import { barPlot, cdfPlot, linePlot, timelinePlot } from './plot.ts';
 import { headlineTable, scenarioTable, type Table } from './suite-table.ts';
 
 export function suitePage(result: SuiteResult): string {

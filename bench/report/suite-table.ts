@@ -1,7 +1,8 @@
 /** The suite's figures as tables: which columns there are, how they are written and which value is the best. */
+
+import { numberText } from '../../src/load/axes.ts';
 import type { FigureName, ScenarioResult, SuiteResult, TargetFigures } from '../suite/results.ts';
 import { faultCount } from '../suite/stream-checker.ts';
-import { numberText } from './axes.ts';
 
 export interface Cell {
   readonly text: string;

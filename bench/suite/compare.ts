@@ -7,8 +7,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { numberText } from '../report/axes.ts';
-import { bootstrapInterval, type Interval, median, type Pair } from '../statistics.ts';
+import { numberText } from '../../src/load/axes.ts';
+import { bootstrapInterval, type Interval, median, type Pair } from '../../src/load/statistics.ts';
 import { bveOf } from '../targets/bve.ts';
 import { run } from './child.ts';
 import { chosenScenarios, numberFlag, parseFlags, runMain, textFlag, UsageError } from './flags.ts';

@@ -3,7 +3,7 @@
  * of the target are read at the very moments at which the window opens and closes.
  */
 import autocannon, { type Request } from 'autocannon';
-import type { Distribution } from '../statistics.ts';
+import type { Distribution } from '../../src/load/statistics.ts';
 import { Observations, watchClient } from './client-watch.ts';
 import type { ExpectedAnswer } from './expected-answer.ts';
 import { cpuUs, memoryBytes, processTree, resetPeak } from './process-cost.ts';

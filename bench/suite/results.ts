@@ -2,7 +2,7 @@
  * What a run of the suite says: plain data, as it is kept in bench/results. Figures are medians over rounds; differences are
  * taken round by round against `direct` and only then reduced to their median.
  */
-import { median, pairedDifference, quantile } from '../statistics.ts';
+import { median, pairedDifference, quantile } from '../../src/load/statistics.ts';
 import type { Measurement } from './load.ts';
 import type { MemoryPoint, Timeline } from './load-process.ts';
 import type { Machine } from './machine.ts';

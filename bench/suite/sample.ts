@@ -2,7 +2,7 @@
  * Values of which there may be millions: all of them up to a bound, beyond it an even random choice (reservoir, seeded), so that
  * memory stays bounded and quantiles stay honest. Count, sum and extremes are always exact.
  */
-import { type Distribution, distribution, quantile, randomFrom } from '../statistics.ts';
+import { type Distribution, distribution, quantile, randomFrom } from '../../src/load/statistics.ts';
 
 export class Sample {
   readonly #values: Float64Array;

@@ -7,18 +7,18 @@
  */
 import { Elysia, type ParseError, type ValidationError } from 'elysia';
 import { GatewayError } from '../errors.ts';
-import type { Deadlines } from '../gateway/deadlines.ts';
 import { matchesPath } from '../gateway/endpoints.ts';
 import { clientRequestId } from '../gateway/headers.ts';
-import { refusal } from '../gateway/refusal.ts';
-import { parseObject, readBody } from '../gateway/request-body.ts';
 import { pathOf } from '../gateway/target.ts';
+import type { Deadlines } from '../http/deadlines.ts';
+import { refusal } from '../http/refusal.ts';
+import { parseObject, readBody } from '../http/request-body.ts';
 import type { Log } from '../observe/log.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../store/sqlite/sqlite-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { adminGate } from './admin-key.ts';
 import { keyChangesBody, keyChangesFrom, newKeyBody, newKeyFrom, rotateBody } from './key-body.ts';
-import { type ChangeReach, KeyDesk } from './key-desk.ts';
+import { type ChangeReach, KeyDesk } from './key-service.ts';
 import { refusedInput } from './refused-input.ts';
 import { requestsParameters, requestsQuestionFrom, usageParameters, usageQuestionFrom } from './usage-parameters.ts';
 import { readUsageReport, usageRecordToJson, usageReportToJson } from './usage-report.ts';

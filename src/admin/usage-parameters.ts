@@ -2,7 +2,7 @@
 import { type Static, t } from 'elysia';
 import { GatewayError } from '../errors.ts';
 import { parseIsoDay, parseIsoTime } from '../keys/iso-time.ts';
-import { firstIdOf } from '../store/usage-record.ts';
+import { firstIdOf } from '../usage/usage-record.ts';
 import { invalidField, UNKNOWN_FIELD } from './refused-input.ts';
 import type { UsageQuestion } from './usage-report.ts';
 

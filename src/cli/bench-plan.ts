@@ -1,9 +1,9 @@
 /** Flags of `bve bench` made into a plan. Everything that can be wrong with them is found here, before any load. */
 import { readFileSync } from 'node:fs';
-import type { Arrivals } from '../../bench/harness/arrivals.ts';
-import { type LoadPlan, type PlanOptions, planOf } from '../../bench/harness/plan.ts';
-import { Recorder } from '../../bench/harness/recorder.ts';
-import { TargetError } from '../../bench/harness/target.ts';
+import type { Arrivals } from '../load/arrivals.ts';
+import { type LoadPlan, type PlanOptions, planOf } from '../load/plan.ts';
+import { Recorder } from '../load/recorder.ts';
+import { TargetError } from '../load/target.ts';
 import { type Arguments, CommandFailure, integerFlag, textFlag, UsageError } from './command.ts';
 
 const RATE_MAX = 100_000;

@@ -1,21 +1,15 @@
 /** `bve bench`: load with streams against any OpenAI-compatible endpoint, and what a client would have seen of it. */
 import { writeFileSync } from 'node:fs';
-import {
-  type Assertion,
-  AssertionSyntaxError,
-  judge,
-  knownFields,
-  parseAssertion,
-} from '../../bench/harness/assertion.ts';
-import { problemWith } from '../../bench/harness/check.ts';
-import { htmlOf } from '../../bench/harness/html-report.ts';
-import { Load } from '../../bench/harness/load.ts';
-import { DEFAULT_MODEL, type LoadPlan } from '../../bench/harness/plan.ts';
-import { showProgress } from '../../bench/harness/progress.ts';
-import { type Report, reportOf } from '../../bench/harness/report-data.ts';
-import { summaryOf, verdictText, warningsOf } from '../../bench/harness/summary.ts';
-import { DEFAULT_PATH } from '../../bench/harness/target.ts';
-import { distribution } from '../../bench/statistics.ts';
+import { type Assertion, AssertionSyntaxError, judge, knownFields, parseAssertion } from '../load/assertion.ts';
+import { problemWith } from '../load/check.ts';
+import { htmlOf } from '../load/html-report.ts';
+import { Load } from '../load/load.ts';
+import { DEFAULT_MODEL, type LoadPlan } from '../load/plan.ts';
+import { showProgress } from '../load/progress.ts';
+import { type Report, reportOf } from '../load/report-data.ts';
+import { distribution } from '../load/statistics.ts';
+import { summaryOf, verdictText, warningsOf } from '../load/summary.ts';
+import { DEFAULT_PATH } from '../load/target.ts';
 import { planFrom } from './bench-plan.ts';
 import { type Arguments, type Command, CommandFailure, textFlag, UsageError } from './command.ts';
 

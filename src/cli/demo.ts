@@ -7,8 +7,8 @@ import { createKey, hashKey } from '../keys/key.ts';
 import { startMock } from '../mock/server.ts';
 import { createLog } from '../observe/log.ts';
 import { type RunningGateway, startGateway } from '../server.ts';
-import type { UsageRecord } from '../store/usage-record.ts';
 import { chooseClient } from '../upstream/choose-client.ts';
+import type { UsageRecord } from '../usage/usage-record.ts';
 import type { Command } from './command.ts';
 import { stopSignal } from './stop-signal.ts';
 

@@ -1,7 +1,7 @@
 /** The database as the commands use it that work without a gateway: opened for one command, a key found by what people type. */
 import { loadKeysConfig } from '../config/load.ts';
 import { type ApiKey, isKeyForm } from '../keys/key.ts';
-import { Store } from '../store/store.ts';
+import { Store } from '../store/sqlite/sqlite-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { type Arguments, CommandFailure, type OptionSpec, textFlag } from './command.ts';
 import { printable } from './keys-table.ts';

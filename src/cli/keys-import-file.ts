@@ -7,7 +7,7 @@
  */
 import { parseIsoTime } from '../keys/iso-time.ts';
 import { type ApiKey, createKey, KEY_NAME_CHARACTERS_MAX, LIMIT_MAX } from '../keys/key.ts';
-import type { ImportedKey } from '../store/key-changes.ts';
+import type { ImportedKey } from '../store/sqlite/key-changes.ts';
 import { CsvError, parseCsv } from './csv.ts';
 
 export interface ImportProblem {

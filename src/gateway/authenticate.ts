@@ -1,8 +1,8 @@
 /** Whose request it is, from its headers alone: nothing of the body has been read yet (contract, section 3). */
 import { GatewayError } from '../errors.ts';
 import { readCredentials } from '../keys/credentials.ts';
-import type { KeyAnswer, KeyDirectory } from '../keys/directory.ts';
 import type { ApiKey } from '../keys/key.ts';
+import type { KeyAnswer, KeyDirectory } from '../keys/key-cache.ts';
 
 /**
  * The key, when it may be used now. Answers with a promise only when the directory must ask the store.

@@ -3,18 +3,18 @@
  * admission released, tokens charged once, one log line, whatever ended it.
  */
 import { GatewayError } from '../errors.ts';
+import { interruptionEvent } from '../formats/interruption.ts';
+import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
+import { refusal } from '../http/refusal.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { Granted, Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
-import { type Finish, newRecordId, type UsageRecord, type UsageSource } from '../store/usage-record.ts';
 import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
+import { type Finish, newRecordId, type UsageRecord, type UsageSource } from '../usage/usage-record.ts';
 import type { Endpoint } from './endpoints.ts';
 import { clientHeaders, clientRequestId } from './headers.ts';
-import { interruptionEvent } from './interruption.ts';
 import { Meter, type Usage } from './meter.ts';
-import { refusal } from './refusal.ts';
 import { type Acceptance, type RelayOwner, TimedOut } from './relay.ts';
-import type { UsageEventFilter } from './usage-event-filter.ts';
 
 /** Takes a record off the request path: synchronous, never throws, never blocks. */
 export interface UsageRecorder {

@@ -4,6 +4,9 @@
  * Each word is one file with one job; the branches are here.
  */
 import { GatewayError } from '../errors.ts';
+import { UsageEventFilter } from '../formats/usage-event-filter.ts';
+import { withUsageRequested } from '../formats/usage-request.ts';
+import { readBody, readFields } from '../http/request-body.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
@@ -15,10 +18,7 @@ import { clientFields } from './headers.ts';
 import { shortModelName } from './model-name.ts';
 import { fetchAllowedModels } from './models.ts';
 import { relay } from './relay.ts';
-import { readBody, readFields } from './request-body.ts';
 import { lastSegment, pathOf, upstreamTarget } from './target.ts';
-import { UsageEventFilter } from './usage-event-filter.ts';
-import { withUsageRequested } from './usage-request.ts';
 
 /** Never rejects: whatever goes wrong is answered in the envelope of the endpoint. */
 export async function forward(request: Request, endpoint: Endpoint, gateway: Gateway): Promise<Response> {

@@ -1,15 +1,16 @@
 /** What the data plane needs of the rest of the house: the one argument that is handed along a request. */
-import type { KeyDirectory } from '../keys/directory.ts';
+
+import type { Deadlines } from '../http/deadlines.ts';
+import type { BodyLimits } from '../http/request-body.ts';
+import type { KeyDirectory } from '../keys/key-cache.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
-import type { UsageDay } from '../store/usage-days.ts';
+import type { UsageDay } from '../store/sqlite/usage-days.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import type { HeaderBlock } from '../upstream/header-block.ts';
-import type { Deadlines } from './deadlines.ts';
 import type { ClientConnections, Slots, UsageRecorder } from './exchange.ts';
 import type { Pace } from './pace.ts';
 import type { RelayLimits } from './relay.ts';
-import type { BodyLimits } from './request-body.ts';
 
 /** What keys have used so far, by UTC day (days since 1970). */
 export interface UsageReader {

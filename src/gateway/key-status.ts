@@ -5,14 +5,14 @@
  * request from its admission on; the usage below them is that of finished requests, up to 0.1 s behind.
  */
 import { GatewayError } from '../errors.ts';
+import { refusal } from '../http/refusal.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { KeyStanding, LimitStanding } from '../limits/limiter.ts';
 import { dayOf, daysOfMonth, monthOf } from '../limits/windows.ts';
-import type { UsageDay } from '../store/usage-days.ts';
+import type { UsageDay } from '../store/sqlite/usage-days.ts';
 import { authenticate } from './authenticate.ts';
 import type { Gateway } from './gateway.ts';
 import { clientRequestId } from './headers.ts';
-import { refusal } from './refusal.ts';
 
 /** Rejects only when something is wrong that the client cannot help. */
 export async function keyStatus(request: Request, gateway: Gateway): Promise<Response> {

@@ -3,9 +3,9 @@
  * where the stream stands. Guarantees: it never owns, changes or keeps the bytes; constant memory (about 1 kB) whatever passes;
  * the same answer for every split; never throws. What it reads is defined in `event-usage.ts` and `usage-document.ts`.
  */
-import { EventUsage } from './event-usage.ts';
-import { USAGE_FORMS, type Usage } from './usage-counts.ts';
-import { UsageDocument } from './usage-document.ts';
+import { EventUsage } from '../formats/event-usage.ts';
+import { USAGE_FORMS, type Usage } from '../formats/usage-counts.ts';
+import { UsageDocument } from '../formats/usage-document.ts';
 
 export type { Usage };
 

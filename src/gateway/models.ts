@@ -1,7 +1,7 @@
 /** GET /v1/models for a key that may use only some of them: the one answer that is read and written anew. */
 import { GatewayError } from '../errors.ts';
+import { Deadline } from '../http/deadlines.ts';
 import { UpstreamError, type UpstreamRequest } from '../upstream/client.ts';
-import { Deadline } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { clientHeaders } from './headers.ts';

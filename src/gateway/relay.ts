@@ -7,7 +7,9 @@
  *
  * The meter only looks on: this file works unchanged with one that counts nothing.
  */
-import type { Finish } from '../store/usage-record.ts';
+
+import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
+import { type Deadlines, NOWHERE, type Watched } from '../http/deadlines.ts';
 import {
   type ResponseHeaders,
   type UpstreamCall,
@@ -16,9 +18,8 @@ import {
   type UpstreamRequest,
   type UpstreamSink,
 } from '../upstream/client.ts';
-import { type Deadlines, NOWHERE, type Watched } from './deadlines.ts';
+import type { Finish } from '../usage/usage-record.ts';
 import type { Meter } from './meter.ts';
-import type { UsageEventFilter } from './usage-event-filter.ts';
 
 export interface RelayLimits {
   readonly upstreamHeadTimeoutMs: number;

@@ -1,7 +1,7 @@
 /** What the admin API tells of usage: roll-ups, records, and that `bve usage` tells the same. */
 import { beforeEach, describe, expect, test } from 'bun:test';
 import OpenAI from 'openai';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { usageRecord } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 import { clearOfMidnight } from '../support/limited-key.ts';

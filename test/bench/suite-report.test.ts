@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test';
-import { page, table } from '../../bench/report/page.ts';
-import { barPlot, cdfPlot, linePlot, timelinePlot } from '../../bench/report/plot.ts';
 import { withTable } from '../../bench/report/readme-table.ts';
 import { suitePage } from '../../bench/report/suite-page.ts';
 import { headlineTable, scenarioTable, terminalTable } from '../../bench/report/suite-table.ts';
-import { distribution } from '../../bench/statistics.ts';
 import type { Measurement } from '../../bench/suite/load.ts';
 import { type SuiteResult, targetFigures } from '../../bench/suite/results.ts';
 import { noFaults } from '../../bench/suite/stream-checker.ts';
+import { page, table } from '../../src/load/page.ts';
+import { barPlot, cdfPlot, linePlot, timelinePlot } from '../../src/load/plot.ts';
+import { distribution } from '../../src/load/statistics.ts';
 
 const NASTY = `<script>alert("x")</script> & 'co'`;
 

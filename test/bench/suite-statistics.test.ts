@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { Sample } from '../../bench/suite/sample.ts';
 import {
   bootstrapInterval,
   distribution,
@@ -7,8 +8,7 @@ import {
   pairedDifference,
   pairedRatio,
   randomFrom,
-} from '../../bench/statistics.ts';
-import { Sample } from '../../bench/suite/sample.ts';
+} from '../../src/load/statistics.ts';
 
 describe('distribution', () => {
   test('takes nearest ranks of the sorted values and leaves the given ones alone', () => {

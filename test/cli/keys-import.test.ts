@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readImportFile } from '../../src/cli/keys-import-file.ts';
 import { hashKey, newSecret } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
 import { type Ran, runBve } from '../support/gateway.ts';
 

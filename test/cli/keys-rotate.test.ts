@@ -1,7 +1,7 @@
 /** `bve keys rotate`: a new secret for the same key. */
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 

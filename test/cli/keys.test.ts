@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
 import { hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { BVE } from '../support/gateway.ts';

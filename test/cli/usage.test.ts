@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { parseCsv } from '../../src/cli/csv.ts';
 import { createKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { type TempDatabase, tempDatabase, usageRecord } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 

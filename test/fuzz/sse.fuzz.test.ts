@@ -3,9 +3,9 @@
  * FUZZ_SEED and FUZZ_CASES repeat or extend a run; a failure prints what repeats it.
  */
 import { describe, expect, test } from 'bun:test';
-import { EventUsage } from '../../src/gateway/event-usage.ts';
+import { EventUsage } from '../../src/formats/event-usage.ts';
 import { type Format, Meter } from '../../src/gateway/meter.ts';
-import { findInDocument, findInEvents } from '../gateway-units/usage-oracle.ts';
+import { findInDocument, findInEvents } from '../formats/usage-oracle.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_240_601);
 const CASES = Number(process.env.FUZZ_CASES ?? 100_000);

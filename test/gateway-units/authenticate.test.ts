@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { authenticate } from '../../src/gateway/authenticate.ts';
-import type { KeyDirectory } from '../../src/keys/directory.ts';
 import { newSecret } from '../../src/keys/key.ts';
+import type { KeyDirectory } from '../../src/keys/key-cache.ts';
 
 /** Whom nobody may ask. */
 const DIRECTORY: KeyDirectory = {

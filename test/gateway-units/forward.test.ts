@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { Deadlines } from '../../src/gateway/deadlines.ts';
 import { ENDPOINTS } from '../../src/gateway/endpoints.ts';
 import { Slots } from '../../src/gateway/exchange.ts';
 import { forward } from '../../src/gateway/forward.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
 import { CROWD, Pace } from '../../src/gateway/pace.ts';
+import { Deadlines } from '../../src/http/deadlines.ts';
 import { createKey } from '../../src/keys/key.ts';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { createLog } from '../../src/observe/log.ts';
-import type { UsageRecord } from '../../src/store/usage-record.ts';
 import { HeaderBlock } from '../../src/upstream/header-block.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
+import type { UsageRecord } from '../../src/usage/usage-record.ts';
 
 const HOUR_MS = 3_600_000;
 const CHAT = ENDPOINTS.find(({ path }) => path === '/v1/chat/completions')!;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { type Format, Meter } from '../../src/gateway/meter.ts';
-import { brief, CONTENT, DONE, event, FAKE, metered } from './metered.ts';
+import { brief, CONTENT, DONE, event, FAKE, metered } from '../formats/metered.ts';
 
 const encoder = new TextEncoder();
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
-import { Deadlines } from '../../src/gateway/deadlines.ts';
 import { Meter } from '../../src/gateway/meter.ts';
 import { relay } from '../../src/gateway/relay.ts';
-import type { Finish } from '../../src/store/usage-record.ts';
+import { Deadlines } from '../../src/http/deadlines.ts';
 import { type UpstreamClient, UpstreamError, type UpstreamSink } from '../../src/upstream/client.ts';
+import type { Finish } from '../../src/usage/usage-record.ts';
 
 const HOUR_MS = 3_600_000;
 

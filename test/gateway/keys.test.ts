@@ -1,6 +1,6 @@
 /** Contract, section 3: who gets in, and what each refusal says. */
 import { describe, expect, test } from 'bun:test';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { runBve } from '../support/gateway.ts';
 import { CHAT, jsonOf, PLAIN, pair, UUID } from '../support/pair.ts';

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { Socket } from 'node:net';
 import { createKey, hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { PEPPER } from '../support/gateway.ts';
 import {
   clearOfMidnight,

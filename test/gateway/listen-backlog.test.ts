@@ -1,7 +1,7 @@
 /** What Bun's own backlog of 512 costs is told in src/listen-backlog.ts. */
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { raiseListenBacklog } from '../../src/listen-backlog.ts';
+import { raiseListenBacklog } from '../../src/http/listen-backlog.ts';
 import { pair } from '../support/pair.ts';
 
 const runs = process.platform === 'linux' && Bun.which('ss') !== null;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQL } from 'bun';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 
 /** What a crash may cost (contract, section 6). */

@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
-import { sqlitePath, whileBusy } from '../../src/store/database.ts';
-import { MIGRATIONS, migrate } from '../../src/store/migrate.ts';
-import { Store } from '../../src/store/store.ts';
+import { sqlitePath, whileBusy } from '../../src/store/sqlite/database.ts';
+import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { tempDatabase } from './temp-database.ts';
 

@@ -1,6 +1,6 @@
 /** What most tests of the store need: for each test a store of its own. Call it where hooks may be registered. */
 import { afterEach, beforeEach } from 'bun:test';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { type TempDatabase, tempDatabase } from './temp-database.ts';
 
 export interface StorePerTest {

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
 import { createKey, hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { storePerTest } from './store-per-test.ts';
 import { usageRecord } from './temp-database.ts';

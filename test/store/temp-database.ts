@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newRecordId, type UsageRecord } from '../../src/store/usage-record.ts';
+import { newRecordId, type UsageRecord } from '../../src/usage/usage-record.ts';
 
 export interface TempDatabase extends Disposable {
   readonly folder: string;

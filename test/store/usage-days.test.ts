@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
-import { MIGRATIONS, migrate } from '../../src/store/migrate.ts';
-import { USAGE_COLUMNS, usageValues } from '../../src/store/rows.ts';
-import { Store } from '../../src/store/store.ts';
-import type { UsageRecord } from '../../src/store/usage-record.ts';
+import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
+import { USAGE_COLUMNS, usageValues } from '../../src/store/sqlite/rows.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { storePerTest } from './store-per-test.ts';
 import { tempDatabase, usageRecord } from './temp-database.ts';
 

@@ -4,7 +4,7 @@ import { expect, test } from 'bun:test';
 import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { storePerTest } from './store-per-test.ts';
 import { usageRecord } from './temp-database.ts';

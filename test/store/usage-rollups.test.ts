@@ -2,9 +2,9 @@
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf, monthOf } from '../../src/limits/windows.ts';
-import { MIGRATIONS, migrate } from '../../src/store/migrate.ts';
-import { Store } from '../../src/store/store.ts';
-import type { UsageRecord } from '../../src/store/usage-record.ts';
+import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { pick, randomFrom } from '../support/random.ts';
 import { storePerTest } from './store-per-test.ts';
 import { tempDatabase, usageRecord } from './temp-database.ts';

@@ -1,6 +1,6 @@
 /** Run as a process by the tests: as soon as its stdin ends it writes records in small transactions, then says how many it lost. */
-import { Store } from '../../src/store/store.ts';
-import { UsageWriter } from '../../src/store/usage-writer.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { UsageWriter } from '../../src/usage/usage-writer.ts';
 import { usageRecord } from './temp-database.ts';
 
 const [url, keyId, count] = process.argv.slice(2) as [string, string, string];

@@ -5,8 +5,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Store } from '../../src/store/store.ts';
-import type { UsageRecord } from '../../src/store/usage-record.ts';
+import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { eventually } from './eventually.ts';
 
 const ROOT = resolve(import.meta.dir, '../..');

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout } from 'bun:test';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
-import type { UsageRecord } from '../../src/store/usage-record.ts';
+import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { eventually } from './eventually.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway.ts';
 import { type RawAnswer, rawRequest } from './raw-client.ts';

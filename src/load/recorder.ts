@@ -1,0 +1,88 @@
+/**
+ * Keeps bytes and timing of the first few complete streams and writes them where `bve mock --replay` finds them.
+ * Guarantees: of a request nothing is written at all; an answer that repeats the key or a prompt is not kept either.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type RecordedRead, type Timing, timingFileOf, timingText } from '../mock/timing.ts';
+import type { RequestSource } from './request-source.ts';
+import type { LoadStream } from './stream.ts';
+import type { Target } from './target.ts';
+
+const STREAM_BYTES_MAX = 16_777_216;
+
+/** The reads of one stream, in memory until it has ended. */
+export class StreamRecording {
+  readonly reads: { readonly atUs: number; readonly bytes: Buffer }[] = [];
+  #bytes = 0;
+
+  add(atUs: number, bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    if (!this.tooLarge) this.reads.push({ atUs, bytes: Buffer.from(bytes) });
+  }
+
+  get tooLarge(): boolean {
+    return this.#bytes > STREAM_BYTES_MAX;
+  }
+}
+
+export class Recorder {
+  /** Names of the files written. */
+  readonly written: string[] = [];
+  /** Why streams were left out. */
+  readonly notes = new Set<string>();
+  #underWay = 0;
+
+  /** @throws what mkdir throws, when the folder cannot be made */
+  constructor(
+    readonly folder: string,
+    readonly streamsMax: number,
+  ) {
+    mkdirSync(folder, { recursive: true });
+  }
+
+  /** A recording for the next stream, while more are wanted. */
+  begin(): StreamRecording | undefined {
+    if (this.written.length + this.#underWay >= this.streamsMax) return undefined;
+    this.#underWay++;
+    return new StreamRecording();
+  }
+
+  /** The stream has ended; only whole ones are written. */
+  end(stream: LoadStream, requests: RequestSource, target: Target): void {
+    const recording = stream.options.recording;
+    if (!recording) return;
+    this.#underWay--;
+    if (stream.ending !== 'complete') return;
+    if (recording.tooLarge) {
+      this.notes.add(`a stream of more than ${STREAM_BYTES_MAX / 1_048_576} MiB was not recorded`);
+      return;
+    }
+    const bytes = Buffer.concat(recording.reads.map((read) => read.bytes));
+    if (requests.isRepeatedBy(bytes)) {
+      this.notes.add('a stream that repeats the key or a prompt was not recorded');
+      return;
+    }
+    this.#write(bytes, timingOf(stream, recording, target));
+  }
+
+  #write(bytes: Buffer, timing: Timing): void {
+    const name = `stream-${String(this.written.length + 1).padStart(3, '0')}.sse`;
+    try {
+      writeFileSync(join(this.folder, name), bytes);
+      writeFileSync(join(this.folder, timingFileOf(name)), timingText(timing));
+      this.written.push(name);
+    } catch (error) {
+      this.notes.add(`cannot write ${name}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
+    }
+  }
+}
+
+function timingOf(stream: LoadStream, { reads }: StreamRecording, target: Target): Timing {
+  const sinceSentMs = (atUs: number): number => Math.round(atUs - stream.sentUs) / 1000;
+  return {
+    api: target.api,
+    head_ms: sinceSentMs(stream.headUs),
+    reads: reads.map(({ atUs, bytes }): RecordedRead => [sinceSentMs(atUs), bytes.length]),
+  };
+}

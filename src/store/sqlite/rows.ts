@@ -1,0 +1,157 @@
+/** Rows of the database to and from the project's own types. The names of the columns are known here and in the SQL. */
+import type { ApiKey, KeyStatus } from '../../keys/key.ts';
+import type { Finish, UsageRecord, UsageSource } from '../../usage/usage-record.ts';
+
+/** A count is a number on SQLite and may be text on Postgres; a boolean is 0 or 1 on SQLite. */
+type Count = number | string;
+type Flag = boolean | number;
+
+export interface KeyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly status: KeyStatus;
+  readonly rpm_limit: Count | null;
+  readonly rpd_limit: Count | null;
+  readonly monthly_limit: Count | null;
+  readonly monthly_token_limit: Count | null;
+  readonly max_concurrent: Count | null;
+  readonly allowed_models: string | null;
+  readonly inject_stream_usage: Flag;
+  readonly expires_at: Count | null;
+  readonly created_at: Count;
+  readonly updated_at: Count;
+  readonly last_used_at: Count | null;
+}
+
+export interface UsageRow {
+  readonly id: string;
+  readonly request_id: string;
+  readonly key_id: string;
+  readonly endpoint: string;
+  readonly model: string | null;
+  readonly status: Count;
+  readonly streamed: Flag;
+  readonly started_at: Count;
+  readonly admitted_at: Count | null;
+  readonly ttfb_ms: Count | null;
+  readonly duration_ms: Count;
+  readonly bytes_out: Count;
+  readonly finish: Finish;
+  readonly prompt_tokens: Count | null;
+  readonly completion_tokens: Count | null;
+  readonly total_tokens: Count | null;
+  readonly usage_source: UsageSource;
+}
+
+export function keyFromRow(row: KeyRow): ApiKey {
+  return {
+    id: row.id,
+    name: row.name,
+    prefix: row.prefix,
+    status: row.status,
+    rpmLimit: numberOrNull(row.rpm_limit),
+    rpdLimit: numberOrNull(row.rpd_limit),
+    monthlyLimit: numberOrNull(row.monthly_limit),
+    monthlyTokenLimit: numberOrNull(row.monthly_token_limit),
+    maxConcurrent: numberOrNull(row.max_concurrent),
+    allowedModels: row.allowed_models === null ? null : (JSON.parse(row.allowed_models) as string[]),
+    injectStreamUsage: Boolean(row.inject_stream_usage),
+    expiresAt: numberOrNull(row.expires_at),
+    createdAt: Number(row.created_at),
+    updatedAt: Number(row.updated_at),
+    lastUsedAt: numberOrNull(row.last_used_at),
+  };
+}
+
+export function rowFromKey(key: ApiKey): KeyRow {
+  return {
+    id: key.id,
+    name: key.name,
+    prefix: key.prefix,
+    status: key.status,
+    rpm_limit: key.rpmLimit,
+    rpd_limit: key.rpdLimit,
+    monthly_limit: key.monthlyLimit,
+    monthly_token_limit: key.monthlyTokenLimit,
+    max_concurrent: key.maxConcurrent,
+    allowed_models: key.allowedModels === null ? null : JSON.stringify(key.allowedModels),
+    inject_stream_usage: key.injectStreamUsage,
+    expires_at: key.expiresAt,
+    created_at: key.createdAt,
+    updated_at: key.updatedAt,
+    last_used_at: key.lastUsedAt,
+  };
+}
+
+export function usageFromRow(row: UsageRow): UsageRecord {
+  return {
+    id: row.id,
+    requestId: row.request_id,
+    keyId: row.key_id,
+    endpoint: row.endpoint,
+    model: row.model,
+    status: Number(row.status),
+    streamed: Boolean(row.streamed),
+    startedAt: Number(row.started_at),
+    admittedAt: numberOrNull(row.admitted_at),
+    ttfbMs: numberOrNull(row.ttfb_ms),
+    durationMs: Number(row.duration_ms),
+    bytesOut: Number(row.bytes_out),
+    finish: row.finish,
+    promptTokens: numberOrNull(row.prompt_tokens),
+    completionTokens: numberOrNull(row.completion_tokens),
+    totalTokens: numberOrNull(row.total_tokens),
+    usageSource: row.usage_source,
+  };
+}
+
+/** The columns of `usage_records` in the order of `usageValues`. */
+export const USAGE_COLUMNS = [
+  'id',
+  'request_id',
+  'key_id',
+  'endpoint',
+  'model',
+  'status',
+  'streamed',
+  'started_at',
+  'admitted_at',
+  'ttfb_ms',
+  'duration_ms',
+  'bytes_out',
+  'finish',
+  'prompt_tokens',
+  'completion_tokens',
+  'total_tokens',
+  'usage_source',
+] as const satisfies readonly (keyof UsageRow)[];
+
+export type Value = string | number | boolean | null;
+
+/** Times are rounded: a caller may measure with a finer clock than the columns hold. */
+export function usageValues(record: UsageRecord): Value[] {
+  return [
+    record.id,
+    record.requestId,
+    record.keyId,
+    record.endpoint,
+    record.model,
+    record.status,
+    record.streamed,
+    Math.round(record.startedAt),
+    record.admittedAt,
+    record.ttfbMs === null ? null : Math.round(record.ttfbMs),
+    Math.round(record.durationMs),
+    record.bytesOut,
+    record.finish,
+    record.promptTokens,
+    record.completionTokens,
+    record.totalTokens,
+    record.usageSource,
+  ];
+}
+
+function numberOrNull(count: Count | null): number | null {
+  return count === null ? null : Number(count);
+}

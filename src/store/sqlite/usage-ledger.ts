@@ -1,0 +1,123 @@
+/**
+ * Writes usage: records, their days and months, and when keys were last used. Owns the connection that does nothing else.
+ *
+ * Guarantees: a call is one transaction, all of it or nothing; a record that is there already is skipped and not added up
+ * again; what it throws is a StoreError, and the next call starts afresh. It is synchronous: nothing of this process can
+ * come between BEGIN and COMMIT. Whoever calls sees to it that no transaction of this process on another connection is
+ * open meanwhile: waiting for that one, with the event loop stopped, would be in vain.
+ *
+ * Why not Bun.SQL, as for keys and all reading: it prepares each statement anew and spends most of that in JavaScript. Ten
+ * records of one key took it 0.41 ms of processor time, of ten keys 0.66 ms, twenty times a second: a fifth of what a
+ * lightly loaded gateway used. Statements of bun:sqlite that stay prepared take 0.14 and 0.23 ms.
+ */
+import { Database, type Statement } from 'bun:sqlite';
+import type { UsageRecord } from '../../usage/usage-record.ts';
+import { StoreError, toStoreError } from '../store-error.ts';
+import { WRITER_PRAGMAS } from './database.ts';
+import { USAGE_COLUMNS, usageValues, type Value } from './rows.ts';
+import { type PeriodTotals, totalsByDay, totalsByMonth } from './usage-totals.ts';
+
+export class UsageLedger {
+  readonly #path: string;
+  readonly #busyTimeoutMs: number;
+  /** Opened by the first write: a command that lists keys needs none. */
+  #connection: Connection | null = null;
+  #closed = false;
+
+  /** @param path of a database that is migrated and has its write-ahead log */
+  constructor(path: string, busyTimeoutMs: number) {
+    this.#path = path;
+    this.#busyTimeoutMs = busyTimeoutMs;
+  }
+
+  /** @throws StoreError 'busy' when another process still writes after the busy timeout, 'rejected' for a bad record … */
+  write(records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): void {
+    try {
+      if (this.#closed) throw new StoreError('unavailable', 'cannot write usage: the database is closed');
+      this.#connection ??= connect(this.#path, this.#busyTimeoutMs);
+      transact(this.#connection, records, lastUsedAt);
+    } catch (error) {
+      throw toStoreError(error, 'write usage');
+    }
+  }
+
+  /** Closing twice is no error. */
+  close(): void {
+    this.#closed = true;
+    // With true it finalizes the statements too.
+    this.#connection?.database.close(true);
+    this.#connection = null;
+  }
+}
+
+interface Connection {
+  readonly database: Database;
+  readonly begin: Statement<unknown, []>;
+  readonly commit: Statement<unknown, []>;
+  readonly rollback: Statement<unknown, []>;
+  readonly insert: Statement<unknown, Value[]>;
+  readonly addToDay: Statement<unknown, Value[]>;
+  readonly addToMonth: Statement<unknown, Value[]>;
+  readonly touch: Statement<unknown, [id: string, usedAt: number]>;
+}
+
+function connect(path: string, busyTimeoutMs: number): Connection {
+  // Never creates the file: it would be readable to all, and empty.
+  const database = new Database(path, { readwrite: true, create: false });
+  try {
+    database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    for (const pragma of WRITER_PRAGMAS) database.run(pragma);
+    return {
+      database,
+      // 'immediate' takes the write lock at once, or fails before anything is written.
+      begin: database.prepare('BEGIN IMMEDIATE'),
+      commit: database.prepare('COMMIT'),
+      rollback: database.prepare('ROLLBACK'),
+      insert: database.prepare(`INSERT INTO usage_records (${USAGE_COLUMNS.join(', ')})
+        VALUES (${USAGE_COLUMNS.map(() => '?').join(', ')}) ON CONFLICT (id) DO NOTHING`),
+      addToDay: database.prepare(addTotals('usage_days', 'day')),
+      addToMonth: database.prepare(addTotals('usage_months', 'month')),
+      touch: database.prepare(`UPDATE api_keys SET last_used_at = ?2
+        WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)`),
+    };
+  } catch (error) {
+    database.close(true);
+    throw error;
+  }
+}
+
+function transact(
+  { database, begin, commit, rollback, insert, addToDay, addToMonth, touch }: Connection,
+  records: readonly UsageRecord[],
+  lastUsedAt: ReadonlyMap<string, number>,
+): void {
+  begin.run();
+  try {
+    const days = totalsByDay(records.filter((record) => insert.run(...usageValues(record)).changes > 0));
+    for (const day of days) addToDay.run(...totalsValues(day));
+    for (const month of totalsByMonth(days)) addToMonth.run(...totalsValues(month));
+    for (const [id, usedAt] of lastUsedAt) touch.run(id, usedAt);
+    commit.run();
+  } catch (error) {
+    // A full disk or a failing one has SQLite roll back by itself.
+    if (database.inTransaction) rollback.run();
+    throw error;
+  }
+}
+
+function addTotals(table: string, period: string): string {
+  return `INSERT INTO ${table}
+      (key_id, ${period}, requests, prompt_tokens, completion_tokens, total_tokens, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_id, ${period}) DO UPDATE SET
+      requests = ${table}.requests + excluded.requests,
+      prompt_tokens = ${table}.prompt_tokens + excluded.prompt_tokens,
+      completion_tokens = ${table}.completion_tokens + excluded.completion_tokens,
+      total_tokens = ${table}.total_tokens + excluded.total_tokens,
+      updated_at = excluded.updated_at`;
+}
+
+/** In the order of `addTotals`. */
+function totalsValues(row: PeriodTotals): Value[] {
+  const { key_id, period, requests, prompt_tokens, completion_tokens, total_tokens, updated_at } = row;
+  return [key_id, period, requests, prompt_tokens, completion_tokens, total_tokens, updated_at];
+}
