@@ -98,7 +98,10 @@ async function load(caller: UpstreamClient, secret: string, requests: number): P
   let left = requests;
   const worker = async () => {
     while (left-- > 0) {
-      await new Promise<void>((end, fail) => caller.send(request, { head: () => {}, data: () => {}, end, fail }));
+      await new Promise<void>((end, fail) => {
+        const body = { data: () => {}, end, fail };
+        caller.send(request, { head: () => body, fail });
+      });
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));

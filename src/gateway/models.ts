@@ -1,7 +1,7 @@
 /** GET /v1/models for a key that may use only some of them: the one answer that is read and written anew. */
 import { GatewayError } from '../errors.ts';
 import { Deadline } from '../http/deadlines.ts';
-import { UpstreamError, type UpstreamRequest } from '../upstream/client.ts';
+import { type BodySink, UpstreamError, type UpstreamRequest, type UpstreamSink } from '../upstream/client.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { clientHeaders } from './headers.ts';
@@ -54,33 +54,35 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
       call.abort();
     });
     const over = () => gateway.deadlines.delete(deadline);
-    const call = gateway.client.send(
-      request,
-      {
-        head: (upstreamStatus, upstream) => {
-          exchange.onFirstByte();
-          status = upstreamStatus;
-          headers = clientHeaders(upstream, exchange.elapsedMs);
-        },
-        data: (part) => {
-          bytes += part.length;
-          if (bytes <= LIST_BYTES_MAX) parts.push(part.slice());
-          else {
-            reject(new UpstreamError('protocol', 'Upstream sent too long a list of models'));
-            call.abort();
-          }
-        },
-        end: () => {
-          over();
-          resolve({ status, headers, body: Buffer.concat(parts) });
-        },
-        fail: (error) => {
-          over();
-          reject(error);
-        },
+    const fail = (error: UpstreamError) => {
+      over();
+      reject(error);
+    };
+    const body: BodySink = {
+      data: (part) => {
+        bytes += part.length;
+        if (bytes <= LIST_BYTES_MAX) parts.push(part.slice());
+        else {
+          reject(new UpstreamError('protocol', 'Upstream sent too long a list of models'));
+          call.abort();
+        }
       },
-      exchange.request.signal,
-    );
+      end: () => {
+        over();
+        resolve({ status, headers, body: Buffer.concat(parts) });
+      },
+      fail,
+    };
+    const sink: UpstreamSink = {
+      head: (upstreamStatus, upstream) => {
+        exchange.onFirstByte();
+        status = upstreamStatus;
+        headers = clientHeaders(upstream, exchange.elapsedMs);
+        return body;
+      },
+      fail,
+    };
+    const call = gateway.client.send(request, sink, exchange.request.signal);
     gateway.deadlines.add(deadline);
   });
 }

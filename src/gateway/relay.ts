@@ -11,6 +11,7 @@
 import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { type Deadlines, NOWHERE, type Watched } from '../http/deadlines.ts';
 import {
+  type BodySink,
   type ResponseHeaders,
   type UpstreamCall,
   type UpstreamClient,
@@ -113,7 +114,7 @@ interface Waiting {
  * One answer on its way. It lives as long as the stream, and there may be thousands of them: it is everything in one
  * object (sink, source of the client's body, watched by the deadlines), makes no closures, and lets go of what is over.
  */
-class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Array> {
+class Relay implements UpstreamSink, BodySink, Watched, Bun.DirectUnderlyingSource<Uint8Array> {
   // What each chunk touches comes first: with hundreds of streams it is one cache line instead of four.
   private settled = false;
   private gotFirstByte = false;
@@ -149,14 +150,14 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
     this.call = this.surroundings.client.send(request, this, signal);
   }
 
-  head(status: number, upstreamHeaders: ResponseHeaders): void {
+  head(status: number, upstreamHeaders: ResponseHeaders): BodySink {
     let acceptance: Acceptance;
     try {
       acceptance = this.owner.accept(status, upstreamHeaders);
     } catch (refusal) {
       this.refuse(refusal);
       this.call?.abort();
-      return;
+      return this;
     }
     const { meter, filter, interruption, endsByTerminalEvent, headers } = acceptance;
     this.meter = meter;
@@ -167,6 +168,7 @@ class Relay implements UpstreamSink, Watched, Bun.DirectUnderlyingSource<Uint8Ar
     const body = STATUSES_WITHOUT_BODY.has(status) ? null : new ReadableStream(this, AT_ONCE);
     this.waiting!.resolve(new Response(body, { status: acceptance.status, headers }));
     this.waiting = undefined;
+    return this;
   }
 
   data(bytes: Uint8Array): void {

@@ -1,14 +1,18 @@
 /**
- * The only door to the network upstream. Push, not pull: the client of the gateway is told of bytes as they come and
- * no promise is made per chunk, so that an implementation on fetch and one directly on sockets both fit.
+ * The interface to the network upstream; nothing else in the gateway opens a connection there. Bytes are pushed to the
+ * receiver as they come, and no promise is made per chunk.
  *
- * For every `send` the sink is called in this order, and test/upstream/contract.ts holds each implementation to it:
+ * For every `send` the sink is called in one of these orders, and test/upstream/contract.ts holds each implementation to it:
  *
- *     head(status, headers) → data(bytes)* → end()
- *     head(status, headers) → data(bytes)* → fail(error)
- *     fail(error)
+ *     sink.head(status, headers) → body.data(bytes)* → body.end()
+ *     sink.head(status, headers) → body.data(bytes)* → body.fail(error)
+ *     sink.fail(error)
+ *
+ * `body` is what `head` returned: a retry or a tee returns another object for the body, and costs nothing per chunk.
  *
  * - Nothing is called before `send` has returned, and nothing after `end` or `fail`.
+ * - A failure before `head` has returned, such as an `abort()` from within it, is told to the sink, any later one to the body.
+ * - `fail` may come in the same turn of the event loop as `head`: the read that held the head held a framing error too.
  * - After `pause()` at most one more `data` may come; `end` and `fail` may come at any time.
  * - `abort()`, or the signal, leads to exactly one `fail` with kind `aborted`, unless the exchange is over already.
  * - The bytes given to `data` are the receiver's for the length of the call, to change as well; whoever keeps them copies.
@@ -44,7 +48,13 @@ export interface UpstreamRequest {
 }
 
 export interface UpstreamSink {
-  head(status: number, headers: ResponseHeaders): void;
+  /** @returns who takes the body; not used when the call was aborted meanwhile */
+  head(status: number, headers: ResponseHeaders): BodySink;
+  fail(error: UpstreamError): void;
+}
+
+/** Takes the body of an answer. */
+export interface BodySink {
   data(bytes: Uint8Array): void;
   end(): void;
   fail(error: UpstreamError): void;
@@ -74,11 +84,18 @@ export interface UpstreamClient {
 export type UpstreamErrorKind = 'unreachable' | 'reset' | 'protocol' | 'aborted';
 
 export class UpstreamError extends Error {
+  /**
+   * Upstream cannot have begun on the request, so that it may be sent again whatever its method (RFC 9110, section 9.2.2):
+   * there was no connection, or the pooled one proved closed before a byte of the request had left.
+   */
+  readonly safeToResend: boolean;
+
   constructor(
     readonly kind: UpstreamErrorKind,
     message: string,
-    options?: { cause?: unknown },
+    options: { cause?: unknown; safeToResend?: boolean } = {},
   ) {
-    super(message, options);
+    super(message, { cause: options.cause });
+    this.safeToResend = options.safeToResend ?? false;
   }
 }

@@ -5,14 +5,14 @@
 import type { Socket, SocketHandler } from 'bun';
 import { UpstreamError } from './client.ts';
 import { type ConnectAttempts, ConnectError } from './connect-attempts.ts';
-import { type BodySink, ResponseReader } from './http1.ts';
+import { type DataSink, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { boundReceiveBuffer } from './receive-buffer.ts';
 
 /** What a connection tells the exchange that is on it. After `done` or `broken` it has forgotten the exchange. */
 export interface ConnectionUser {
   /** @returns who takes the body; nothing is given to it once `destroy` was called */
-  head(head: ResponseHead): BodySink;
+  head(head: ResponseHead): DataSink;
   /** The kernel has taken all of the request so far, and it is not whole: time for the next `write`. */
   taken(): void;
   done(): void;
@@ -165,14 +165,14 @@ export class Connection extends ResponseReader {
   }
 
   refused(error: Error | undefined): void {
-    this.#break('unreachable', 'Upstream cannot be reached', error);
+    this.#break('unreachable', 'Upstream cannot be reached', error, true);
   }
 
   drained(): void {
     this.#write();
   }
 
-  protected override onHead(head: ResponseHead): BodySink {
+  protected override onHead(head: ResponseHead): DataSink {
     // A response that nobody waits for is refused before it gets here.
     return this.#user!.head(head);
   }
@@ -204,11 +204,11 @@ export class Connection extends ResponseReader {
     if (this.#open && this.#unsent === null) this.#user?.taken();
   }
 
-  #break(kind: UpstreamError['kind'], message: string, cause?: unknown): void {
+  #break(kind: UpstreamError['kind'], message: string, cause?: unknown, safeToResend = false): void {
     if (this.#closed) return;
     const user = this.#user;
     this.destroy();
-    user?.broken(new UpstreamError(kind, message, { cause }));
+    user?.broken(new UpstreamError(kind, message, { cause, safeToResend }));
   }
 
   #close(): void {

@@ -5,7 +5,7 @@
  *
  * On DecompressionStream, not on node:zlib, whose zstd stream ends as if whole when its end is missing (BUN 1.4.5).
  */
-import { UpstreamError, type UpstreamSink } from './client.ts';
+import { type BodySink, UpstreamError } from './client.ts';
 
 type Format = ConstructorParameters<typeof DecompressionStream>[0];
 
@@ -17,7 +17,7 @@ const FORMATS: ReadonlyMap<string, Format> = new Map([
   ['zstd', 'zstd'],
 ]);
 
-export interface DecodedSink extends Pick<UpstreamSink, 'data' | 'end' | 'fail'> {
+export interface DecodedSink extends BodySink {
   /** The decoder has enough to do: no more compressed bytes before `drained`. */
   full(): void;
   drained(): void;

@@ -12,6 +12,7 @@
  * - it refuses a body for GET and HEAD.
  */
 import {
+  type BodySink,
   type UpstreamCall,
   type UpstreamClient,
   UpstreamError,
@@ -58,6 +59,7 @@ class FetchCall implements UpstreamCall {
   private readonly controller = new AbortController();
   private paused = false;
   private over = false;
+  private body: BodySink | null = null;
   private wake: (() => void) | undefined;
   private readonly streamed: StreamedBody | null;
 
@@ -166,7 +168,8 @@ class FetchCall implements UpstreamCall {
   private async pump(response: Response): Promise<void> {
     // Nothing is sent again once an answer has begun, and a long stream must not hold on to its prompt.
     this.request = { ...this.request, body: null };
-    this.sink.head(response.status, response.headers);
+    const body = this.sink.head(response.status, response.headers);
+    this.body = body;
     const reader = response.body?.getReader();
     while (!this.over) {
       let read: Bun.ReadableStreamDefaultReadResult<Uint8Array> | undefined;
@@ -180,10 +183,10 @@ class FetchCall implements UpstreamCall {
       if (!read || read.done) {
         this.over = true;
         this.streamed?.cancel();
-        this.sink.end();
+        body.end();
         return;
       }
-      this.sink.data(read.value);
+      body.data(read.value);
       if (this.paused) await new Promise<void>((resolve) => this.onResume(resolve));
     }
   }
@@ -197,7 +200,7 @@ class FetchCall implements UpstreamCall {
     this.over = true;
     this.streamed?.cancel();
     try {
-      this.sink.fail(error);
+      (this.body ?? this.sink).fail(error);
     } catch {
       // A bug of ours in the very last call: nobody is left to be told, and an unhandled rejection would end the process.
     }
@@ -222,7 +225,7 @@ function upstreamErrorOf(error: unknown): UpstreamError {
   // The original message names the upstream URL; it belongs in the log (as the cause), not in the answer.
   if (RESET_CODES.has(code)) return new UpstreamError('reset', 'Upstream closed the connection', { cause: error });
   if (UNREACHABLE_CODES.has(code) || /CERT|TLS|SSL|SIGNED|ALTNAME/i.test(code)) {
-    return new UpstreamError('unreachable', 'Upstream cannot be reached', { cause: error });
+    return new UpstreamError('unreachable', 'Upstream cannot be reached', { cause: error, safeToResend: true });
   }
   return new UpstreamError('protocol', 'Upstream sent an invalid answer', { cause: error });
 }

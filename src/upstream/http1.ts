@@ -5,13 +5,12 @@
  * chunks it held; a usual read costs no object, no string and no promise; head, chunk lines and trailers are bounded;
  * what is not strictly valid is an Http1Error, after which the reader is of no further use.
  */
+import type { BodySink } from './client.ts';
 import { Http1Error, parseHead, type ResponseHead } from './http1-head.ts';
 import { Payload } from './payload.ts';
 
-/** Who takes the body of a response. The bytes are the taker's for the length of the call: whoever keeps them copies. */
-export interface BodySink {
-  data(bytes: Uint8Array): void;
-}
+/** Takes the body of a response. The bytes are the receiver's for the length of the call: whoever keeps them copies. */
+export type DataSink = Pick<BodySink, 'data'>;
 
 export const HEAD_BYTES_MAX = 64 * 1024;
 /** No server sends chunks of this size; a larger number is an overflow or an attack. */
@@ -49,7 +48,7 @@ enum State {
 }
 
 const payload = new Payload();
-const NOBODY: BodySink = { data: () => {} };
+const NOBODY: DataSink = { data: () => {} };
 
 /**
  * To be extended by whoever owns the connection, so that a stream has one object for both: with hundreds of streams an
@@ -70,7 +69,7 @@ export abstract class ResponseReader {
   #bodiless = false;
 
   /** A final head; interim (1xx) ones are skipped. @returns who takes the body */
-  protected abstract onHead(head: ResponseHead): BodySink;
+  protected abstract onHead(head: ResponseHead): DataSink;
   /** The response is complete. */
   protected abstract onEnd(): void;
 
@@ -298,7 +297,7 @@ export abstract class ResponseReader {
     this.onEnd();
   }
 
-  #takenBy(body: BodySink): void {
+  #takenBy(body: DataSink): void {
     if (this.#state !== State.Stopped) this.#body = body;
   }
 

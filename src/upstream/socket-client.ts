@@ -5,6 +5,7 @@
  * TLS is verified, chain and host name; with FUELIX_CA_FILE against that CA instead of the built-in ones. It knows no HTTP proxy: fetch-client.ts does.
  */
 import {
+  type BodySink,
   type UpstreamCall,
   type UpstreamClient,
   UpstreamError,
@@ -13,7 +14,7 @@ import {
 } from './client.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import { createDecoder, type DecodedSink, type Decoder, isEncoded } from './decoding.ts';
-import type { BodySink } from './http1.ts';
+import type { DataSink } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import { Pool } from './pool.ts';
 import { RequestBodyPump } from './request-body-pump.ts';
@@ -102,6 +103,8 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
   #over = false;
   #retried = false;
   #paused = false;
+  /** Once `head` has returned. */
+  #body: BodySink | null = null;
   #decoder: Decoder | null = null;
   #decoderFull = false;
   #sentAtMs = 0;
@@ -148,7 +151,7 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
     this.#fail(new UpstreamError('aborted', 'The upstream request was aborted'));
   }
 
-  head({ status, headers }: ResponseHead): BodySink {
+  head({ status, headers }: ResponseHead): DataSink {
     // Nothing is sent again once an answer has begun, and a long stream must not hold on to its prompt.
     this.#request = NOTHING;
     const encoding = headers.get('content-encoding');
@@ -157,8 +160,9 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
       if (!this.#decoder) throw new Http1Error('unknown content-encoding');
       if (this.#paused) this.#decoder.pause();
     }
-    this.sink.head(status, headers);
-    return this.#decoder ?? this.sink;
+    const body = this.sink.head(status, headers);
+    this.#body = body;
+    return this.#decoder ?? body;
   }
 
   taken(): void {
@@ -202,7 +206,7 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
   #decoded(): DecodedSink {
     return {
       data: (bytes) => {
-        if (!this.#over) this.sink.data(bytes);
+        if (!this.#over) this.#body!.data(bytes);
       },
       end: () => this.#end(),
       fail: (error) => this.#fail(error),
@@ -220,7 +224,7 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.sink.end();
+    this.#body!.end();
   }
 
   #fail(error: UpstreamError): void {
@@ -230,7 +234,7 @@ class SocketCall implements UpstreamCall, ConnectionUser, EventListenerObject {
     this.#decoder?.discard();
     this.#connection?.destroy();
     try {
-      this.sink.fail(error);
+      (this.#body ?? this.sink).fail(error);
     } catch {
       // A bug of ours in the very last call: nobody is left to be told, and whoever aborts must not pay for it.
     }

@@ -50,14 +50,14 @@ async function relayed() {
 
 test('what comes before anybody reads is kept as it came, though its memory is used again', async () => {
   const { sink, response } = await relayed();
-  sink.head(200, { get: () => null });
+  const body = sink.head(200, { get: () => null });
   const memory = new Uint8Array(10);
   for (let digit = 0; digit < 50; digit++) {
     memory.fill(0x30 + (digit % 10));
-    sink.data(memory.subarray(0, 1 + (digit % 10)));
+    body.data(memory.subarray(0, 1 + (digit % 10)));
   }
   memory.fill(0x78);
-  sink.end();
+  body.end();
   const expected = Array.from({ length: 50 }, (_, digit) => `${digit % 10}`.repeat(1 + (digit % 10)));
   expect(await (await response).text()).toBe(expected.join(''));
 });
@@ -67,7 +67,7 @@ test.each([
   ['while the end of it still waits for room', true, 'client_closed'],
 ])('a client that leaves behind the last event, %s, is on record as it was', async (_, stalled, expected) => {
   const { sink, response, paused, settled } = await relayed();
-  sink.head(200, { get: () => null });
+  const body = sink.head(200, { get: () => null });
   const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => response });
   const delivered = Promise.withResolvers<void>();
   const client = await Bun.connect({
@@ -89,13 +89,13 @@ test.each([
       });
       const event = Buffer.from(`data: ${'x'.repeat(100_000)}\n\n`);
       while (!full) {
-        sink.data(event);
+        body.data(event);
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
-    sink.data(Buffer.from('data: [DONE]\n\n'));
+    body.data(Buffer.from('data: [DONE]\n\n'));
     if (!stalled) await delivered.promise;
-    sink.fail(new UpstreamError('aborted', 'The client left'));
+    body.fail(new UpstreamError('aborted', 'The client left'));
     expect(await settled).toBe(expected as Finish);
   } finally {
     client.terminate();

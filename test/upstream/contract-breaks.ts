@@ -1,6 +1,7 @@
 /** What is not a whole answer ends in `fail`, with the kind that tells why, and never in `end`. */
 import { expect, test } from 'bun:test';
 import type { Scenario } from '../../src/mock/scenario.ts';
+import { UpstreamError } from '../../src/upstream/client.ts';
 import type { Bench } from './contract.ts';
 import { type Observed, send } from './observed.ts';
 import { rawUpstream } from './raw-upstream.ts';
@@ -10,6 +11,10 @@ const BODY = Array.from({ length: 200 }, (_, i) => `line ${i}\n`).join('');
 /** A framing that breaks after the whole body may have some more bytes behind it. */
 function expectPrefix(exchange: Observed): void {
   expect(`${BODY}: mock\n\n\n\n`).toStartWith(exchange.body.toString());
+}
+
+function safeToResend({ outcome }: Observed): boolean | undefined {
+  return outcome instanceof UpstreamError ? outcome.safeToResend : undefined;
 }
 
 export function breaksContract(bench: Bench): void {
@@ -68,10 +73,17 @@ export function breaksContract(bench: Bench): void {
     upstream.stop();
   });
 
+  test('a connection that breaks before the head: fail, and upstream may have begun on the request', async () => {
+    const upstream = rawUpstream((connection) => connection.reset());
+    const exchange = await send(bench.create(upstream.url)).over;
+    expect([exchange.status, exchange.ended, safeToResend(exchange)]).toEqual([0, 'reset', false]);
+    upstream.stop();
+  });
+
   test('another protocol on that port: fail, without a head', async () => {
     bench.mock.script({ framing: 'garbage' });
     const exchange = await send(bench.client).over;
-    expect([exchange.status, exchange.ended]).toEqual([0, 'protocol']);
+    expect([exchange.status, exchange.ended, safeToResend(exchange)]).toEqual([0, 'protocol', false]);
   });
 
   test.each(['lf_only', 'both'] as const)('framing %s: the whole body, or no end', async (framing) => {
@@ -97,7 +109,7 @@ export function breaksContract(bench: Bench): void {
   test('nobody listens: unreachable', async () => {
     bench.mock.refuseConnections();
     const exchange = await send(bench.client).over;
-    expect([exchange.status, exchange.ended]).toEqual([0, 'unreachable']);
+    expect([exchange.status, exchange.ended, safeToResend(exchange)]).toEqual([0, 'unreachable', true]);
     bench.mock.acceptConnections();
     expect((await send(bench.client).over).ended).toBe('end');
   });

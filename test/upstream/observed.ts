@@ -3,6 +3,7 @@
  * violation, in whatever test it happens. `takeViolations` belongs into an afterEach.
  */
 import {
+  type BodySink,
   type ResponseHeaders,
   type UpstreamCall,
   type UpstreamClient,
@@ -49,6 +50,15 @@ export class Observed implements UpstreamSink, UpstreamCall {
   readonly over: Promise<this>;
   #call: UpstreamCall | undefined;
   #dataSincePause: number | undefined;
+  #headReturned = false;
+  readonly #body: BodySink = {
+    data: (bytes) => this.#data(bytes),
+    end: () => this.#end(),
+    fail: (error) => {
+      if (!this.#headReturned) violations.push('a failure told to the body before head had returned');
+      this.#fail(error);
+    },
+  };
   readonly #onHead = Promise.withResolvers<void>();
   readonly #onData = Promise.withResolvers<void>();
   readonly #onOver = Promise.withResolvers<this>();
@@ -90,16 +100,18 @@ export class Observed implements UpstreamSink, UpstreamCall {
     this.#call!.abort();
   }
 
-  head(status: number, headers: ResponseHeaders): void {
+  head(status: number, headers: ResponseHeaders): BodySink {
     this.#expectOpen('head');
     if (this.status !== 0) violations.push('a second head');
     this.status = status;
     this.headers = headers;
     this.#onHead.resolve();
     this.hooks.head?.(this);
+    this.#headReturned = true;
+    return this.#body;
   }
 
-  data(bytes: Uint8Array): void {
+  #data(bytes: Uint8Array): void {
     this.#expectOpen('data');
     if (this.status === 0) violations.push('data before the head');
     if (bytes.length === 0) violations.push('data without a byte');
@@ -110,7 +122,7 @@ export class Observed implements UpstreamSink, UpstreamCall {
     this.hooks.data?.(bytes, this);
   }
 
-  end(): void {
+  #end(): void {
     this.#expectOpen('end');
     if (this.status === 0) violations.push('end before the head');
     this.#finish('end');
@@ -118,6 +130,11 @@ export class Observed implements UpstreamSink, UpstreamCall {
   }
 
   fail(error: UpstreamError): void {
+    if (this.#headReturned) violations.push('a failure of the body told to the sink');
+    this.#fail(error);
+  }
+
+  #fail(error: UpstreamError): void {
     this.#expectOpen('fail');
     if (!(error instanceof UpstreamError)) violations.push(`fail with ${String(error)}`);
     this.#finish(error);

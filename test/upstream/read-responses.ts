@@ -1,5 +1,5 @@
 /** Drives a ResponseReader as a connection does, and writes down what it says; every wrong order of events throws. */
-import { type BodySink, ResponseReader } from '../../src/upstream/http1.ts';
+import { type DataSink, ResponseReader } from '../../src/upstream/http1.ts';
 import { Http1Error, type ResponseHead } from '../../src/upstream/http1-head.ts';
 
 export interface ReadResponse {
@@ -20,7 +20,7 @@ export class TellingReader extends ResponseReader {
     super();
   }
 
-  protected override onHead(head: ResponseHead): BodySink {
+  protected override onHead(head: ResponseHead): DataSink {
     this.listener.head?.(head);
     return this.listener;
   }
