@@ -79,22 +79,32 @@ export function usageReportToJson({ daily, monthly }: UsageReport) {
   return { daily: daily.map(dayToJson), monthly: monthly.map(monthToJson) };
 }
 
+/** The record of the contract, section 6: these fields, in this order. */
 export function usageRecordToJson(record: UsageRecord) {
   return {
     id: record.id,
     requestId: record.requestId,
+    upstreamRequestId: record.upstreamRequestId,
     keyId: record.keyId,
     endpoint: record.endpoint,
     model: record.model,
     status: record.status,
     streamed: record.streamed,
     startedAt: new Date(record.startedAt).toISOString(),
+    sentMs: record.sentMs,
+    headMs: record.headMs,
     ttfbMs: record.ttfbMs,
     durationMs: record.durationMs,
+    cancelMs: record.cancelMs,
     bytesOut: record.bytesOut,
     finish: record.finish,
+    errorCode: record.errorCode,
+    target: record.target,
+    attempts: record.attempts,
     promptTokens: record.promptTokens,
+    cachedTokens: record.cachedTokens,
     completionTokens: record.completionTokens,
+    reasoningTokens: record.reasoningTokens,
     totalTokens: record.totalTokens,
     usageSource: record.usageSource,
   };

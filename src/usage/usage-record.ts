@@ -9,6 +9,8 @@ export interface UsageRecord {
   /** `newRecordId()`: sorts by time, serves as cursor, makes writing twice harmless. */
   readonly id: string;
   readonly requestId: string;
+  /** What upstream called it, if it said so. */
+  readonly upstreamRequestId: string | null;
   readonly keyId: string;
   readonly endpoint: string;
   readonly model: string | null;
@@ -19,13 +21,29 @@ export interface UsageRecord {
   readonly startedAt: number;
   /** When the limits of the key counted it, milliseconds since 1970; null when it was refused before or by them. */
   readonly admittedAt: number | null;
+  /** When the request went upstream, milliseconds since `startedAt` like those below; null: it never did. */
+  readonly sentMs: number | null;
+  /** When upstream's response head was there; null: none ever came. */
+  readonly headMs: number | null;
   /** null: no byte of an answer ever came. */
   readonly ttfbMs: number | null;
   readonly durationMs: number;
+  /** From the client's leaving to the end of the upstream request; null: it did not leave, or there was none. */
+  readonly cancelMs: number | null;
   readonly bytesOut: number;
   readonly finish: Finish;
+  /** The code of the error that the client was told, or that upstream reported inside a stream. */
+  readonly errorCode: string | null;
+  /** The name of the last target it was sent to; null: it was sent to none. */
+  readonly target: string | null;
+  /** How often it was sent. */
+  readonly attempts: number;
   readonly promptTokens: number | null;
+  /** Of the prompt tokens: read from upstream's cache. */
+  readonly cachedTokens: number | null;
   readonly completionTokens: number | null;
+  /** Of the completion tokens. */
+  readonly reasoningTokens: number | null;
   readonly totalTokens: number | null;
   readonly usageSource: UsageSource;
 }

@@ -204,8 +204,9 @@ test('requests are records, newest first, page by page', async () => {
   const all = await requests(`?key_id=${id}`);
   expect(all.map((record: { model: string }) => record.model)).toEqual(['m4', 'm3', 'm2', 'm1', 'm0']);
   expect(Object.keys(all[0]).join(' ')).toBe(
-    'id requestId keyId endpoint model status streamed startedAt ttfbMs durationMs bytesOut finish promptTokens ' +
-      'completionTokens totalTokens usageSource',
+    'id requestId upstreamRequestId keyId endpoint model status streamed startedAt sentMs headMs ttfbMs durationMs ' +
+      'cancelMs bytesOut finish errorCode target attempts promptTokens cachedTokens completionTokens reasoningTokens ' +
+      'totalTokens usageSource',
   );
   expect(all[0]).toMatchObject({
     id: expect.stringMatching(UUID),

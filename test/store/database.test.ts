@@ -50,8 +50,9 @@ test('a migration that fails leaves nothing behind', async () => {
   await sql.close();
 });
 
-test('migrations are numbered from 1 without gaps', () => {
-  expect(MIGRATIONS.map((migration) => migration.version)).toEqual(MIGRATIONS.map((_, i) => i + 1));
+test('migrations have ascending numbers', () => {
+  const versions = MIGRATIONS.map((migration) => migration.version);
+  expect(versions).toEqual([...new Set(versions)].toSorted((a, b) => a - b));
 });
 
 test('a database newer than the program is refused and not touched', async () => {

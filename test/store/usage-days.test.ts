@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
 import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
-import { USAGE_COLUMNS, usageValues } from '../../src/store/sqlite/rows.ts';
 import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
+import { insertAsOf } from './older-schema.ts';
 import { storePerTest } from './store-per-test.ts';
 import { tempDatabase, usageRecord } from './temp-database.ts';
 
@@ -88,9 +88,7 @@ test('a database of before has its records counted when it is migrated', async (
     { startedAt: MIDNIGHT },
     { startedAt: MIDNIGHT, totalTokens: null },
   )) {
-    const values = usageValues(record);
-    const { admitted_at: _, ...row } = Object.fromEntries(USAGE_COLUMNS.map((column, at) => [column, values[at]]));
-    await sql`INSERT INTO usage_records ${sql(row)}`;
+    await insertAsOf(sql, record);
   }
   await sql.close();
   const migrated = await Store.open(older.url);

@@ -111,16 +111,22 @@ test('after a batch with a record the database refuses, nothing is left of it an
 });
 
 test('counts and times are integers in the file, flags 0 or 1', async () => {
-  await t.store.insertUsage([usageRecord({ bytesOut: 2 ** 53, totalTokens: 2 ** 53, ttfbMs: 0.7 })], NONE);
+  await t.store.insertUsage(
+    [usageRecord({ bytesOut: 2 ** 53, totalTokens: 2 ** 53, sentMs: 0.2, headMs: 0.6, ttfbMs: 0.7, cancelMs: 0.4 })],
+    NONE,
+  );
   using other = new Database(t.db.path);
   const types = (table: string, columns: string[]) =>
     other.query(`SELECT ${columns.map((column) => `typeof(${column})`).join(', ')} FROM ${table}`).values();
   const integers = (count: number) => [Array.from({ length: count }, () => 'integer')];
-  const columns = ['status', 'streamed', 'started_at', 'admitted_at', 'ttfb_ms', 'duration_ms', 'bytes_out'];
+  const times = ['started_at', 'admitted_at', 'sent_ms', 'head_ms', 'ttfb_ms', 'duration_ms', 'cancel_ms'];
+  const columns = ['status', 'streamed', 'attempts', 'bytes_out', ...times];
   expect(types('usage_records', columns)).toEqual(integers(columns.length));
   const sums = ['requests', 'prompt_tokens', 'completion_tokens', 'total_tokens', 'updated_at'];
   expect(types('usage_days', ['day', ...sums])).toEqual(integers(6));
   expect(types('usage_months', ['month', ...sums])).toEqual(integers(6));
+  const more = ['errors', 'cached_tokens', 'reasoning_tokens'];
+  expect(types('usage_by_model', ['day', ...sums.slice(0, -1), ...more])).toEqual(integers(8));
   expect(other.query('SELECT streamed, total_tokens FROM usage_records').values()).toEqual([[1, 2 ** 53]]);
 });
 

@@ -27,6 +27,7 @@ export interface KeyRow {
 export interface UsageRow {
   readonly id: string;
   readonly request_id: string;
+  readonly upstream_request_id: string | null;
   readonly key_id: string;
   readonly endpoint: string;
   readonly model: string | null;
@@ -34,12 +35,20 @@ export interface UsageRow {
   readonly streamed: Flag;
   readonly started_at: Count;
   readonly admitted_at: Count | null;
+  readonly sent_ms: Count | null;
+  readonly head_ms: Count | null;
   readonly ttfb_ms: Count | null;
   readonly duration_ms: Count;
+  readonly cancel_ms: Count | null;
   readonly bytes_out: Count;
   readonly finish: Finish;
+  readonly error_code: string | null;
+  readonly target: string | null;
+  readonly attempts: Count;
   readonly prompt_tokens: Count | null;
+  readonly cached_tokens: Count | null;
   readonly completion_tokens: Count | null;
+  readonly reasoning_tokens: Count | null;
   readonly total_tokens: Count | null;
   readonly usage_source: UsageSource;
 }
@@ -88,6 +97,7 @@ export function usageFromRow(row: UsageRow): UsageRecord {
   return {
     id: row.id,
     requestId: row.request_id,
+    upstreamRequestId: row.upstream_request_id,
     keyId: row.key_id,
     endpoint: row.endpoint,
     model: row.model,
@@ -95,12 +105,20 @@ export function usageFromRow(row: UsageRow): UsageRecord {
     streamed: Boolean(row.streamed),
     startedAt: Number(row.started_at),
     admittedAt: numberOrNull(row.admitted_at),
+    sentMs: numberOrNull(row.sent_ms),
+    headMs: numberOrNull(row.head_ms),
     ttfbMs: numberOrNull(row.ttfb_ms),
     durationMs: Number(row.duration_ms),
+    cancelMs: numberOrNull(row.cancel_ms),
     bytesOut: Number(row.bytes_out),
     finish: row.finish,
+    errorCode: row.error_code,
+    target: row.target,
+    attempts: Number(row.attempts),
     promptTokens: numberOrNull(row.prompt_tokens),
+    cachedTokens: numberOrNull(row.cached_tokens),
     completionTokens: numberOrNull(row.completion_tokens),
+    reasoningTokens: numberOrNull(row.reasoning_tokens),
     totalTokens: numberOrNull(row.total_tokens),
     usageSource: row.usage_source,
   };
@@ -110,6 +128,7 @@ export function usageFromRow(row: UsageRow): UsageRecord {
 export const USAGE_COLUMNS = [
   'id',
   'request_id',
+  'upstream_request_id',
   'key_id',
   'endpoint',
   'model',
@@ -117,12 +136,20 @@ export const USAGE_COLUMNS = [
   'streamed',
   'started_at',
   'admitted_at',
+  'sent_ms',
+  'head_ms',
   'ttfb_ms',
   'duration_ms',
+  'cancel_ms',
   'bytes_out',
   'finish',
+  'error_code',
+  'target',
+  'attempts',
   'prompt_tokens',
+  'cached_tokens',
   'completion_tokens',
+  'reasoning_tokens',
   'total_tokens',
   'usage_source',
 ] as const satisfies readonly (keyof UsageRow)[];
@@ -134,6 +161,7 @@ export function usageValues(record: UsageRecord): Value[] {
   return [
     record.id,
     record.requestId,
+    record.upstreamRequestId,
     record.keyId,
     record.endpoint,
     record.model,
@@ -141,12 +169,20 @@ export function usageValues(record: UsageRecord): Value[] {
     record.streamed,
     Math.round(record.startedAt),
     record.admittedAt,
-    record.ttfbMs === null ? null : Math.round(record.ttfbMs),
+    roundedOrNull(record.sentMs),
+    roundedOrNull(record.headMs),
+    roundedOrNull(record.ttfbMs),
     Math.round(record.durationMs),
+    roundedOrNull(record.cancelMs),
     record.bytesOut,
     record.finish,
+    record.errorCode,
+    record.target,
+    record.attempts,
     record.promptTokens,
+    record.cachedTokens,
     record.completionTokens,
+    record.reasoningTokens,
     record.totalTokens,
     record.usageSource,
   ];
@@ -154,4 +190,8 @@ export function usageValues(record: UsageRecord): Value[] {
 
 function numberOrNull(count: Count | null): number | null {
   return count === null ? null : Number(count);
+}
+
+function roundedOrNull(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
 }

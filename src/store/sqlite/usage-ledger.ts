@@ -1,5 +1,5 @@
 /**
- * Writes usage: records, their days and months, and when keys were last used. Owns the connection that does nothing else.
+ * Writes usage: records, their totals by day, month and model, and when keys were last used. Owns the connection that does nothing else.
  *
  * Guarantees: a call is one transaction, all of it or nothing; a record that is there already is skipped and not added up
  * again; what it throws is a StoreError, and the next call starts afresh. It is synchronous: nothing of this process can
@@ -15,7 +15,7 @@ import type { UsageRecord } from '../../usage/usage-record.ts';
 import { StoreError, toStoreError } from '../store-error.ts';
 import { WRITER_PRAGMAS } from './database.ts';
 import { USAGE_COLUMNS, usageValues, type Value } from './rows.ts';
-import { type PeriodTotals, totalsByDay, totalsByMonth } from './usage-totals.ts';
+import { type ModelTotals, type PeriodTotals, totalsByDay, totalsByModel, totalsByMonth } from './usage-totals.ts';
 
 export class UsageLedger {
   readonly #path: string;
@@ -58,6 +58,7 @@ interface Connection {
   readonly insert: Statement<unknown, Value[]>;
   readonly addToDay: Statement<unknown, Value[]>;
   readonly addToMonth: Statement<unknown, Value[]>;
+  readonly addToModel: Statement<unknown, Value[]>;
   readonly touch: Statement<unknown, [id: string, usedAt: number]>;
 }
 
@@ -77,6 +78,7 @@ function connect(path: string, busyTimeoutMs: number): Connection {
         VALUES (${USAGE_COLUMNS.map(() => '?').join(', ')}) ON CONFLICT (id) DO NOTHING`),
       addToDay: database.prepare(addTotals('usage_days', 'day')),
       addToMonth: database.prepare(addTotals('usage_months', 'month')),
+      addToModel: database.prepare(ADD_TO_MODEL),
       touch: database.prepare(`UPDATE api_keys SET last_used_at = ?2
         WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)`),
     };
@@ -87,15 +89,17 @@ function connect(path: string, busyTimeoutMs: number): Connection {
 }
 
 function transact(
-  { database, begin, commit, rollback, insert, addToDay, addToMonth, touch }: Connection,
+  { database, begin, commit, rollback, insert, addToDay, addToMonth, addToModel, touch }: Connection,
   records: readonly UsageRecord[],
   lastUsedAt: ReadonlyMap<string, number>,
 ): void {
   begin.run();
   try {
-    const days = totalsByDay(records.filter((record) => insert.run(...usageValues(record)).changes > 0));
+    const added = records.filter((record) => insert.run(...usageValues(record)).changes > 0);
+    const days = totalsByDay(added);
     for (const day of days) addToDay.run(...totalsValues(day));
     for (const month of totalsByMonth(days)) addToMonth.run(...totalsValues(month));
+    for (const model of totalsByModel(added)) addToModel.run(...modelValues(model));
     for (const [id, usedAt] of lastUsedAt) touch.run(id, usedAt);
     commit.run();
   } catch (error) {
@@ -114,6 +118,34 @@ function addTotals(table: string, period: string): string {
       completion_tokens = ${table}.completion_tokens + excluded.completion_tokens,
       total_tokens = ${table}.total_tokens + excluded.total_tokens,
       updated_at = excluded.updated_at`;
+}
+
+const ADD_TO_MODEL = `INSERT INTO usage_by_model
+    (key_id, day, model, requests, errors,
+      prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, total_tokens)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_id, day, model) DO UPDATE SET
+    requests = usage_by_model.requests + excluded.requests,
+    errors = usage_by_model.errors + excluded.errors,
+    prompt_tokens = usage_by_model.prompt_tokens + excluded.prompt_tokens,
+    cached_tokens = usage_by_model.cached_tokens + excluded.cached_tokens,
+    completion_tokens = usage_by_model.completion_tokens + excluded.completion_tokens,
+    reasoning_tokens = usage_by_model.reasoning_tokens + excluded.reasoning_tokens,
+    total_tokens = usage_by_model.total_tokens + excluded.total_tokens`;
+
+/** In the order of `ADD_TO_MODEL`. */
+function modelValues(row: ModelTotals): Value[] {
+  return [
+    row.key_id,
+    row.day,
+    row.model,
+    row.requests,
+    row.errors,
+    row.prompt_tokens,
+    row.cached_tokens,
+    row.completion_tokens,
+    row.reasoning_tokens,
+    row.total_tokens,
+  ];
 }
 
 /** In the order of `addTotals`. */

@@ -1,4 +1,7 @@
-/** Usage records added up by key and period, a day or a month: what the tables `usage_days` and `usage_months` share. */
+/**
+ * Usage records added up by key and period, a day or a month: what the tables `usage_days` and `usage_months` share; and by
+ * key, model and day: the table `usage_by_model`.
+ */
 import { dayOf, dayStartMs, monthOf } from '../../limits/windows.ts';
 import type { UsageRecord } from '../../usage/usage-record.ts';
 
@@ -51,6 +54,37 @@ export function totalsByDay(records: readonly UsageRecord[]): PeriodTotals[] {
   return totals;
 }
 
+export interface ModelTotals {
+  readonly key_id: string;
+  readonly day: number;
+  /** '' for requests that named none. */
+  readonly model: string;
+  requests: number;
+  errors: number;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  reasoning_tokens: number;
+  total_tokens: number;
+}
+
+/** One row for each key, model and UTC day, of admitted requests like `totalsByDay`. */
+export function totalsByModel(records: readonly UsageRecord[]): ModelTotals[] {
+  const totals: ModelTotals[] = [];
+  for (const record of records) {
+    if (record.admittedAt === null) continue;
+    const row = modelRowOf(totals, record.keyId, dayOf(record.admittedAt), record.model ?? '');
+    row.requests++;
+    if (record.finish === 'error' || record.finish === 'upstream_interrupted') row.errors++;
+    row.prompt_tokens += record.promptTokens ?? 0;
+    row.cached_tokens += record.cachedTokens ?? 0;
+    row.completion_tokens += record.completionTokens ?? 0;
+    row.reasoning_tokens += record.reasoningTokens ?? 0;
+    row.total_tokens += record.totalTokens ?? 0;
+  }
+  return totals;
+}
+
 /** Days of some keys added up to UTC calendar months. */
 export function totalsByMonth(days: readonly PeriodTotals[]): PeriodTotals[] {
   const totals: PeriodTotals[] = [];
@@ -90,6 +124,27 @@ function rowOf(totals: PeriodTotals[], keyId: string, period: number): PeriodTot
     completion_tokens: 0,
     total_tokens: 0,
     updated_at: 0,
+  };
+  totals.push(row);
+  return row;
+}
+
+function modelRowOf(totals: ModelTotals[], keyId: string, day: number, model: string): ModelTotals {
+  for (let at = totals.length - 1; at >= 0; at--) {
+    const row = totals[at]!;
+    if (row.key_id === keyId && row.model === model && row.day === day) return row;
+  }
+  const row: ModelTotals = {
+    key_id: keyId,
+    day,
+    model,
+    requests: 0,
+    errors: 0,
+    prompt_tokens: 0,
+    cached_tokens: 0,
+    completion_tokens: 0,
+    reasoning_tokens: 0,
+    total_tokens: 0,
   };
   totals.push(row);
   return row;
