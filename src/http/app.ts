@@ -1,5 +1,6 @@
 /** Elysia: routes and what surrounds them (health, CORS, 404 and 405). No logic of requests: that is gateway/. */
 import { Elysia } from 'elysia';
+import { DASHBOARD_PATHS, serveDashboard } from '../dashboard/serve-dashboard.ts';
 import { type Envelope, GatewayError } from '../errors.ts';
 import { ENDPOINTS, matchesPath } from '../gateway/endpoints.ts';
 import { forward, routeNotFound } from '../gateway/forward.ts';
@@ -49,6 +50,8 @@ export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
   if (admin) {
     for (const path of ['/admin', '/admin/*']) app.all(path, ({ request }) => admin(request), { parse: 'none' });
   }
+
+  for (const path of DASHBOARD_PATHS) app.all(path, ({ request }) => serveDashboard(request), { parse: 'none' });
 
   for (const endpoint of ENDPOINTS) {
     app.route(
