@@ -4,7 +4,7 @@ import { numberText } from '../../src/load/axes.ts';
 import type { FigureName, ScenarioResult, SuiteResult, TargetFigures } from '../suite/results.ts';
 import { faultCount } from '../suite/stream-checker.ts';
 
-export interface Cell {
+interface Cell {
   readonly text: string;
   readonly best: boolean;
   readonly bad: boolean;

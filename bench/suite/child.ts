@@ -3,7 +3,7 @@
  */
 import { connect, createServer } from 'node:net';
 
-export interface ChildOptions {
+interface ChildOptions {
   /** Null leaves it to the kernel. */
   readonly core: number | null;
   readonly cwd: string;
@@ -86,7 +86,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export interface Ran {
+interface Ran {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;

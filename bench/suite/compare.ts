@@ -7,11 +7,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { UsageError } from '../../src/cli/command.ts';
 import { numberText } from '../../src/load/axes.ts';
 import { bootstrapInterval, type Interval, median, type Pair } from '../../src/load/statistics.ts';
 import { bveOf } from '../targets/bve.ts';
 import { run } from './child.ts';
-import { chosenScenarios, numberFlag, parseFlags, runMain, textFlag, UsageError } from './flags.ts';
+import { chosenScenarios, numberFlag, parseFlags, runMain, textFlag } from './flags.ts';
 import type { Measurement } from './load.ts';
 import { describeMachine } from './machine.ts';
 import { ROOT } from './places.ts';
@@ -36,7 +37,7 @@ const FLAGS = {
   help: { type: 'boolean' },
 } as const;
 
-export interface Comparison {
+interface Comparison {
   readonly scenario: string;
   readonly figure: string;
   readonly before: number;
@@ -97,7 +98,7 @@ async function main(): Promise<number> {
 }
 
 /** @throws when an answer was wrong: figures of wrong answers compare nothing */
-export function compare(outcome: Pick<Outcome, 'scenarios'>): Comparison[] {
+function compare(outcome: Pick<Outcome, 'scenarios'>): Comparison[] {
   return outcome.scenarios.flatMap(({ scenario, rounds }) => {
     const [before, after] = rounds.map((own) => checked(own, scenario.name)) as [Measurement[], Measurement[]];
     return FIGURES.flatMap((figure) => {

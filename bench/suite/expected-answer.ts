@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-export interface ExpectedEvent {
+interface ExpectedEvent {
   /** All of it, when it carries no time. */
   readonly before: Buffer;
   readonly after: Buffer | null;

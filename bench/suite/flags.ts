@@ -1,11 +1,9 @@
 /** The command line of the benches: what may be asked, and one clear line for what may not. */
 import { parseArgs } from 'node:util';
+import { UsageError } from '../../src/cli/command.ts';
 import { type BenchScenario, SCENARIOS } from './scenarios.ts';
 
-/** The call was wrong: one line on standard error, exit code 2. */
-export class UsageError extends Error {}
-
-export type FlagTypes = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;
+type FlagTypes = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;
 
 export interface Flags {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { type Child, spawnChild } from './child.ts';
-import type { Endpoint } from './load.ts';
+import type { TargetEndpoint } from './load.ts';
 import type { Jobs } from './load-process.ts';
 import { cacheFolder, ROOT } from './places.ts';
 
@@ -34,7 +34,7 @@ export function startLoad(core: number | null, runtime: 'bun' | 'node' = 'bun'):
 }
 
 export interface MockProcess {
-  readonly endpoint: Endpoint;
+  readonly endpoint: TargetEndpoint;
   readonly port: number;
   readonly pid: number;
   stop(): Promise<void>;

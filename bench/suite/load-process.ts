@@ -5,22 +5,22 @@
  */
 import { createInterface } from 'node:readline';
 import { type ExpectedAnswer, timeIn } from './expected-answer.ts';
-import { type Endpoint, type LoadJob, type Measurement, runLoad } from './load.ts';
+import { type LoadJob, type Measurement, runLoad, type TargetEndpoint } from './load.ts';
 import { OpenStreams } from './open-streams.ts';
 import { memoryBytes, processTree } from './process-cost.ts';
 import { readAnswer, readExpected } from './read-answer.ts';
 import { originNs } from './upstream-clock.ts';
-import { type Verdict, verifyAnswer } from './verify.ts';
+import { type Verification, verifyAnswer } from './verify.ts';
 
 /** Jobs and what comes back for each. */
 export interface Jobs {
   /** Reads from upstream itself what each model answers; the hashes come back. Has to be the first job. */
-  readonly learn: { in: { upstream: Endpoint; models: readonly string[] }; out: Record<string, string> };
-  readonly verify: { in: { endpoint: Endpoint; models: readonly string[] }; out: Verdict[] };
+  readonly learn: { in: { upstream: TargetEndpoint; models: readonly string[] }; out: Record<string, string> };
+  readonly verify: { in: { endpoint: TargetEndpoint; models: readonly string[] }; out: Verification[] };
   readonly load: { in: LoadJob; out: Measurement };
   /** Memory of the target with so many streams open, bytes, for each count in turn. */
-  readonly memory: { in: { endpoint: Endpoint; counts: readonly number[] }; out: MemoryPoint[] };
-  readonly timeline: { in: { endpoint: Endpoint }; out: Timeline };
+  readonly memory: { in: { endpoint: TargetEndpoint; counts: readonly number[] }; out: MemoryPoint[] };
+  readonly timeline: { in: { endpoint: TargetEndpoint }; out: Timeline };
 }
 
 export interface MemoryPoint {

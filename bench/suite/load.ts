@@ -11,7 +11,7 @@ import { requestBody } from './scenarios.ts';
 import type { Faults } from './stream-checker.ts';
 
 /** How a target is called. */
-export interface Endpoint {
+export interface TargetEndpoint {
   /** http://127.0.0.1:PORT/v1 */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ export interface Endpoint {
 }
 
 export interface LoadJob {
-  readonly endpoint: Endpoint;
+  readonly endpoint: TargetEndpoint;
   readonly models: readonly string[];
   readonly connections: number;
   readonly warmUpS: number;
@@ -104,7 +104,7 @@ export async function runLoad(job: LoadJob, expected: ReadonlyMap<string, Expect
   };
 }
 
-export function requestTo(endpoint: Endpoint, basePath: string, model: string): Request {
+export function requestTo(endpoint: TargetEndpoint, basePath: string, model: string): Request {
   return {
     method: 'POST',
     path: `${basePath.replace(/\/$/, '')}/chat/completions`,

@@ -6,14 +6,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import autocannonManifest from 'autocannon/package.json';
+import { UsageError } from '../../src/cli/command.ts';
 import { commit, VERSION } from '../../src/version.ts';
 import { writeReadme } from '../report/readme-table.ts';
 import { suitePage } from '../report/suite-page.ts';
 import { headlineTable, scenarioTable, terminalTable } from '../report/suite-table.ts';
 import { allTargets } from '../targets/list.ts';
-import type { Target } from '../targets/target.ts';
+import type { BenchTarget } from '../targets/target.ts';
 import { urlTarget } from '../targets/url.ts';
-import { chosen, chosenScenarios, type Flags, numberFlag, parseFlags, runMain, textFlag, UsageError } from './flags.ts';
+import { chosen, chosenScenarios, type Flags, numberFlag, parseFlags, runMain, textFlag } from './flags.ts';
 import { busyShare, describeMachine } from './machine.ts';
 import { RESULTS, ROOT } from './places.ts';
 import { progressLine } from './progress.ts';
@@ -119,7 +120,7 @@ async function runPlan(plan: Plan, targets: readonly TargetInfo[], busyBefore: n
   };
 }
 
-function wantedTargets(flags: Flags, saves: boolean): readonly Target[] {
+function wantedTargets(flags: Flags, saves: boolean): readonly BenchTarget[] {
   const list = textFlag(flags, 'targets');
   const url = textFlag(flags, 'url');
   const targets = chosen(list, allTargets(saves || list !== undefined), 'target');
@@ -131,7 +132,7 @@ function wantedTargets(flags: Flags, saves: boolean): readonly Target[] {
 }
 
 /** Builds and fetches what is needed; who cannot take part is named with the reason. */
-async function prepare(targets: readonly Target[]): Promise<TargetInfo[]> {
+async function prepare(targets: readonly BenchTarget[]): Promise<TargetInfo[]> {
   const infos: TargetInfo[] = [];
   for (const target of targets) {
     const { name, about } = target;

@@ -1,14 +1,14 @@
 /** Streams held open, for memory: each has its head and first event and waits for more. */
 import { connect, type Socket } from 'node:net';
-import { type Endpoint, requestTo } from './load.ts';
+import { requestTo, type TargetEndpoint } from './load.ts';
 
 const FIRST_EVENT_TIMEOUT_MS = 10_000;
 
 export class OpenStreams {
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: TargetEndpoint;
   readonly #sockets: Socket[] = [];
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: TargetEndpoint) {
     this.#endpoint = endpoint;
   }
 

@@ -1,7 +1,7 @@
 /** One line on standard error that says where a run is; a line per round and target where there is no terminal. */
 import type { Progress } from './rounds.ts';
 
-export interface ProgressLine {
+interface ProgressLine {
   readonly tell: Progress;
   done(): void;
 }

@@ -1,15 +1,15 @@
 /** One answer, read to its end on a connection of its own. node:http, because fetch would obey HTTP_PROXY even on loopback. */
 import { request } from 'node:http';
 import { type ExpectedAnswer, expectedAnswer } from './expected-answer.ts';
-import { type Endpoint, requestTo } from './load.ts';
+import { requestTo, type TargetEndpoint } from './load.ts';
 
-export interface TimedPiece {
+interface TimedPiece {
   readonly piece: Buffer;
   /** On the clock of `performance.now()`. */
   readonly atMs: number;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly pieces: readonly TimedPiece[];
@@ -17,7 +17,7 @@ export interface Answer {
 
 const TIMEOUT_MS = 20_000;
 
-export function readAnswer(endpoint: Endpoint, model: string): Promise<Answer> {
+export function readAnswer(endpoint: TargetEndpoint, model: string): Promise<Answer> {
   const { path, ...options } = requestTo(endpoint, new URL(endpoint.url).pathname, model);
   return new Promise((resolve, reject) => {
     const asked = request(new URL(path, endpoint.url), { ...options, agent: false, timeout: TIMEOUT_MS }, (answer) => {
@@ -34,7 +34,7 @@ export function readAnswer(endpoint: Endpoint, model: string): Promise<Answer> {
   });
 }
 
-export async function readExpected(endpoint: Endpoint, model: string): Promise<ExpectedAnswer> {
+export async function readExpected(endpoint: TargetEndpoint, model: string): Promise<ExpectedAnswer> {
   const { status, contentType, pieces } = await readAnswer(endpoint, model);
   return expectedAnswer(status, contentType, Buffer.concat(pieces.map(({ piece }) => piece)));
 }

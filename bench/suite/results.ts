@@ -9,7 +9,7 @@ import type { Machine } from './machine.ts';
 import { addFaults, type Faults, faultCount, noFaults } from './stream-checker.ts';
 
 /** Null where a target does not show it, or events carry no times. */
-export interface Figures {
+interface Figures {
   readonly ttfbP50Ms: number | null;
   readonly ttfbP90Ms: number | null;
   readonly ttfbP99Ms: number | null;

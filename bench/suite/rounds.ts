@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RunningTarget, Target } from '../targets/target.ts';
+import type { BenchTarget, RunningTarget } from '../targets/target.ts';
 import type { Measurement } from './load.ts';
 import { type LoadClient, type MockProcess, startLoad, startMockProcess } from './load-client.ts';
 import type { MemoryPoint, Timeline } from './load-process.ts';
@@ -14,7 +14,7 @@ import type { Rounds } from './results.ts';
 import { type BenchScenario, SCENARIOS } from './scenarios.ts';
 
 export interface Plan {
-  readonly targets: readonly Target[];
+  readonly targets: readonly BenchTarget[];
   readonly scenarios: readonly BenchScenario[];
   readonly rounds: number;
   /** Measured, per round, target and scenario. */
@@ -100,7 +100,7 @@ class Run {
     return { cores: this.cores, scenarios, memory, timelines };
   }
 
-  async #round(target: Target, endpoint: RunningTarget, round: number): Promise<void> {
+  async #round(target: BenchTarget, endpoint: RunningTarget, round: number): Promise<void> {
     const models = [...new Set(this.plan.scenarios.flatMap((scenario) => scenario.models))];
     const verdicts = new Map(
       (await this.load.run('verify', { endpoint, models })).map((verdict) => [verdict.model, verdict]),
@@ -122,7 +122,7 @@ class Run {
     }
   }
 
-  async #withTarget(target: Target, use: (running: RunningTarget) => Promise<void>): Promise<void> {
+  async #withTarget(target: BenchTarget, use: (running: RunningTarget) => Promise<void>): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), 'bve-bench-'));
     const context = { upstreamPort: this.mock.port, folder, core: this.cores.target };
     try {

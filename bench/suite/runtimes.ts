@@ -11,7 +11,7 @@ import { startLoad, startMockProcess } from './load-client.ts';
 import { chooseCores } from './machine.ts';
 import { faultCount } from './stream-checker.ts';
 
-export interface RuntimeCheck {
+interface RuntimeCheck {
   readonly bun: Measurement;
   readonly node: Measurement;
   /** What differs; empty when they agree. */

@@ -32,7 +32,7 @@ export function faultCount(faults: Faults): number {
 }
 
 /** @param sentNs when upstream made the event, -1 when it does not say */
-export type OnEvent = (sentNs: number) => void;
+type OnEvent = (sentNs: number) => void;
 
 export class StreamChecker {
   readonly faults = noFaults();

@@ -1,10 +1,10 @@
 /** Whether a target passes on what upstream sends, byte for byte. Nothing is timed before it does. */
 import type { ExpectedAnswer } from './expected-answer.ts';
-import type { Endpoint } from './load.ts';
+import type { TargetEndpoint } from './load.ts';
 import { readAnswer, readExpected } from './read-answer.ts';
 import { faultCount, StreamChecker } from './stream-checker.ts';
 
-export interface Verdict {
+export interface Verification {
   readonly model: string;
   /** Of the body as the target gave it, without the digits of its times. */
   readonly hash: string;
@@ -12,7 +12,11 @@ export interface Verdict {
   readonly difference: string | null;
 }
 
-export async function verifyAnswer(endpoint: Endpoint, model: string, expected: ExpectedAnswer): Promise<Verdict> {
+export async function verifyAnswer(
+  endpoint: TargetEndpoint,
+  model: string,
+  expected: ExpectedAnswer,
+): Promise<Verification> {
   try {
     const got = await readExpected(endpoint, model);
     return { model, hash: got.hash, difference: await differenceOf(endpoint, model, expected, got) };
@@ -22,7 +26,7 @@ export async function verifyAnswer(endpoint: Endpoint, model: string, expected: 
 }
 
 async function differenceOf(
-  endpoint: Endpoint,
+  endpoint: TargetEndpoint,
   model: string,
   expected: ExpectedAnswer,
   got: ExpectedAnswer,

@@ -2,27 +2,27 @@
 import { join, relative } from 'node:path';
 import { freePort, run, spawnChild, waitForPort } from '../suite/child.ts';
 import { cacheFolder, ROOT } from '../suite/places.ts';
-import type { StartContext, Target } from './target.ts';
+import type { BenchTarget, StartContext } from './target.ts';
 
 const API_KEY = 'fx-bench';
 
-export const bveSource: Target = bveFrom('bve-source', 'bun src/main.ts serve', sourceCommand(ROOT));
+export const bveSource: BenchTarget = bveFrom('bve-source', 'bun src/main.ts serve', sourceCommand(ROOT));
 
-export const bveBinary: Target = {
+export const bveBinary: BenchTarget = {
   ...bveFrom('bve-binary', 'the compiled binary, serve', [binaryOf(ROOT)]),
   prepare: () => build(ROOT),
 };
 
 /** The gateway of another checkout, from source. */
-export function bveOf(root: string, name: string): Target {
+export function bveOf(root: string, name: string): BenchTarget {
   return bveFrom(name, 'bun src/main.ts serve', sourceCommand(root));
 }
 
-export function sourceCommand(root: string): readonly string[] {
+function sourceCommand(root: string): readonly string[] {
   return [process.execPath, '--no-env-file', join(root, 'src/main.ts')];
 }
 
-function bveFrom(name: string, about: string, bve: readonly string[]): Target {
+function bveFrom(name: string, about: string, bve: readonly string[]): BenchTarget {
   return {
     name,
     about,

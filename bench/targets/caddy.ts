@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, run, spawnChild, waitForPort } from '../suite/child.ts';
-import type { Target } from './target.ts';
+import type { BenchTarget } from './target.ts';
 
-export const caddy: Target = {
+export const caddy: BenchTarget = {
   name: 'caddy',
   about: 'reverse_proxy, flush_interval -1',
   prepare: async () => (Bun.which('caddy') === null ? 'caddy is not installed' : null),

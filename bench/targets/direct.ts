@@ -1,7 +1,7 @@
 /** No gateway at all: the mock upstream itself. What the others are compared with. */
-import type { Target } from './target.ts';
+import type { BenchTarget } from './target.ts';
 
-export const direct: Target = {
+export const direct: BenchTarget = {
   name: 'direct',
   about: 'no gateway: client and mock upstream share a core',
   prepare: async () => null,

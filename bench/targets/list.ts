@@ -4,9 +4,9 @@ import { caddy } from './caddy.ts';
 import { direct } from './direct.ts';
 import { nginx } from './nginx.ts';
 import { portkey } from './portkey.ts';
-import type { Target } from './target.ts';
+import type { BenchTarget } from './target.ts';
 
 /** @param mayInstall those that can be fetched are fetched; otherwise they are skipped unless they are there */
-export function allTargets(mayInstall: boolean): readonly Target[] {
+export function allTargets(mayInstall: boolean): readonly BenchTarget[] {
   return [direct, bveSource, bveBinary, nginx, caddy, portkey(mayInstall)];
 }

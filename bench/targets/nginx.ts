@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, run, spawnChild, waitForPort } from '../suite/child.ts';
-import type { Target } from './target.ts';
+import type { BenchTarget } from './target.ts';
 
-export const nginx: Target = {
+export const nginx: BenchTarget = {
   name: 'nginx',
   about: 'one worker, proxy_buffering off, keep-alive upstream',
   prepare: async () => (Bun.which('nginx') === null ? 'nginx is not installed' : null),

@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, run, spawnChild, waitForPort } from '../suite/child.ts';
 import { cacheFolder, ROOT } from '../suite/places.ts';
-import type { Target } from './target.ts';
+import type { BenchTarget } from './target.ts';
 
 const PACKAGE = '@portkey-ai/gateway';
 const VERSION = '1.15.2';
 
 /** @param mayInstall fetches the package when it is not in the cache yet */
-export function portkey(mayInstall: boolean): Target {
+export function portkey(mayInstall: boolean): BenchTarget {
   return {
     name: 'portkey',
     about: `npm ${PACKAGE}, under Bun, provider openai with a custom host`,

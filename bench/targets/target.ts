@@ -1,5 +1,5 @@
 /** What a target of the bench is: something that stands between a client and the mock upstream. */
-import type { Endpoint } from '../suite/load.ts';
+import type { TargetEndpoint } from '../suite/load.ts';
 
 export interface StartContext {
   readonly upstreamPort: number;
@@ -9,11 +9,11 @@ export interface StartContext {
   readonly core: number | null;
 }
 
-export interface RunningTarget extends Endpoint {
+export interface RunningTarget extends TargetEndpoint {
   stop(): Promise<void>;
 }
 
-export interface Target {
+export interface BenchTarget {
   readonly name: string;
   /** How it is set up, in a few words for the report. */
   readonly about: string;

@@ -1,8 +1,8 @@
 /** A gateway that somebody else started, with the suite's mock (--upstream-port) as its upstream. Its costs cannot be seen. */
-import type { Target } from './target.ts';
+import type { BenchTarget } from './target.ts';
 
 /** @param key sent as a bearer token when given */
-export function urlTarget(url: string, key: string | undefined): Target {
+export function urlTarget(url: string, key: string | undefined): BenchTarget {
   return {
     name: 'url',
     about: 'started by hand',

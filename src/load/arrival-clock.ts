@@ -17,7 +17,7 @@ const SPIN_US = 1_500;
 /** When arrivals are overdue, sockets are looked at again after so many. */
 const BURST_MAX = 64;
 
-export interface ArrivalClockOptions {
+interface ArrivalClockOptions {
   /** Microseconds from the start to the arrival of a number; not finite when there is none any more. */
   readonly dueUs: (number: number) => number;
   /** On the clock of nowUs. */

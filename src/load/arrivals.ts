@@ -3,14 +3,14 @@
  * what makes coordinated omission impossible in an open loop.
  */
 
-export interface OpenArrivals {
+interface OpenArrivals {
   readonly kind: 'open';
   readonly ratePerS: number;
   /** The rate grows linearly from 0 for so long; 0 for none. */
   readonly rampS: number;
 }
 
-export interface ClosedArrivals {
+interface ClosedArrivals {
   readonly kind: 'closed';
   /** So many streams at once: each slot starts its next stream when its last one has ended. */
   readonly streams: number;

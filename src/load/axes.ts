@@ -13,7 +13,7 @@ export interface Box {
   readonly bottom: number;
 }
 
-export interface Scale {
+interface Scale {
   (value: number): number;
   readonly ticks: readonly number[];
 }
@@ -104,7 +104,7 @@ export function yAxis(box: Box, scale: Scale, title: string, text: (tick: number
   return `${ticks.join('')}${label(0, box.top - 10, title, { faint: true })}`;
 }
 
-export interface LabelStyle {
+interface LabelStyle {
   readonly anchor?: 'start' | 'middle' | 'end';
   readonly bold?: boolean;
   readonly faint?: boolean;

@@ -1,11 +1,13 @@
 /**
  * One keep-alive connection: a request out, an answer in, one stream at a time, and what a slow or leaving client does to
- * its socket. A connection that broke, or whose answer was wrong, is never used again.
+ * its socket. A connection that broke, or whose answer was wrong, is never used again. Answers are read by the reader of
+ * the gateway's own upstream client, which is strict about HTTP.
  */
+import { type BodySink, ResponseReader } from '../upstream/http1.ts';
+import { Http1Error, type ResponseHead } from '../upstream/http1-head.ts';
 import { nowUs } from './clock.ts';
-import { FramingError, ResponseDecoder } from './response-decoder.ts';
 import type { ErrorKind, LoadStream } from './stream.ts';
-import { serverNameOf, type Target } from './target.ts';
+import { type LoadTarget, serverNameOf } from './target.ts';
 
 export interface ConnectionHost {
   /** Called for every callback of a socket: the harness had something to do. */
@@ -13,35 +15,37 @@ export interface ConnectionHost {
   /** The stream has ended; its connection was released or is gone already. */
   finished(stream: LoadStream): void;
   /** Free for the next stream. */
-  released(connection: Connection): void;
-  gone(connection: Connection): void;
+  released(connection: LoadConnection): void;
+  gone(connection: LoadConnection): void;
   /** A reused connection was closed before the first byte of an answer: the stream wants a fresh one. */
   retry(stream: LoadStream): void;
   /** How long a slow reader pauses after a read; 0 when it shall hurry. */
   slowPauseMs(): number;
 }
 
-export interface ConnectOptions {
-  readonly target: Target;
+interface ConnectOptions {
+  readonly target: LoadTarget;
   readonly insecure: boolean;
   /** Certificates to trust in place of the system's. */
   readonly ca: string | undefined;
 }
 
-export class Connection {
+export class LoadConnection extends ResponseReader {
   readonly #host: ConnectionHost;
-  readonly #decoder = new ResponseDecoder();
-  #socket: Bun.Socket<Connection> | undefined;
+  #socket: Bun.Socket<LoadConnection> | undefined;
   #stream: LoadStream | undefined;
   /** The part of a request that the kernel has not taken yet. */
   #unsent: Buffer | undefined;
   #answers = 0;
+  /** The answer has come to its proper end. */
+  #answered = false;
   #dead = false;
   #tls = false;
   #insecure = false;
   #pause: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: ConnectionHost) {
+    super();
     this.#host = host;
   }
 
@@ -51,12 +55,12 @@ export class Connection {
 
   /** Opens the connection for a first stream. What fails is told to that stream. */
   connect({ target, insecure, ca }: ConnectOptions, stream: LoadStream): void {
-    this.#stream = stream;
+    this.#take(stream);
     this.#tls = target.tls;
     this.#insecure = insecure;
     const serverName = serverNameOf(target);
     const tls = { rejectUnauthorized: !insecure, ...(serverName ? { serverName } : {}), ...(ca ? { ca } : {}) };
-    Bun.connect<Connection>({
+    Bun.connect<LoadConnection>({
       hostname: target.hostname,
       port: target.port,
       socket: HANDLERS,
@@ -68,7 +72,7 @@ export class Connection {
   }
 
   start(stream: LoadStream): void {
-    this.#stream = stream;
+    this.#take(stream);
     this.#send();
   }
 
@@ -83,7 +87,7 @@ export class Connection {
     this.#die('interrupted');
   }
 
-  opened(socket: Bun.Socket<Connection>): void {
+  opened(socket: Bun.Socket<LoadConnection>): void {
     this.#host.active();
     this.#socket = socket;
     if (this.#dead) {
@@ -124,16 +128,24 @@ export class Connection {
     }
     stream.arrivedAt(nowUs());
     try {
-      const taken = this.#decoder.push(bytes, stream);
-      if (this.#decoder.done && taken < bytes.length) stream.fail('framing', 'bytes follow the end of the body');
+      this.push(bytes);
     } catch (error) {
-      if (!(error instanceof FramingError)) throw error;
-      stream.fail('framing', error.message);
+      if (!(error instanceof Http1Error)) throw error;
+      stream.fail('framing', `not valid HTTP: ${error.message}`);
     }
     if (stream.leaving) this.#die('abandoned');
     else if (stream.failure) this.#die('failed');
-    else if (this.#decoder.done) this.#answered(stream);
+    else if (this.#answered) this.#finish(stream);
     else if (stream.options.behaviour === 'slow') this.#readSlowly();
+  }
+
+  protected override onHead(head: ResponseHead): BodySink {
+    this.#stream!.head(head);
+    return this.#stream!;
+  }
+
+  protected override onEnd(): void {
+    this.#answered = true;
   }
 
   closed(error: Error | undefined): void {
@@ -144,11 +156,11 @@ export class Connection {
       this.#die('failed');
       return;
     }
-    if (this.#decoder.endOfConnection()) {
-      this.#answered(stream);
+    if (this.closedInOrder()) {
+      this.#finish(stream);
       return;
     }
-    if (!this.#decoder.started && this.#answers > 0 && stream.attempts === 1) {
+    if (!this.gotBytes && this.#answers > 0 && stream.attempts === 1) {
       this.#stream = undefined;
       this.#die('failed');
       this.#host.retry(stream);
@@ -157,6 +169,13 @@ export class Connection {
     if (error) stream.fail('reset', `the connection broke: ${(error as NodeJS.ErrnoException).code ?? error.message}`);
     else stream.cutOff();
     this.#die('failed');
+  }
+
+  /** From here on what happens to the connection happens to this stream. */
+  #take(stream: LoadStream): void {
+    this.#stream = stream;
+    this.#answered = false;
+    this.expect();
   }
 
   #send(): void {
@@ -172,17 +191,15 @@ export class Connection {
     this.#unsent = taken < bytes.length ? bytes.subarray(taken) : undefined;
   }
 
-  #answered(stream: LoadStream): void {
+  #finish(stream: LoadStream): void {
     stream.answered();
     this.#answers++;
-    const reusable = this.#decoder.keepAlive && this.#unsent === undefined;
-    if (!reusable) {
+    if (!this.reusable || this.#unsent !== undefined) {
       this.#die(stream.failure ? 'failed' : 'complete');
       return;
     }
     stream.ending = stream.failure ? 'failed' : 'complete';
     this.#stream = undefined;
-    this.#decoder.reset();
     this.#host.released(this);
     this.#host.finished(stream);
   }
@@ -218,7 +235,7 @@ export class Connection {
 const NO_TLS_CODES = ['EPROTO', 'ECONNRESET'];
 
 /** Shared by all sockets: a connection finds itself in `data`. */
-const HANDLERS: Bun.SocketHandler<Connection> = {
+const HANDLERS: Bun.SocketHandler<LoadConnection> = {
   open: (socket) => socket.data.opened(socket),
   handshake: (socket, trusted, error) => socket.data.handshaken(trusted, error),
   data: (socket, bytes) => socket.data.received(bytes),

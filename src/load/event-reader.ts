@@ -13,7 +13,7 @@ export interface StreamCustom {
 }
 
 /** Called for each event with data but `[DONE]`, with the time of the read that completed it. */
-export type EventListener = (atUs: number) => void;
+type EventListener = (atUs: number) => void;
 
 /** Of an event spread over several reads so much is looked at. */
 const HELD_BYTES_MAX = 1_048_576;
@@ -31,6 +31,8 @@ const TERMINAL_NAMES = ['message_stop', 'response.completed', 'response.failed',
 );
 const ERROR_NAMES = ['error', 'response.failed'].map((name) => Buffer.from(name));
 const NOTHING = Buffer.alloc(0);
+/** Searches any bytes natively, without a Buffer made for it. */
+const { indexOf } = Buffer.prototype;
 const NULL_START = 0x6e;
 const SPACE = 0x20;
 const BRACE = 0x7b;
@@ -55,7 +57,7 @@ export class EventReader implements EventSink {
   readonly #onEvent: EventListener;
   #searchesLeft = NUMBER_SEARCHES_MAX;
   #atUs = 0;
-  #read: Buffer = NOTHING;
+  #read: Uint8Array = NOTHING;
   /** Where in this read `"usage":` comes next; -1 when that is not known, past the end when it does not come. */
   #usageAt = -1;
   // The data of the event at hand: a range of this read, or held.
@@ -69,7 +71,7 @@ export class EventReader implements EventSink {
     this.#onEvent = onEvent;
   }
 
-  push(bytes: Buffer, atUs: number): void {
+  push(bytes: Uint8Array, atUs: number): void {
     this.#atUs = atUs;
     this.#read = bytes;
     this.#usageAt = -1;
@@ -98,7 +100,7 @@ export class EventReader implements EventSink {
   end(): void {
     if (this.#from >= 0) this.#event(this.#read, this.#from, this.#to, this.#usageIn(this.#from, this.#to));
     else {
-      const at = this.#held.subarray(0, this.#heldBytes).indexOf(USAGE);
+      const at = indexOf.call(this.#held.subarray(0, this.#heldBytes), USAGE);
       this.#event(this.#held, 0, this.#heldBytes, at);
     }
     this.#from = -1;
@@ -106,7 +108,7 @@ export class EventReader implements EventSink {
   }
 
   /** @param usageAt where `"usage":` stands, or -1 */
-  #event(bytes: Buffer, from: number, to: number, usageAt: number): void {
+  #event(bytes: Uint8Array, from: number, to: number, usageAt: number): void {
     if (bytes[from] === BRACKET && to - from === DONE.length && startsWith(bytes, from, DONE)) {
       this.sawTerminal = true;
       return;
@@ -125,7 +127,7 @@ export class EventReader implements EventSink {
     this.#onEvent(this.#atUs);
   }
 
-  #number(bytes: Buffer, from: number, to: number): void {
+  #number(bytes: Uint8Array, from: number, to: number): void {
     const hint = this.#custom.numberOffset;
     let at = hint >= 0 && from + hint + NUMBER.length < to && startsWith(bytes, from + hint, NUMBER) ? from + hint : -1;
     if (at < 0) at = this.#searchNumber(bytes, from, to);
@@ -143,9 +145,9 @@ export class EventReader implements EventSink {
   }
 
   /** The slow way: once per stream, and for events without a number. What is found has to be a field of the event itself. */
-  #searchNumber(bytes: Buffer, from: number, to: number): number {
+  #searchNumber(bytes: Uint8Array, from: number, to: number): number {
     if (this.sequence === undefined) this.#searchesLeft--;
-    const at = bytes.subarray(from, Math.min(to, from + NUMBER_SEARCH_BYTES)).indexOf(NUMBER);
+    const at = indexOf.call(bytes.subarray(from, Math.min(to, from + NUMBER_SEARCH_BYTES)), NUMBER);
     if (at < 0) return -1;
     if (!Number.isInteger(fieldsOf(parse(bytes, from, to)).i)) return -1;
     this.#custom.numberOffset = at;
@@ -154,14 +156,14 @@ export class EventReader implements EventSink {
 
   #usageIn(from: number, to: number): number {
     if (this.#usageAt < from) {
-      const at = this.#read.indexOf(USAGE, from);
+      const at = indexOf.call(this.#read, USAGE, from);
       this.#usageAt = at < 0 ? Number.POSITIVE_INFINITY : at;
     }
     return this.#usageAt < to ? this.#usageAt : -1;
   }
 
   /** Whether the event reports tokens. Many services write `"usage":null` into every other event. */
-  #usage(bytes: Buffer, from: number, to: number, usageAt: number): boolean {
+  #usage(bytes: Uint8Array, from: number, to: number, usageAt: number): boolean {
     let value = usageAt + USAGE.length;
     while (bytes[value] === SPACE) value++;
     if (bytes[value] === NULL_START) return false;
@@ -177,7 +179,7 @@ export class EventReader implements EventSink {
     return false;
   }
 
-  #error(bytes: Buffer, from: number, to: number): void {
+  #error(bytes: Uint8Array, from: number, to: number): void {
     if (this.errorMessage !== undefined) return;
     const event = fieldsOf(parse(bytes, from, to));
     const error = fieldsOf(event.error ?? fieldsOf(event.response).error ?? event);
@@ -203,9 +205,9 @@ function startsWith(bytes: Uint8Array, from: number, text: Uint8Array): boolean 
   return true;
 }
 
-function parse(bytes: Buffer, from: number, to: number): unknown {
+function parse(bytes: Uint8Array, from: number, to: number): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8', from, to));
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('utf8'));
   } catch {
     return undefined;
   }

@@ -6,7 +6,7 @@
 import { ArrivalClock } from './arrival-clock.ts';
 import { dueUs } from './arrivals.ts';
 import { nowUs } from './clock.ts';
-import { Connection, type ConnectionHost } from './connection.ts';
+import { type ConnectionHost, LoadConnection } from './connection.ts';
 import type { StreamCustom } from './event-reader.ts';
 import { OwnLoad } from './own-load.ts';
 import type { LoadPlan } from './plan.ts';
@@ -35,9 +35,9 @@ export class Load implements ConnectionHost {
   readonly #custom: StreamCustom = { numberOffset: -1 };
   readonly #random: () => number;
   readonly #clock: ArrivalClock;
-  readonly #open = new Map<LoadStream, Connection>();
-  readonly #connections = new Set<Connection>();
-  readonly #idle: Connection[] = [];
+  readonly #open = new Map<LoadStream, LoadConnection>();
+  readonly #connections = new Set<LoadConnection>();
+  readonly #idle: LoadConnection[] = [];
   readonly #delayed = new Set<ReturnType<typeof setTimeout>>();
   readonly #done = Promise.withResolvers<void>();
   #backoffMs = BACKOFF_MS_MIN;
@@ -100,11 +100,11 @@ export class Load implements ConnectionHost {
     return this.#arriving ? this.plan.slowPauseMs : 0;
   }
 
-  released(connection: Connection): void {
+  released(connection: LoadConnection): void {
     this.#idle.push(connection);
   }
 
-  gone(connection: Connection): void {
+  gone(connection: LoadConnection): void {
     this.#connections.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
@@ -178,7 +178,7 @@ export class Load implements ConnectionHost {
   }
 
   #connect(stream: LoadStream): void {
-    const connection = new Connection(this);
+    const connection = new LoadConnection(this);
     this.#connections.add(connection);
     this.#open.set(stream, connection);
     connection.connect(this.plan, stream);

@@ -9,8 +9,8 @@ import { Reservoir } from './reservoir.ts';
 const IDLE_TURN_US_MAX = 10;
 
 /** The processor share and the lag from which the harness counts as the bottleneck. */
-export const CPU_SHARE_MAX = 0.85;
-export const LAG_P99_MAX_US = 10_000;
+const CPU_SHARE_MAX = 0.85;
+const LAG_P99_MAX_US = 10_000;
 
 const PROBE_MS = 10;
 

@@ -32,7 +32,7 @@ ${body.join('\n')}
 `;
 }
 
-export interface TableCell {
+interface TableCell {
   readonly text: string;
   /** The best value of its column. */
   readonly best?: boolean;

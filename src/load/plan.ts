@@ -2,10 +2,10 @@
 import type { Arrivals } from './arrivals.ts';
 import type { Recorder } from './recorder.ts';
 import { type RequestOptions, RequestSource } from './request-source.ts';
-import { type Target, targetOf } from './target.ts';
+import { type LoadTarget, targetOf } from './target.ts';
 
 export interface LoadPlan {
-  readonly target: Target;
+  readonly target: LoadTarget;
   readonly requests: RequestSource;
   readonly model: string;
   readonly arrivals: Arrivals;

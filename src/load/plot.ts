@@ -21,28 +21,28 @@ import {
 } from './axes.ts';
 import { quantile } from './statistics.ts';
 
-export interface PlotOptions {
+interface PlotOptions {
   readonly title: string;
   /** Of the measured values, e.g. `ms`. */
   readonly unit: string;
 }
 
-export interface CdfOptions extends PlotOptions {
+interface CdfOptions extends PlotOptions {
   readonly logX?: boolean;
 }
 
-export interface LineOptions extends PlotOptions {
+interface LineOptions extends PlotOptions {
   /** What x is, e.g. `open streams`. */
   readonly xTitle?: string;
   readonly logX?: boolean;
 }
 
-export interface TimelineOptions extends PlotOptions {
+interface TimelineOptions extends PlotOptions {
   /** Joins the nth mark of each row with the nth of the next one. */
   readonly connect?: boolean;
 }
 
-export interface Bar {
+interface Bar {
   readonly name: string;
   readonly value: number;
   /** Position in the palette; by default that of the bar. */

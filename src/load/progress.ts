@@ -24,7 +24,7 @@ export function showProgress(
   };
 }
 
-export function progressLine(load: Load, distributionOf: (values: Float64Array) => Distribution): string {
+function progressLine(load: Load, distributionOf: (values: Float64Array) => Distribution): string {
   const { tally, ownLoad, startUs, endUs } = load;
   const nowS = (nowUs() - startUs) / 1e6;
   const totalS = (endUs - startUs) / 1e6;

@@ -7,24 +7,8 @@ import { join } from 'node:path';
 import { type RecordedRead, type Timing, timingFileOf, timingText } from '../mock/timing.ts';
 import type { RequestSource } from './request-source.ts';
 import type { LoadStream } from './stream.ts';
-import type { Target } from './target.ts';
-
-const STREAM_BYTES_MAX = 16_777_216;
-
-/** The reads of one stream, in memory until it has ended. */
-export class StreamRecording {
-  readonly reads: { readonly atUs: number; readonly bytes: Buffer }[] = [];
-  #bytes = 0;
-
-  add(atUs: number, bytes: Buffer): void {
-    this.#bytes += bytes.length;
-    if (!this.tooLarge) this.reads.push({ atUs, bytes: Buffer.from(bytes) });
-  }
-
-  get tooLarge(): boolean {
-    return this.#bytes > STREAM_BYTES_MAX;
-  }
-}
+import { STREAM_BYTES_MAX, StreamRecording } from './stream-recording.ts';
+import type { LoadTarget } from './target.ts';
 
 export class Recorder {
   /** Names of the files written. */
@@ -49,7 +33,7 @@ export class Recorder {
   }
 
   /** The stream has ended; only whole ones are written. */
-  end(stream: LoadStream, requests: RequestSource, target: Target): void {
+  end(stream: LoadStream, requests: RequestSource, target: LoadTarget): void {
     const recording = stream.options.recording;
     if (!recording) return;
     this.#underWay--;
@@ -78,7 +62,7 @@ export class Recorder {
   }
 }
 
-function timingOf(stream: LoadStream, { reads }: StreamRecording, target: Target): Timing {
+function timingOf(stream: LoadStream, { reads }: StreamRecording, target: LoadTarget): Timing {
   const sinceSentMs = (atUs: number): number => Math.round(atUs - stream.sentUs) / 1000;
   return {
     api: target.api,

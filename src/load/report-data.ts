@@ -9,7 +9,7 @@ import { bottlenecks } from './own-load.ts';
 import type { Distribution } from './statistics.ts';
 import type { SecondTally } from './tally.ts';
 
-export const SCHEMA = 1;
+const SCHEMA = 1;
 
 export interface Report {
   readonly schema: typeof SCHEMA;

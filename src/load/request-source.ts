@@ -2,7 +2,7 @@
  * The requests of a run, as bytes made once: a body per prompt, taken in turn.
  * Keys and prompts are here and nowhere else; nothing of this module is printed, recorded or put into a report.
  */
-import type { Target } from './target.ts';
+import type { LoadTarget } from './target.ts';
 
 export interface RequestOptions {
   readonly model: string;
@@ -13,7 +13,7 @@ export interface RequestOptions {
   readonly body?: Readonly<Record<string, unknown>>;
 }
 
-export const DEFAULT_PROMPT = 'Count from 1 to 5, slowly, and explain each number in one sentence please.';
+const DEFAULT_PROMPT = 'Count from 1 to 5, slowly, and explain each number in one sentence please.';
 
 export class RequestSource {
   readonly #requests: readonly Buffer[];
@@ -21,7 +21,7 @@ export class RequestSource {
   readonly #key: string | undefined;
   #next = 0;
 
-  constructor(target: Target, options: RequestOptions) {
+  constructor(target: LoadTarget, options: RequestOptions) {
     const prompts = options.prompts?.length ? options.prompts : [DEFAULT_PROMPT];
     this.#key = options.key;
     this.#bodies = prompts.map((prompt) => bodyOf(target, options, prompt));
@@ -52,7 +52,7 @@ export class RequestSource {
 }
 
 function bodyOf(
-  { api }: Target,
+  { api }: LoadTarget,
   { model, body }: RequestOptions,
   prompt: string | Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
@@ -66,7 +66,7 @@ function bodyOf(
   return { ...start, stream_options: { include_usage: true }, messages, ...given, ...body };
 }
 
-function requestBytes({ api, host, path }: Target, key: string | undefined, body: string): Buffer {
+function requestBytes({ api, host, path }: LoadTarget, key: string | undefined, body: string): Buffer {
   const lines = [
     `POST ${path} HTTP/1.1`,
     `host: ${host}`,

@@ -24,7 +24,7 @@ export interface Interval {
   readonly high: number;
 }
 
-export interface BootstrapOptions {
+interface BootstrapOptions {
   readonly seed?: number;
   readonly resamples?: number;
   /** Share of intervals that hold the true ratio, 0 to 1. Default 0.95. */

@@ -2,9 +2,10 @@
  * One stream of the load, from the moment it was due to the one word that says how it ended. Times are microseconds on the
  * clock of nowUs; latency counts from `scheduledUs`, however late the harness or the network made the request leave.
  */
+import type { BodySink } from '../upstream/http1.ts';
+import type { ResponseHead } from '../upstream/http1-head.ts';
 import { EventReader, type StreamCustom } from './event-reader.ts';
-import type { StreamRecording } from './recorder.ts';
-import type { ResponseHead, ResponseSink } from './response-decoder.ts';
+import type { StreamRecording } from './stream-recording.ts';
 
 /** What the client does: reads as fast as it can, pauses after every read, or leaves half-way. */
 export type Behaviour = 'read' | 'slow' | 'abandon';
@@ -28,14 +29,14 @@ export type ErrorKind =
   | 'truncated'
   | 'unfinished';
 
-export interface Failure {
+interface Failure {
   readonly kind: ErrorKind;
   readonly message: string;
 }
 
-export type Ending = 'complete' | 'failed' | 'abandoned' | 'interrupted';
+type Ending = 'complete' | 'failed' | 'abandoned' | 'interrupted';
 
-export interface StreamOptions {
+interface StreamOptions {
   readonly scheduledUs: number;
   /** False during the warm-up. */
   readonly measured: boolean;
@@ -55,7 +56,7 @@ export interface StreamOptions {
 const SAMPLED_EVENTS_MAX = 2_000;
 const ERROR_BODY_BYTES_MAX = 4_096;
 
-export class LoadStream implements ResponseSink {
+export class LoadStream implements BodySink {
   /** The request was given to the socket. */
   sentUs = 0;
   headUs = 0;
@@ -103,14 +104,19 @@ export class LoadStream implements ResponseSink {
     this.status = head.status;
     if (head.status < 200 || head.status > 299) {
       this.#errorBody = [];
-    } else if (head.contentType !== 'text/event-stream') {
-      this.fail('not_sse', `the answer is ${head.contentType || 'of no stated type'}, not text/event-stream`);
-    } else if (head.contentEncoding !== '' && head.contentEncoding !== 'identity') {
-      this.fail('not_sse', `the answer is compressed (${head.contentEncoding}), although that was not accepted`);
+      return;
+    }
+    const contentType = (head.headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
+    const encoding = head.headers.get('content-encoding')?.toLowerCase() ?? 'identity';
+    if (contentType !== 'text/event-stream') {
+      this.fail('not_sse', `the answer is ${contentType || 'of no stated type'}, not text/event-stream`);
+    } else if (encoding !== 'identity') {
+      this.fail('not_sse', `the answer is compressed (${encoding}), although that was not accepted`);
     }
   }
 
-  body(bytes: Buffer): void {
+  /** The bytes are only lent for the call. */
+  data(bytes: Uint8Array): void {
     if (this.failure || this.leaving) return;
     if (this.#errorBody) {
       if (this.#errorBytes < ERROR_BODY_BYTES_MAX) this.#errorBody.push(Buffer.from(bytes));

@@ -18,14 +18,14 @@ export interface SecondTally {
   events: number;
 }
 
-export interface Rates {
+interface Rates {
   streams: number;
   events: number;
   bytes: number;
   tokens: number;
 }
 
-export interface TallyOptions {
+interface TallyOptions {
   /** On the clock of nowUs; what was due before is warm-up. */
   readonly startUs: number;
   readonly endUs: number;

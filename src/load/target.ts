@@ -7,9 +7,9 @@ export class TargetError extends Error {
 }
 
 /** Which API a path belongs to: it decides what a body looks like that nobody gave. */
-export type Api = 'chat' | 'responses' | 'messages';
+type Api = 'chat' | 'responses' | 'messages';
 
-export interface Target {
+export interface LoadTarget {
   readonly hostname: string;
   readonly port: number;
   readonly tls: boolean;
@@ -29,7 +29,7 @@ export const DEFAULT_PATH = '/v1/chat/completions';
  * `http://host`, `http://host/v1` and `http://host/v1/chat/completions` mean the same.
  * @throws TargetError
  */
-export function targetOf(text: string, path?: string): Target {
+export function targetOf(text: string, path?: string): LoadTarget {
   const url = parseUrl(text);
   if (path !== undefined && !/^\/[!-~]*$/.test(path))
     throw new TargetError(`the path must begin with /, not '${path}'`);
@@ -51,7 +51,7 @@ export function targetOf(text: string, path?: string): Target {
 }
 
 /** The name to be told to and proved by a TLS server; none for an address. */
-export function serverNameOf(target: Target): string | undefined {
+export function serverNameOf(target: LoadTarget): string | undefined {
   return isIP(target.hostname) ? undefined : target.hostname;
 }
 

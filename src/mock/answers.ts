@@ -11,17 +11,17 @@ import type { ReceivedRequest } from './received-request.ts';
 import type { Replay, ReplayFolder } from './replay-folder.ts';
 import type { Scenario } from './scenario.ts';
 import { ScenarioError } from './scenario-parser.ts';
-import type { Pace } from './timing.ts';
+import type { RecordedPace } from './timing.ts';
 
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly content: Uint8Array | EventList;
   /** When its events are sent; undefined where the scenario alone says that. */
-  readonly pace?: Pace;
+  readonly pace?: RecordedPace;
 }
 
-export const MODELS = ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4', 'text-embedding-3-small'] as const;
+const MODELS = ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4', 'text-embedding-3-small'] as const;
 
 /** @throws ScenarioError when a replay is missing */
 export function answerTo(request: ReceivedRequest, scenario: Scenario, replays: ReplayFolder): Answer {

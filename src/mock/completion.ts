@@ -6,9 +6,8 @@ import type { Scenario } from './scenario.ts';
 /** Fixed, so that answers can be compared and usage be checked without counting words. */
 export const PROMPT_TOKENS = 9;
 export const CREATED_S = 1_716_288_000;
-export const DEFAULT_MODEL = 'gpt-4o';
-export const DEFAULT_TEXT =
-  'Hello 👋 from the mock upstream: every token of this answer arrives as an event of its own.';
+const DEFAULT_MODEL = 'gpt-4o';
+const DEFAULT_TEXT = 'Hello 👋 from the mock upstream: every token of this answer arrives as an event of its own.';
 
 export interface Completion {
   readonly model: string;

@@ -1,6 +1,6 @@
 /** One accepted socket: requests in, one exchange at a time, and what becomes of the socket after each. */
 import { type Answer, errorAnswer } from './answers.ts';
-import { Exchange } from './exchange.ts';
+import { MockExchange } from './exchange.ts';
 import { type ExchangeEnd, headerOf, RecordedRequest } from './received-request.ts';
 import { BadRequest, RequestReader, type WholeRequest } from './request-reader.ts';
 import type { Scenario } from './scenario.ts';
@@ -17,7 +17,7 @@ const PIPELINED_BYTES_MAX = 1_048_576;
  */
 const BEFORE_RESET_MS = 5;
 
-export type MockSocket = Bun.Socket<Connection | undefined>;
+export type MockSocket = Bun.Socket<MockConnection | undefined>;
 
 export interface ConnectionServer {
   readonly ticker: Ticker;
@@ -26,9 +26,9 @@ export interface ConnectionServer {
   choose(request: RecordedRequest): { scenario: Scenario; answer: Answer };
 }
 
-export class Connection {
+export class MockConnection {
   readonly #reader = new RequestReader(() => this.socket.write('HTTP/1.1 100 Continue\r\n\r\n'));
-  #exchange: Exchange | undefined;
+  #exchange: MockExchange | undefined;
   #state: 'open' | 'reset_next' | 'closing' = 'open';
 
   constructor(
@@ -109,7 +109,7 @@ export class Connection {
     const keepAlive = request.head.version === '1.1' && !/\bclose\b/i.test(headerOf(request.head, 'connection') ?? '');
     const steps = stepsOf({ answer, scenario, keepAlive, headOnly: request.method === 'HEAD' });
     const { ticker } = this.server;
-    const exchange = new Exchange({
+    const exchange = new MockExchange({
       sink: this.socket,
       request,
       steps,
@@ -121,7 +121,7 @@ export class Connection {
     exchange.start();
   }
 
-  #done(ending: Ending, exchange: Exchange): void {
+  #done(ending: Ending, exchange: MockExchange): void {
     if (ending === 'silence') return;
     if (ending === 'reset') {
       if (exchange.request.bytesSent === 0) this.#reset();

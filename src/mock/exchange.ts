@@ -7,12 +7,12 @@ import type { RecordedRequest } from './received-request.ts';
 import { type Ending, type Step, TURN } from './steps.ts';
 import type { Ticker, Waiter } from './ticker.ts';
 
-export interface ByteSink {
+interface ByteSink {
   /** Bytes taken, less than asked under backpressure, negative when the peer is gone. */
   write(data: Uint8Array, byteOffset: number, byteLength: number): number;
 }
 
-export interface ExchangeOptions {
+interface ExchangeOptions {
   readonly sink: ByteSink;
   readonly request: RecordedRequest;
   readonly steps: Generator<Step, Ending>;
@@ -23,7 +23,7 @@ export interface ExchangeOptions {
   readonly done: (ending: Ending) => void;
 }
 
-export class Exchange implements Waiter {
+export class MockExchange implements Waiter {
   readonly #options: ExchangeOptions;
   readonly #writeBytesMax: number;
   #write: Write | undefined;

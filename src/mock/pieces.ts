@@ -5,7 +5,7 @@
 import { type EventList, eventsInOrder, isEventList, type Piece } from './event-list.ts';
 import type { Scenario } from './scenario.ts';
 
-export interface Body {
+interface Body {
   readonly pieces: Iterable<Piece>;
   /** Undefined when nobody needed to know. */
   readonly totalBytes: number | undefined;

@@ -3,13 +3,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EventList, splitEvents } from './event-list.ts';
 import { ScenarioError } from './scenario-parser.ts';
-import { type Pace, paceOf, parseTiming, type Timing, timingFileOf } from './timing.ts';
+import { paceOf, parseTiming, type RecordedPace, type Timing, timingFileOf } from './timing.ts';
 
 export interface Replay {
   readonly contentType: string;
   readonly content: Uint8Array | EventList;
   /** When its events were sent, if that was recorded. */
-  readonly pace?: Pace;
+  readonly pace?: RecordedPace;
   /** Which API it is an answer of, if that was recorded. */
   readonly api?: Timing['api'];
 }

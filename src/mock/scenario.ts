@@ -53,7 +53,7 @@ export const FAULT_KINDS = [
   /** A whole answer that promises keep-alive; the next request on that connection gets RST: a stale pooled socket, without a race. */
   'reset_next',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
   readonly kind: FaultKind;

@@ -4,7 +4,7 @@
  */
 import { answerTo } from './answers.ts';
 import { chooseScenario, type Rotation, type Script } from './choose-scenario.ts';
-import { Connection, type ConnectionServer, type MockSocket } from './connection.ts';
+import { type ConnectionServer, MockConnection, type MockSocket } from './connection.ts';
 import { type ReceivedRequest, type RecordedRequest, RequestLog } from './received-request.ts';
 import { ReplayFolder } from './replay-folder.ts';
 import { rotationOf } from './rotation.ts';
@@ -65,8 +65,8 @@ class Mock implements MockServer, ConnectionServer {
   readonly #rotation: Rotation | undefined;
   readonly #standard: Scenario;
   readonly #onRequest: ((request: ReceivedRequest) => void) | undefined;
-  readonly #connections = new Set<Connection>();
-  #listener: Bun.TCPSocketListener<Connection | undefined> | undefined;
+  readonly #connections = new Set<MockConnection>();
+  #listener: Bun.TCPSocketListener<MockConnection | undefined> | undefined;
   #script: Script | undefined;
   #connectionCount = 0;
   #whenEmpty: (() => void) | undefined;
@@ -134,8 +134,8 @@ class Mock implements MockServer, ConnectionServer {
     return { scenario, answer: answerTo(request, scenario, this.#replays) };
   }
 
-  #listen(port: number): Bun.TCPSocketListener<Connection | undefined> {
-    return Bun.listen<Connection | undefined>({
+  #listen(port: number): Bun.TCPSocketListener<MockConnection | undefined> {
+    return Bun.listen<MockConnection | undefined>({
       hostname: this.#hostname,
       port,
       // Bun would close our half as soon as the peer closes its own, before we can tell the two apart.
@@ -152,7 +152,7 @@ class Mock implements MockServer, ConnectionServer {
 
   #opened(socket: MockSocket): void {
     socket.setNoDelay(true);
-    const connection = new Connection(socket, ++this.#connectionCount, this);
+    const connection = new MockConnection(socket, ++this.#connectionCount, this);
     socket.data = connection;
     this.#connections.add(connection);
   }

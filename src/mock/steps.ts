@@ -18,7 +18,7 @@ export type Step = Write | number | typeof TURN;
 /** What becomes of the connection. */
 export type Ending = 'keep' | 'close' | 'close_idle' | 'end_early' | 'reset' | 'reset_next' | 'silence';
 
-export interface Plan {
+interface Plan {
   readonly answer: Answer;
   readonly scenario: Scenario;
   /** Whether the client wants to use the connection again. */

@@ -16,7 +16,7 @@ export interface Timing {
 }
 
 /** When to send what: the pace of a recording, event by event. */
-export interface Pace {
+export interface RecordedPace {
   readonly headMs: number;
   /** For each event of the recording, milliseconds from the request; they never decrease. */
   readonly eventsMs: Float64Array;
@@ -51,7 +51,7 @@ export function parseTiming(text: string, file: string): Timing {
 }
 
 /** An event is due when the read came that completed it. @throws ScenarioError when bytes and timing do not belong together */
-export function paceOf(timing: Timing, events: readonly Uint8Array[], file: string): Pace {
+export function paceOf(timing: Timing, events: readonly Uint8Array[], file: string): RecordedPace {
   const recordedBytes = timing.reads.reduce((sum, [, bytes]) => sum + bytes, 0);
   const totalBytes = events.reduce((sum, event) => sum + event.byteLength, 0);
   if (recordedBytes !== totalBytes) {

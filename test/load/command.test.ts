@@ -67,7 +67,7 @@ test.each([
 test.each([
   [{ status: 404, json: { error: { code: 'route_not_found', message: 'Route not found' } } }, '404 route_not_found'],
   [{ content_type: 'text/html', body: '<html>' }, 'the answer is text/html, not text/event-stream'],
-  [{ framing: 'garbage' }, 'this is not HTTP/1'],
+  [{ framing: 'garbage' }, 'not valid HTTP'],
   [{ fault: { kind: 'hang' } }, 'no byte for 0.3 s'],
 ] as const)('a target that answers with %j is told in one line before any load', async (mock, message) => {
   const server = mockServer();

@@ -1,7 +1,7 @@
 /** A TCP client that shows what really came over the wire: every read, and how the connection ended. */
 import net from 'node:net';
 
-export interface WireEnd {
+interface WireEnd {
   /** The peer sent FIN. */
   readonly fin: boolean;
   /** e.g. ECONNRESET */
@@ -109,7 +109,7 @@ export class RawClient {
   }
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: readonly (readonly [string, string])[];
   header(name: string): string | undefined;

@@ -41,7 +41,7 @@ export class HeldRequest {
   }
 }
 
-export interface HeldUpstream {
+interface HeldUpstream {
   /** Including /v1. */
   readonly url: string;
   /** The next request. Never times out: the test runner does. */

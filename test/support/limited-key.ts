@@ -11,7 +11,7 @@ export const LIMIT_REFUSALS = {
   concurrent: 'Rate limit exceeded: concurrent requests',
 } as const;
 
-export interface LimitJson {
+interface LimitJson {
   readonly limit: number | null;
   readonly used: number;
   readonly remaining: number | null;
@@ -27,7 +27,7 @@ export interface KeyJson {
   readonly usage: Record<'today' | 'month', { readonly requests: number; readonly total_tokens: number }>;
 }
 
-export interface LimitedKey {
+interface LimitedKey {
   readonly id: string;
   readonly key: string;
   /** A plain chat request unless told otherwise. */

@@ -9,7 +9,7 @@ import { eventually } from './eventually.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway.ts';
 import { type RawAnswer, rawRequest } from './raw-client.ts';
 
-export interface PairOptions {
+interface PairOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly requestsMax?: number;
   /** In place of the mock. */

@@ -3,7 +3,7 @@ import { expect } from 'bun:test';
 import { jsonOf, UUID } from './pair.ts';
 import type { RawAnswer } from './raw-client.ts';
 
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   readonly type: string;
   readonly code: string;

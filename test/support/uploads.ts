@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { connectTo, type RawAnswer, readAnswer } from './raw-client.ts';
 
-export interface UploadHead {
+interface UploadHead {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -25,7 +25,7 @@ export async function beginUpload(
   return { socket, answer };
 }
 
-export interface EndlessUpload {
+interface EndlessUpload {
   readonly answer: RawAnswer;
   /** What the other side's kernel and process took until the connection ended. */
   readonly bytesTaken: number;

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test';
 import { constants, gzipSync } from 'node:zlib';
 import type { Scenario } from '../../src/mock/scenario.ts';
 import { randomBytes } from '../support/random.ts';
-import type { Bench } from './contract.ts';
+import type { Bench } from './contract-bench.ts';
 import { type Observed, send } from './observed.ts';
 import { rawUpstream } from './raw-upstream.ts';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test';
 import type { Scenario } from '../../src/mock/scenario.ts';
 import { UpstreamError } from '../../src/upstream/client.ts';
-import type { Bench } from './contract.ts';
+import type { Bench } from './contract-bench.ts';
 import { type Observed, send } from './observed.ts';
 import { rawUpstream } from './raw-upstream.ts';
 

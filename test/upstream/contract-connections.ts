@@ -1,7 +1,7 @@
 /** Connections are used again, and one that turns out to be stale costs a second attempt: one, and only before the head. */
 import { expect, test } from 'bun:test';
 import type { Scenario } from '../../src/mock/scenario.ts';
-import type { Bench } from './contract.ts';
+import type { Bench } from './contract-bench.ts';
 import { send } from './observed.ts';
 import { rawUpstream } from './raw-upstream.ts';
 

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
 import { stoppedAt } from '../support/stopped-upstream.ts';
 import { sha256 } from '../support/streams.ts';
-import type { Bench } from './contract.ts';
+import type { Bench } from './contract-bench.ts';
 import { type Hooks, send } from './observed.ts';
 
 const MB = 1_048_576;

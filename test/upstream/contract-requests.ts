@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test';
 import { HeaderBlock } from '../../src/upstream/header-block.ts';
 import { randomBytes } from '../support/random.ts';
-import type { Bench } from './contract.ts';
+import type { Bench } from './contract-bench.ts';
 import { send } from './observed.ts';
 
 /** What any HTTP client may say of itself and of the connection; none of it tells of the gateway's own client. */

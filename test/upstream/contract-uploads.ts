@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
 import { randomBytes } from '../support/random.ts';
 import { sha256 } from '../support/streams.ts';
-import type { Bench } from './contract.ts';
+import type { Bench } from './contract-bench.ts';
 import { type Observed, send } from './observed.ts';
 import { type RawConnection, type RawUpstream, rawUpstream } from './raw-upstream.ts';
 import { endless, NEVER, type Piece, type UploadSource, uploadSource } from './upload-source.ts';
