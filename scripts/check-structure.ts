@@ -124,6 +124,7 @@ const KNOWN: readonly string[] = [
     'admin',
     'cli',
     'config',
+    'dashboard',
     'errors',
     'formats',
     'gateway',

@@ -3,7 +3,7 @@
  * its socket. A connection that broke, or whose answer was wrong, is never used again. Answers are read by the reader of
  * the gateway's own upstream client, which is strict about HTTP.
  */
-import { type BodySink, ResponseReader } from '../upstream/http1.ts';
+import { type DataSink, ResponseReader } from '../upstream/http1.ts';
 import { Http1Error, type ResponseHead } from '../upstream/http1-head.ts';
 import { nowUs } from './clock.ts';
 import type { ErrorKind, LoadStream } from './stream.ts';
@@ -139,7 +139,7 @@ export class LoadConnection extends ResponseReader {
     else if (stream.options.behaviour === 'slow') this.#readSlowly();
   }
 
-  protected override onHead(head: ResponseHead): BodySink {
+  protected override onHead(head: ResponseHead): DataSink {
     this.#stream!.head(head);
     return this.#stream!;
   }

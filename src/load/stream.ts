@@ -2,7 +2,7 @@
  * One stream of the load, from the moment it was due to the one word that says how it ended. Times are microseconds on the
  * clock of nowUs; latency counts from `scheduledUs`, however late the harness or the network made the request leave.
  */
-import type { BodySink } from '../upstream/http1.ts';
+import type { DataSink } from '../upstream/http1.ts';
 import type { ResponseHead } from '../upstream/http1-head.ts';
 import { EventReader, type StreamCustom } from './event-reader.ts';
 import type { StreamRecording } from './stream-recording.ts';
@@ -56,7 +56,7 @@ interface StreamOptions {
 const SAMPLED_EVENTS_MAX = 2_000;
 const ERROR_BODY_BYTES_MAX = 4_096;
 
-export class LoadStream implements BodySink {
+export class LoadStream implements DataSink {
   /** The request was given to the socket. */
   sentUs = 0;
   headUs = 0;
