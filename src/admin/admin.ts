@@ -5,7 +5,7 @@
  * Guarantees: nothing of a request is read before its admin key was checked; every refusal is in OpenAI's envelope; no
  * answer may be cached, has CORS headers, or holds a hash.
  */
-import { Elysia, type ParseError, type ValidationError } from 'elysia';
+import { Elysia, type ParseError } from 'elysia';
 import { GatewayError } from '../errors.ts';
 import { matchesPath } from '../gateway/endpoints.ts';
 import { clientRequestId } from '../gateway/headers.ts';
@@ -17,10 +17,10 @@ import type { Log } from '../observe/log.ts';
 import type { Store } from '../store/sqlite/sqlite-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { adminGate } from './admin-key.ts';
-import { keyChangesBody, keyChangesFrom, newKeyBody, newKeyFrom, rotateBody } from './key-body.ts';
+import { type Body, graceSecondsFrom, keyChangesFrom, newKeyFrom } from './key-body.ts';
 import { type ChangeReach, KeyDesk } from './key-service.ts';
-import { refusedInput } from './refused-input.ts';
-import { requestsParameters, requestsQuestionFrom, usageParameters, usageQuestionFrom } from './usage-parameters.ts';
+import { queryOf } from './query.ts';
+import { requestsQuestionFrom, usageQuestionFrom } from './usage-parameters.ts';
 import { readUsageReport, usageRecordToJson, usageReportToJson } from './usage-report.ts';
 
 export interface AdminOptions {
@@ -60,29 +60,26 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     strictPath: true,
     // Else Elysia looks for the path behind the 11th character of the URL: in `http://gw/admin` there is none.
     handler: { standardHostname: false },
-    // Else Elysia removes unknown fields instead of refusing them.
-    normalize: false,
   })
     .onError(({ error, code, request }) => refuse(request, refusalOf(request, error, code)))
     .get('/api-keys', () => answer(desk.list()))
-    .post('/api-keys', ({ body }) => answer(desk.create(newKeyFrom(body)), 201), {
-      parse: [parse],
-      body: newKeyBody,
-    })
+    .post('/api-keys', ({ body }) => answer(desk.create(newKeyFrom(body as Body)), 201), { parse: [parse] })
     .get('/api-keys/:id', ({ params }) => answer(desk.get(params.id)))
-    .patch('/api-keys/:id', ({ params, body }) => answer(desk.patch(params.id, keyChangesFrom(body))), {
+    .patch('/api-keys/:id', ({ params, body }) => answer(desk.patch(params.id, keyChangesFrom(body as Body))), {
       parse: [parse],
-      body: keyChangesBody,
     })
     .post('/api-keys/:id/revoke', ({ params }) => answer(desk.setStatus(params.id, 'revoked')), none)
     .post('/api-keys/:id/suspend', ({ params }) => answer(desk.setStatus(params.id, 'suspended')), none)
     .post('/api-keys/:id/activate', ({ params }) => answer(desk.setStatus(params.id, 'active')), none)
-    .post('/api-keys/:id/rotate', ({ params, body }) => answer(desk.rotate(params.id, body.grace_seconds ?? 0)), {
-      parse: [parseOptional],
-      body: rotateBody,
-    })
-    .get('/usage', ({ query }) => answer(usage(usageQuestionFrom(query))), { query: usageParameters })
-    .get('/requests', ({ query }) => answer(requests(requestsQuestionFrom(query))), { query: requestsParameters })
+    .post(
+      '/api-keys/:id/rotate',
+      ({ params, body }) => answer(desk.rotate(params.id, graceSecondsFrom(body as Body))),
+      {
+        parse: [parseOptional],
+      },
+    )
+    .get('/usage', ({ request }) => answer(usage(usageQuestionFrom(request.url))))
+    .get('/requests', ({ request }) => answer(requests(requestsQuestionFrom(request.url))))
     .all('/*', ({ request }) => elsewhere(request), none)
     .compile();
 
@@ -97,6 +94,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   async function handle(request: Request): Promise<Response> {
     try {
       gate(request.headers);
+      queryOf(request.url);
     } catch (error) {
       return refuse(request, refusalOf(request, error, 'UNKNOWN'));
     }
@@ -154,7 +152,6 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     // What a parser throws comes wrapped.
     const reason = code === 'PARSE' ? (error as ParseError).cause : error;
     if (reason instanceof GatewayError) return reason;
-    if (code === 'VALIDATION') return refusedInput(error as ValidationError);
     if (code === 'NOT_FOUND') return routeNotFound(request);
     if (reason instanceof StoreError && (reason.kind === 'busy' || reason.kind === 'unavailable')) {
       log.warn({ request_id: requestIdOf(request), err: reason }, 'the admin API cannot reach the database');

@@ -1,9 +1,9 @@
-/** The query parameters of the usage routes. An empty one counts as absent: `?key_id=&from=&to=` asks for everything. */
-import { type Static, t } from 'elysia';
+/** The query parameters of the usage routes. */
 import { GatewayError } from '../errors.ts';
 import { parseIsoDay, parseIsoTime } from '../keys/iso-time.ts';
 import { firstIdOf } from '../usage/usage-record.ts';
-import { invalidField, UNKNOWN_FIELD } from './refused-input.ts';
+import { onlyParameters } from './query.ts';
+import { invalidField } from './refused-input.ts';
 import type { UsageQuestion } from './usage-report.ts';
 
 const DAY = 'a UTC date as YYYY-MM-DD';
@@ -12,33 +12,27 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const REQUESTS_DEFAULT = 50;
 const REQUESTS_MAX = 1_000;
 
-const text = t.Optional(t.String());
-const strict = { additionalProperties: false, error: UNKNOWN_FIELD };
-
-export const usageParameters = t.Object({ key_id: text, from: text, to: text }, strict);
-export const requestsParameters = t.Object({ key_id: text, limit: text, before: text }, strict);
-
 /** @throws GatewayError invalid_request, naming the parameter */
-export function usageQuestionFrom(query: Static<typeof usageParameters>): UsageQuestion {
-  const firstDay = dayFrom('from', query.from);
-  const lastDay = dayFrom('to', query.to);
+export function usageQuestionFrom(url: string): UsageQuestion {
+  const query = onlyParameters(url, ['key_id', 'from', 'to']);
+  const firstDay = dayFrom('from', query.get('from'));
+  const lastDay = dayFrom('to', query.get('to'));
   if (firstDay !== undefined && lastDay !== undefined && firstDay > lastDay) {
     throw new GatewayError('invalid_request', "Invalid value for 'from': it is later than 'to'");
   }
-  return { keyId: query.key_id || undefined, firstDay, lastDay };
+  return { keyId: query.get('key_id'), firstDay, lastDay };
 }
 
 /** @throws GatewayError invalid_request, naming the parameter */
-export function requestsQuestionFrom(query: Static<typeof requestsParameters>) {
-  const limit = query.limit ? wholeNumber(query.limit) : REQUESTS_DEFAULT;
+export function requestsQuestionFrom(url: string) {
+  const query = onlyParameters(url, ['key_id', 'limit', 'before']);
+  const limit = wholeNumber(query.get('limit') ?? String(REQUESTS_DEFAULT));
   if (!(limit >= 1 && limit <= REQUESTS_MAX)) {
     throw invalidField('limit', `a whole number from 1 to ${REQUESTS_MAX}`);
   }
-  return {
-    limit,
-    ...(query.key_id ? { keyId: query.key_id } : {}),
-    ...(query.before ? { before: cursorFrom(query.before) } : {}),
-  };
+  const keyId = query.get('key_id');
+  const before = query.get('before');
+  return { limit, ...(keyId ? { keyId } : {}), ...(before ? { before: cursorFrom(before) } : {}) };
 }
 
 function dayFrom(name: string, value: string | undefined): number | undefined {

@@ -12,6 +12,8 @@ export interface OptionSpec {
   readonly value?: string;
   /** May be given several times; its values are in `lists`. */
   readonly multiple?: true;
+  /** What it means without a value: when none of these words follows it. */
+  readonly bare?: { readonly means: string; readonly words: readonly string[] };
   readonly help: string;
 }
 
@@ -154,10 +156,23 @@ function parseStrictly(command: Command, argv: readonly string[]) {
   );
   try {
     const help = { type: 'boolean', short: 'h' } as const;
-    return parseArgs({ args: [...argv], options: { ...options, help }, strict: true, allowPositionals: true });
+    return parseArgs({
+      args: withBareValues(command, argv),
+      options: { ...options, help },
+      strict: true,
+      allowPositionals: true,
+    });
   } catch (error) {
     throw new UsageError(firstSentence((error as Error).message));
   }
+}
+
+/** `--flag` becomes `--flag=MEANS` where a value may be left out and none follows. */
+function withBareValues(command: Command, argv: readonly string[]): string[] {
+  return argv.map((arg, i) => {
+    const bare = arg.startsWith('--') ? command.options[arg.slice(2)]?.bare : undefined;
+    return bare && !bare.words.includes(argv[i + 1] ?? '') ? `${arg}=${bare.means}` : arg;
+  });
 }
 
 /** node:util explains at length how to pass a positional that looks like a flag; the first sentence is enough. */

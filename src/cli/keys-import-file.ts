@@ -5,8 +5,9 @@
  * that `bve keys create` would give it; in CSV an empty cell is absent, and `none` is null. Every mistake is found, with
  * its line. Messages never repeat a value: a column may have been mixed up with one of secrets.
  */
-import { parseIsoTime } from '../keys/iso-time.ts';
-import { type ApiKey, createKey, KEY_NAME_CHARACTERS_MAX, LIMIT_MAX } from '../keys/key.ts';
+import { timeKind } from '../keys/field-kinds.ts';
+import { FIELD_LIST, mapFields } from '../keys/fields.ts';
+import { createKey, type KeyStatus } from '../keys/key.ts';
 import type { ImportedKey } from '../store/sqlite/key-changes.ts';
 import { CsvError, parseCsv } from './csv.ts';
 
@@ -54,69 +55,48 @@ interface Entry {
   readonly values: Values;
 }
 
-interface Field<T> {
-  /** Completes "takes …". */
-  readonly takes: string;
+/** What a field of the file takes: a kind of key field, or one of those below. */
+interface FileField {
+  readonly takesAsText: string;
   /** undefined: not a value of this field. */
-  parse(value: unknown): T | undefined;
-  /** What a CSV cell says, as JSON would say it. Default: the text itself. */
-  readonly fromCell?: (text: string) => unknown;
+  parse(value: unknown): unknown;
+  fromText(text: string): unknown;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const HASH = /^[0-9a-f]{64}$/;
 const PREFIX = /^sk-bve-([0-9a-f]{5})?$/;
+const STATUS = /^(active|suspended|revoked)$/;
 /** What is known of a key whose prefix was not kept. */
 const PREFIX_UNKNOWN = 'sk-bve-';
 
-const limit: Field<number | null> = {
-  takes: 'a whole number from 1 on, or none',
-  parse: (value) =>
-    value === null || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LIMIT_MAX)
-      ? (value as number | null)
-      : undefined,
-  fromCell: (text) => (isNone(text) ? null : /^\d{1,15}$/.test(text) ? Number(text) : text),
+/** Those that nobody chooses, beside the table of key fields. */
+interface SystemValues {
+  readonly key_hash: string;
+  readonly id: string;
+  readonly prefix: string;
+  readonly status: KeyStatus;
+  readonly created_at: number | null;
+  readonly last_used_at: number | null;
+}
+
+const SYSTEM_FIELDS: Readonly<Record<keyof SystemValues, FileField>> = {
+  key_hash: text('64 hex digits', HASH, (value) => value.toLowerCase()),
+  id: text('a UUID', UUID, (value) => value.toLowerCase()),
+  prefix: text('the first 12 characters of a key', PREFIX),
+  status: text('active, suspended or revoked', STATUS),
+  created_at: timeKind,
+  last_used_at: timeKind,
 };
 
-const time: Field<number | null> = {
-  takes: 'an ISO 8601 time with its zone, or none',
-  parse: (value) =>
-    value === null ? null : typeof value === 'string' ? (parseIsoTime(value) ?? undefined) : undefined,
-  fromCell: (text) => (isNone(text) ? null : text),
-};
+const FIELDS = new Map<string, FileField>([
+  ...Object.entries(SYSTEM_FIELDS),
+  ...FIELD_LIST.map(([, field]) => [field.name, field] as const),
+]);
+const REQUIRED = ['key_hash', 'name'];
 
-const FIELDS = {
-  key_hash: text('64 hex digits', (value) => (HASH.test(value.toLowerCase()) ? value.toLowerCase() : undefined)),
-  id: text('a UUID', (value) => (UUID.test(value.toLowerCase()) ? value.toLowerCase() : undefined)),
-  name: text(`1 to ${KEY_NAME_CHARACTERS_MAX} characters`, (value) =>
-    value !== '' && [...value].length <= KEY_NAME_CHARACTERS_MAX && isStorable(value) ? value : undefined,
-  ),
-  prefix: text('the first 12 characters of a key', (value) => (PREFIX.test(value) ? value : undefined)),
-  status: text('active, suspended or revoked', (value) =>
-    value === 'active' || value === 'suspended' || value === 'revoked' ? value : undefined,
-  ),
-  rpm_limit: limit,
-  rpd_limit: limit,
-  monthly_limit: limit,
-  monthly_token_limit: limit,
-  max_concurrent: limit,
-  allowed_models: {
-    takes: 'names of models (in CSV with commas between them, or a JSON array), or none',
-    parse: (value) => (value === null || isModels(value) ? value : undefined),
-    fromCell: modelsFromCell,
-  } satisfies Field<readonly string[] | null>,
-  inject_stream_usage: {
-    takes: 'true or false',
-    parse: (value) => (typeof value === 'boolean' ? value : undefined),
-    fromCell: (cell) => (/^(true|t|1)$/i.test(cell) ? true : /^(false|f|0)$/i.test(cell) ? false : cell),
-  } satisfies Field<boolean>,
-  expires_at: time,
-  created_at: time,
-  last_used_at: time,
-};
-
-type FieldName = keyof typeof FIELDS;
-const REQUIRED: readonly FieldName[] = ['key_hash', 'name'];
+/** Names of the fields beside `name` and `key_hash`, for the help. */
+export const OPTIONAL_FIELDS = [...FIELDS.keys()].filter((name) => !REQUIRED.includes(name));
 
 /** @returns null when something was wrong with it, and said */
 function keyFrom(values: Values, nowMs: number, complain: (problem: string) => void): ImportedKey | null {
@@ -127,45 +107,34 @@ function keyFrom(values: Values, nowMs: number, complain: (problem: string) => v
   };
   const parsed: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(values)) {
-    if (!Object.hasOwn(FIELDS, name)) {
+    const field = FIELDS.get(name);
+    if (!field) {
       reject(`unknown field '${name.slice(0, 64)}'`);
       continue;
     }
-    const field: Field<unknown> = FIELDS[name as FieldName];
     parsed[name] = field.parse(value);
-    if (parsed[name] === undefined) reject(`${name} takes ${field.takes}`);
+    if (parsed[name] === undefined) reject(`${name} takes ${field.takesAsText}`);
   }
   for (const name of REQUIRED) if (!Object.hasOwn(values, name)) reject(`${name} is missing`);
-  return good ? importedKey(parsed as Parsed, nowMs) : null;
+  return good ? importedKey(parsed, nowMs) : null;
 }
 
-type Parsed = { readonly [N in FieldName]?: Exclude<ReturnType<(typeof FIELDS)[N]['parse']>, undefined> } & {
-  readonly key_hash: string;
-  readonly name: string;
-};
-
-function importedKey(parsed: Parsed, nowMs: number): ImportedKey {
+/** @param parsed by name, each value as its field has parsed it */
+function importedKey(parsed: Readonly<Record<string, unknown>>, nowMs: number): ImportedKey {
+  const system = parsed as Partial<SystemValues>;
+  const name = String(parsed.name);
   // For the defaults of what is absent.
-  const { key: fresh } = createKey({ name: parsed.name }, nowMs);
-  const or = <T>(value: T | undefined, otherwise: T): T => (value === undefined ? otherwise : value);
-  const key: ApiKey = {
-    id: parsed.id ?? fresh.id,
-    name: parsed.name,
-    prefix: parsed.prefix ?? PREFIX_UNKNOWN,
-    status: parsed.status ?? fresh.status,
-    rpmLimit: or(parsed.rpm_limit, fresh.rpmLimit),
-    rpdLimit: or(parsed.rpd_limit, fresh.rpdLimit),
-    monthlyLimit: or(parsed.monthly_limit, fresh.monthlyLimit),
-    monthlyTokenLimit: or(parsed.monthly_token_limit, fresh.monthlyTokenLimit),
-    maxConcurrent: or(parsed.max_concurrent, fresh.maxConcurrent),
-    allowedModels: or(parsed.allowed_models, fresh.allowedModels),
-    injectStreamUsage: parsed.inject_stream_usage ?? fresh.injectStreamUsage,
-    expiresAt: or(parsed.expires_at, fresh.expiresAt),
-    createdAt: parsed.created_at ?? nowMs,
-    updatedAt: nowMs,
-    lastUsedAt: or(parsed.last_used_at, fresh.lastUsedAt),
+  const { key: fresh } = createKey({ name }, nowMs);
+  const key = {
+    ...fresh,
+    ...mapFields((property, field) => (parsed[field.name] === undefined ? fresh[property] : parsed[field.name])),
+    id: system.id ?? fresh.id,
+    prefix: system.prefix ?? PREFIX_UNKNOWN,
+    status: system.status ?? fresh.status,
+    createdAt: system.created_at ?? nowMs,
+    lastUsedAt: system.last_used_at ?? null,
   };
-  return { key, keyHash: parsed.key_hash };
+  return { key, keyHash: String(system.key_hash) };
 }
 
 function csvEntries(text: string, problems: ImportProblem[]): Entry[] {
@@ -195,8 +164,8 @@ function valuesFromCells(names: readonly string[], cells: readonly string[]): Va
   names.forEach((name, i) => {
     const cell = cells[i]!;
     if (cell === '') return;
-    const field: Field<unknown> | undefined = Object.hasOwn(FIELDS, name) ? FIELDS[name as FieldName] : undefined;
-    values[name] = field?.fromCell ? field.fromCell(cell) : cell;
+    const field = FIELDS.get(name);
+    values[name] = field ? field.fromText(cell) : cell;
   });
   return values;
 }
@@ -219,32 +188,10 @@ function jsonEntries(text: string, problems: ImportProblem[]): Entry[] {
   });
 }
 
-function text<T extends string>(takes: string, parse: (value: string) => T | undefined): Field<T> {
-  return { takes, parse: (value) => (typeof value === 'string' ? parse(value) : undefined) };
-}
-
-function modelsFromCell(cell: string): unknown {
-  if (isNone(cell)) return null;
-  if (!cell.startsWith('[')) return cell.startsWith('{') ? undefined : cell.split(',').map((name) => name.trim());
-  try {
-    return JSON.parse(cell);
-  } catch {
-    return undefined;
-  }
-}
-
-function isModels(value: unknown): value is string[] {
-  return (
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((model) => typeof model === 'string' && model !== '' && isStorable(model))
-  );
-}
-
-function isNone(text: string): boolean {
-  return text === 'none' || text === 'null';
-}
-
-function isStorable(text: string): boolean {
-  return text.isWellFormed() && !text.includes('\0');
+function text(takesAsText: string, form: RegExp, normalized = (value: string) => value): FileField {
+  return {
+    takesAsText,
+    parse: (value) => (typeof value === 'string' && form.test(normalized(value)) ? normalized(value) : undefined),
+    fromText: (cell) => cell,
+  };
 }

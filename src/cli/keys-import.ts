@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { keyToJson } from '../keys/key.ts';
 import { type Command, CommandFailure } from './command.ts';
 import { CONFIG, DATABASE, JSON_OUTPUT, printJson, withStore } from './keys-database.ts';
-import { type ImportProblem, readImportFile } from './keys-import-file.ts';
+import { type ImportProblem, OPTIONAL_FIELDS, readImportFile } from './keys-import-file.ts';
 
 /** Some hundred thousand keys; a larger file is the wrong one. */
 const FILE_BYTES_MAX = 128 * 1024 * 1024;
@@ -15,8 +15,7 @@ export const importCommand: Command = {
   positionals: ['FILE'],
   options: { json: { ...JSON_OUTPUT, help: 'print the imported keys as JSON' }, config: CONFIG },
   details: `FILE is CSV with a header, or JSON lines (one object a line). Fields: name and key_hash, which is sha256(key + pepper)
-in hex; and of the key object what there is: id, prefix, status, rpm_limit, rpd_limit, monthly_limit,
-monthly_token_limit, max_concurrent, allowed_models, inject_stream_usage, expires_at, created_at, last_used_at.
+in hex; and what there is of ${OPTIONAL_FIELDS.join(', ')}.
 What is absent (in CSV: empty) has its default, 'none' (in JSON: null) is no limit. Keys must have the form sk-bve- and
 64 hex digits, and API_KEY_PEPPER must be the one they were hashed with: neither can be seen from a hash.
 

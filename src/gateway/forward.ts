@@ -7,7 +7,7 @@ import { GatewayError } from '../errors.ts';
 import { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { withUsageRequested } from '../formats/usage-request.ts';
 import { readBody, readFields } from '../http/request-body.ts';
-import type { ApiKey } from '../keys/key.ts';
+import { type ApiKey, asksForStreamUsage } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
 import { authenticate } from './authenticate.ts';
@@ -79,7 +79,7 @@ function prepare(
 }
 
 function askForUsage(exchange: Exchange, key: ApiKey, body: Uint8Array, gateway: Gateway): Uint8Array {
-  const asking = gateway.injectStreamUsage || key.injectStreamUsage ? withUsageRequested(body) : null;
+  const asking = asksForStreamUsage(key, gateway.injectStreamUsage) ? withUsageRequested(body) : null;
   if (asking) exchange.usageFilter = new UsageEventFilter();
   return asking ?? body;
 }

@@ -4,11 +4,19 @@
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
 const ISO_DAY = /^\d{4}-\d{2}-\d{2}$/;
 
-/** Milliseconds since 1970, or null when the text is no ISO 8601 time with a zone. */
+/** The years 0000 to 9999: a zone may move a time out of them, and then its ISO form has a sign and six digits. */
+const FIRST_TIME = Date.parse('0000-01-01T00:00:00Z');
+const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Milliseconds since 1970, or null when the text is no ISO 8601 time with a zone, or beyond the year 9999. */
 export function parseIsoTime(text: string): number | null {
   if (!ISO_TIME.test(text) || !isCalendarDay(text.slice(0, 10))) return null;
   const time = Date.parse(text);
-  return Number.isNaN(time) ? null : time;
+  return time >= FIRST_TIME && time <= LAST_TIME ? time : null;
+}
+
+export function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }
 
 /** Days since 1970, or null when the text is no YYYY-MM-DD that is in the calendar. */

@@ -1,55 +1,31 @@
 /**
- * What a client key is: its fields, its secret, its hash, its JSON form.
+ * What a client key is: its secret, its hash, its JSON form, and what its fields mean together.
  *
  * The secret exists in the answer that creates it and in the client's requests, nowhere else: the store holds
  * sha256(secret + pepper), the record holds the first 12 characters for people to recognise it by.
  */
+import { FIELD_LIST, type KeyFieldValues, mapFields } from './fields.ts';
+import { isoOrNull } from './iso-time.ts';
 
 export type KeyStatus = 'active' | 'suspended' | 'revoked';
 
-/** Times are milliseconds since 1970; a limit of null is no limit. */
-export interface ApiKey {
+/** Times are milliseconds since 1970; a limit of null is no limit. What may be chosen is in fields.ts. */
+export interface ApiKey extends KeyFieldValues {
   readonly id: string;
-  readonly name: string;
   /** The first 12 characters of the current secret. */
   readonly prefix: string;
   readonly status: KeyStatus;
-  readonly rpmLimit: number | null;
-  readonly rpdLimit: number | null;
-  readonly monthlyLimit: number | null;
-  readonly monthlyTokenLimit: number | null;
-  readonly maxConcurrent: number | null;
-  /** null: every model. */
-  readonly allowedModels: readonly string[] | null;
-  readonly injectStreamUsage: boolean;
-  readonly expiresAt: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly lastUsedAt: number | null;
 }
 
-/** What whoever creates a key may choose; what is left out has its default (contract, section 5). */
-export type NewKey = Pick<ApiKey, 'name'> &
-  Partial<
-    Pick<
-      ApiKey,
-      | 'rpmLimit'
-      | 'rpdLimit'
-      | 'monthlyLimit'
-      | 'monthlyTokenLimit'
-      | 'maxConcurrent'
-      | 'allowedModels'
-      | 'injectStreamUsage'
-      | 'expiresAt'
-    >
-  >;
-
 /** What may be changed of a key that exists; what is left out stays. */
-export type KeyChanges = Partial<NewKey>;
+export type KeyChanges = Partial<KeyFieldValues>;
 
-export const KEY_NAME_CHARACTERS_MAX = 255;
-/** Whole numbers up to here are exact in JSON, in doubles and in both databases. */
-export const LIMIT_MAX = 999_999_999_999_999;
+/** What whoever creates a key may choose; what is left out has its default. */
+export type NewKey = Pick<KeyFieldValues, 'name'> & KeyChanges;
+
 /** A year: whoever needs two secrets for longer needs two keys. */
 export const GRACE_SECONDS_MAX = 366 * 24 * 60 * 60;
 const SECRET_START = 'sk-bve-';
@@ -59,24 +35,27 @@ const PREFIX_LENGTH = 12;
 /** An active key and its secret, which is to be shown once and never stored. */
 export function createKey(wanted: NewKey, nowMs: number): { key: ApiKey; secret: string } {
   const secret = newSecret();
+  const chosen = mapFields((property, field) => (wanted[property] === undefined ? field.default : wanted[property]));
   const key: ApiKey = {
+    ...chosen,
     id: crypto.randomUUID(),
-    name: wanted.name,
     prefix: prefixOf(secret),
     status: 'active',
-    rpmLimit: wanted.rpmLimit === undefined ? 60 : wanted.rpmLimit,
-    rpdLimit: wanted.rpdLimit === undefined ? 10_000 : wanted.rpdLimit,
-    monthlyLimit: wanted.monthlyLimit ?? null,
-    monthlyTokenLimit: wanted.monthlyTokenLimit ?? null,
-    maxConcurrent: wanted.maxConcurrent ?? null,
-    allowedModels: wanted.allowedModels ?? null,
-    injectStreamUsage: wanted.injectStreamUsage ?? false,
-    expiresAt: wanted.expiresAt ?? null,
     createdAt: nowMs,
     updatedAt: nowMs,
     lastUsedAt: null,
   };
   return { key, secret };
+}
+
+/** Whether streams of this key are asked for their usage. A token limit could not hold without it. */
+export function asksForStreamUsage(key: ApiKey, byDefault: boolean): boolean {
+  return key.injectStreamUsage ?? (key.monthlyTokenLimit !== null || byDefault);
+}
+
+/** Whether an answer whose client has left is read on for its usage. */
+export function drainsOnLeave(key: ApiKey): boolean {
+  return (key.onLeave ?? (key.monthlyTokenLimit === null ? 'cancel' : 'drain')) === 'drain';
 }
 
 /** `sk-bve-` and 64 lowercase hex digits: 256 random bits. */
@@ -105,26 +84,17 @@ export function hashKey(secret: string, pepper: string): string {
   return Bun.SHA256.hash(secret + pepper, 'hex');
 }
 
-/** The key object of the contract, section 7: these fields, in this order. */
+/** The key object of the contract, section 7: its fields in its order. */
 export function keyToJson(key: ApiKey) {
+  const chosen = Object.fromEntries(FIELD_LIST.map(([property, field]) => [field.name, field.toJson(key[property])]));
+  const { name, ...others } = chosen;
   return {
     id: key.id,
-    name: key.name,
+    name,
     prefix: key.prefix,
     status: key.status,
-    rpm_limit: key.rpmLimit,
-    rpd_limit: key.rpdLimit,
-    monthly_limit: key.monthlyLimit,
-    monthly_token_limit: key.monthlyTokenLimit,
-    max_concurrent: key.maxConcurrent,
-    allowed_models: key.allowedModels,
-    inject_stream_usage: key.injectStreamUsage,
-    expires_at: isoOrNull(key.expiresAt),
-    created_at: new Date(key.createdAt).toISOString(),
+    ...others,
+    created_at: isoOrNull(key.createdAt),
     last_used_at: isoOrNull(key.lastUsedAt),
   };
-}
-
-function isoOrNull(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -12,7 +12,7 @@ const post = { method: 'POST' };
 
 const FIELDS =
   'id name prefix status rpm_limit rpd_limit monthly_limit monthly_token_limit max_concurrent allowed_models ' +
-  'inject_stream_usage expires_at created_at last_used_at';
+  'allowed_endpoints inject_stream_usage on_leave tags expires_at created_at last_used_at';
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 
 async function answerWith(key: string, model = 'm') {
@@ -40,7 +40,10 @@ describe('create', () => {
       monthly_token_limit: null,
       max_concurrent: null,
       allowed_models: null,
-      inject_stream_usage: false,
+      allowed_endpoints: null,
+      inject_stream_usage: null,
+      on_leave: null,
+      tags: {},
       expires_at: null,
       created_at: expect.stringMatching(ISO),
       last_used_at: null,
@@ -61,7 +64,10 @@ describe('create', () => {
       monthly_token_limit: 999_999_999_999_999,
       max_concurrent: 2,
       allowed_models: ['gpt-4o', 'claude', 'gpt-4o'],
+      allowed_endpoints: ['chat', 'models'],
       inject_stream_usage: true,
+      on_leave: 'cancel',
+      tags: { team: '\u{1F511}'.repeat(64), __proto: '', '0': 'zero' },
       expires_at: '2099-01-31T12:00:00+01:00',
     };
     const { key, ...created } = await keys('', { body: wanted });

@@ -9,7 +9,10 @@ const FIELDS = [
   'monthly_token_limit',
   'max_concurrent',
   'allowed_models',
+  'allowed_endpoints',
   'inject_stream_usage',
+  'on_leave',
+  'tags',
   'expires_at',
   'grace_seconds',
 ] as const;

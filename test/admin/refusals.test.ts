@@ -106,6 +106,9 @@ describe('with an admin key', () => {
   const TIME =
     "Invalid value for 'expires_at': expected an ISO 8601 time with its zone, e.g. 2030-01-31T12:00:00Z, or null";
 
+  const TAGS =
+    "Invalid value for 'tags': expected an object of at most 8 names ([a-z0-9_-]{1,32}) with texts of at most 64 characters";
+
   const WRONG: [string, unknown, string][] = [
     ...[null, 1, '', 'x'.repeat(256), '\u{1F511}'.repeat(256), 'a\0b', ['x'], true].map(
       (name): [string, unknown, string] => ['name', name, NAME],
@@ -116,14 +119,47 @@ describe('with an admin key', () => {
     ...['gpt-4o', [], [''], [1], [null], ['x'.repeat(256)], {}, 0, false, Array(1001).fill('m')].map(
       (value): [string, unknown, string] => ['allowed_models', value, MODELS],
     ),
-    ...['true', 1, null, 0].map((value): [string, unknown, string] => [
+    ...['true', 1, [], 0].map((value): [string, unknown, string] => [
       'inject_stream_usage',
       value,
-      "Invalid value for 'inject_stream_usage': expected true or false",
+      "Invalid value for 'inject_stream_usage': expected true, false or null",
     ]),
-    ...['', 'tomorrow', '2030-02-30', '2030-01-01T00:00:00', '2030-13-01T00:00:00Z', 1893456000, true].map(
-      (value): [string, unknown, string] => ['expires_at', value, TIME],
-    ),
+    ...['', 'wait', true, ['drain']].map((value): [string, unknown, string] => [
+      'on_leave',
+      value,
+      'Invalid value for \'on_leave\': expected "drain", "cancel" or null',
+    ]),
+    ...[[], 'chat', ['chat', 'chats'], [''], {}].map((value): [string, unknown, string] => [
+      'allowed_endpoints',
+      value,
+      "Invalid value for 'allowed_endpoints': expected an array of the names chat, responses, messages, embeddings, " +
+        'completions, models, audio, images, files, assistants, conversations, or null for all endpoints',
+    ]),
+    ...[
+      null,
+      [],
+      'team=a',
+      { Team: 'a' },
+      { '': 'a' },
+      { 'a b': 'a' },
+      { ['t'.repeat(33)]: 'a' },
+      { team: 1 },
+      { team: null },
+      { team: 'x'.repeat(65) },
+      { team: 'a\0' },
+      { team: '\ud800' },
+      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`t${i}`, 'a'])),
+    ].map((value): [string, unknown, string] => ['tags', value, TAGS]),
+    ...[
+      '',
+      'tomorrow',
+      '2030-02-30',
+      '2030-01-01T00:00:00',
+      '2030-13-01T00:00:00Z',
+      1893456000,
+      true,
+      '9999-12-31T23:59:59-01:00',
+    ].map((value): [string, unknown, string] => ['expires_at', value, TIME]),
     ['rpm', 5, "Unknown field 'rpm'"],
     ['status', 'active', "Unknown field 'status'"],
     ['key', 'sk-bve-x', "Unknown field 'key'"],
@@ -174,6 +210,8 @@ describe('with an admin key', () => {
     const day = (name: string) => `Invalid value for '${name}': expected a UTC date as YYYY-MM-DD`;
     for (const [path, message] of [
       ['/usage?keyid=x', "Unknown parameter 'keyid'"],
+      ['/usage?from=2026-01-01&from=2026-01-01', "Parameter 'from' is given twice"],
+      ['/api-keys/x?a=&a=', "Parameter 'a' is given twice"],
       ['/usage?from=2026-02-30', day('from')],
       ['/usage?to=yesterday', day('to')],
       ['/usage?from=2026-01-02&to=2026-01-01', "Invalid value for 'from': it is later than 'to'"],

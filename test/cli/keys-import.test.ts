@@ -33,9 +33,9 @@ test('CSV: every field arrives, absent ones have their defaults, and the key is 
   const secret = newSecret();
   const id = crypto.randomUUID();
   const csv = [
-    'key_hash,name,id,prefix,status,rpm_limit,rpd_limit,monthly_limit,monthly_token_limit,max_concurrent,allowed_models,inject_stream_usage,expires_at,created_at,last_used_at',
-    `${hashKey(secret, PEPPER)},"Zoë, ""the first""",${id},${secret.slice(0, 12)},suspended,none,7,8,999999999999999,2,"gpt-4o, claude",true,2099-01-31T12:00:00+01:00,2024-01-02T03:04:05Z,2024-02-03T04:05:06.789Z`,
-    `${HASH.toUpperCase()},plain,,,,,,,,,,,,,`,
+    'key_hash,name,id,prefix,status,rpm_limit,rpd_limit,monthly_limit,monthly_token_limit,max_concurrent,allowed_models,allowed_endpoints,inject_stream_usage,on_leave,tags,expires_at,created_at,last_used_at',
+    `${hashKey(secret, PEPPER)},"Zoë, ""the first""",${id},${secret.slice(0, 12)},suspended,none,7,8,999999999999999,2,"gpt-4o, claude","chat,models",true,drain,"team=a,cost=€ 5=6",2099-01-31T12:00:00+01:00,2024-01-02T03:04:05Z,2024-02-03T04:05:06.789Z`,
+    `${HASH.toUpperCase()},plain,,,,,,,,,,,,,,,,`,
   ].join('\r\n');
   const { exitCode, stdout, stderr } = await importFile(csv);
   expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: '2 keys imported\n', stderr: '' });
@@ -51,7 +51,10 @@ test('CSV: every field arrives, absent ones have their defaults, and the key is 
     monthly_token_limit: 999_999_999_999_999,
     max_concurrent: 2,
     allowed_models: ['gpt-4o', 'claude'],
+    allowed_endpoints: ['chat', 'models'],
     inject_stream_usage: true,
+    on_leave: 'drain',
+    tags: { team: 'a', cost: '€ 5=6' },
     expires_at: '2099-01-31T11:00:00.000Z',
     created_at: '2024-01-02T03:04:05.000Z',
     last_used_at: '2024-02-03T04:05:06.789Z',
@@ -81,7 +84,7 @@ test('JSON lines: what list --json prints, with a hash, goes in as it is', async
       rpm_limit: null,
       allowed_models: ['x,y'],
       expires_at: null,
-      inject_stream_usage: false,
+      inject_stream_usage: null,
     },
     { name: 'b', key_hash: 'cd'.repeat(32) },
   ];
@@ -155,7 +158,12 @@ describe('what a line may hold', () => {
       ['allowed_models', 'a,,b'],
       ['allowed_models', '{a,b}'],
       ['allowed_models', '[1]'],
+      ['allowed_endpoints', 'chat,chats'],
       ['inject_stream_usage', 'yes'],
+      ['on_leave', 'wait'],
+      ['tags', 'team'],
+      ['tags', '{team=a}'],
+      ['tags', 'Team=a'],
       ['expires_at', '2030-02-30'],
       ['expires_at', '2030-01-01 00:00:00'],
       ['status', 'expired'],
@@ -170,6 +178,10 @@ describe('what a line may hold', () => {
       ['allowed_models', 'null'],
       ['inject_stream_usage', 't'],
       ['inject_stream_usage', '0'],
+      ['inject_stream_usage', 'none'],
+      ['on_leave', 'none'],
+      ['tags', '{""team"":""a,b""}'],
+      ['tags', 'none'],
       ['expires_at', 'none'],
     ] as const) {
       expect(csvProblem(field, cell)).toEqual([]);
@@ -187,8 +199,8 @@ describe('what a line may hold', () => {
       ['allowed_models', 'a'],
       ['allowed_models', []],
       ['inject_stream_usage', 1],
-      ['inject_stream_usage', null],
       ['expires_at', 5],
+      ['tags', null],
       ['status', null],
     ] as const) {
       expect(jsonProblem(field, value)).toEqual([expect.stringMatching(new RegExp(`^1: ${field} takes `))]);
@@ -196,6 +208,7 @@ describe('what a line may hold', () => {
     for (const [field, value] of [
       ['rpm_limit', null],
       ['allowed_models', ['a']],
+      ['inject_stream_usage', null],
       ['last_used_at', null],
     ] as const) {
       expect(jsonProblem(field, value)).toEqual([]);

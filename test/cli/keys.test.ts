@@ -69,7 +69,7 @@ test('create --json prints the key object and, this once, the key, which then wo
   const created = await create('--name', 'first');
   expect(Object.keys(created).join(' ')).toBe(
     'id name prefix status rpm_limit rpd_limit monthly_limit monthly_token_limit max_concurrent allowed_models ' +
-      'inject_stream_usage expires_at created_at last_used_at key',
+      'allowed_endpoints inject_stream_usage on_leave tags expires_at created_at last_used_at key',
   );
   expect(created).toMatchObject({
     name: 'first',
@@ -91,14 +91,19 @@ test('create --json prints the key object and, this once, the key, which then wo
 test('every limit and choice of create arrives', async () => {
   const flags =
     '--rpm-limit none --rpd-limit 7 --monthly-limit 8 --monthly-token-limit 999999999999999 --max-concurrent 2 ' +
-    '--allowed-models gpt-4o,claude --expires-at 2099-01-31T12:00:00+01:00';
+    '--allowed-models gpt-4o,claude --allowed-models claude,m --allowed-endpoints chat,models --on-leave drain ' +
+    '--inject-stream-usage --tags team=a --tags {"cost":"5,6"} --expires-at 2099-01-31T12:00:00+01:00';
   expect(await create('--name', 'n', ...flags.split(' '))).toMatchObject({
     rpm_limit: null,
     rpd_limit: 7,
     monthly_limit: 8,
     monthly_token_limit: 999_999_999_999_999,
     max_concurrent: 2,
-    allowed_models: ['gpt-4o', 'claude'],
+    allowed_models: ['gpt-4o', 'claude', 'm'],
+    allowed_endpoints: ['chat', 'models'],
+    inject_stream_usage: true,
+    on_leave: 'drain',
+    tags: { team: 'a', cost: '5,6' },
     expires_at: '2099-01-31T11:00:00.000Z',
   });
 });
@@ -110,6 +115,18 @@ test('--unlimited sets every limit to null', async () => {
     monthly_limit: null,
     monthly_token_limit: null,
     max_concurrent: null,
+  });
+  expect(await create('--name', 'u', '--unlimited', '--rpd-limit', '5')).toMatchObject({
+    rpm_limit: null,
+    rpd_limit: 5,
+  });
+  const automatic = '--allowed-models all --inject-stream-usage none --on-leave none --tags none --expires-at none';
+  expect(await create('--name', 'u', ...automatic.split(' '))).toMatchObject({
+    allowed_models: null,
+    inject_stream_usage: null,
+    on_leave: null,
+    tags: {},
+    expires_at: null,
   });
 });
 
@@ -130,7 +147,12 @@ test('a wrong value is refused with exit code 2 and the name of its flag, and cr
     ['--rpm-limit', ['--name', 'n', '--rpm-limit', '0']],
     ['--rpm-limit', ['--name', 'n', '--rpm-limit', '1.5']],
     ['--max-concurrent', ['--name', 'n', '--max-concurrent', 'many']],
-    ['--unlimited', ['--name', 'n', '--unlimited', '--rpd-limit', '5']],
+    ['--allowed-models', ['--name', 'n', '--allowed-models', 'none']],
+    ['--allowed-endpoints', ['--name', 'n', '--allowed-endpoints', 'chat,nonsense']],
+    ['--inject-stream-usage', ['--name', 'n', '--inject-stream-usage=maybe']],
+    ['--on-leave', ['--name', 'n', '--on-leave', 'stay']],
+    ['--tags', ['--name', 'n', '--tags', 'team']],
+    ['--tags', ['--name', 'n', '--tags', 'Team=a']],
     ['--allowed-models', ['--name', 'n', '--allowed-models', 'a,,b']],
     ['--expires-at', ['--name', 'n', '--expires-at', 'tomorrow']],
     ['--expires-at', ['--name', 'n', '--expires-at', '2099-02-30']],
@@ -210,7 +232,10 @@ test('a text that names no key or several changes nothing', async () => {
         monthlyTokenLimit: null,
         maxConcurrent: null,
         allowedModels: null,
+        allowedEndpoints: null,
         injectStreamUsage: false,
+        onLeave: null,
+        tags: {},
         expiresAt: null,
         createdAt: 0,
         updatedAt: 0,

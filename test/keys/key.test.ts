@@ -1,6 +1,14 @@
 import { expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { createKey, hashKey, isKeyForm, keyToJson, newSecret } from '../../src/keys/key.ts';
+import {
+  asksForStreamUsage,
+  createKey,
+  drainsOnLeave,
+  hashKey,
+  isKeyForm,
+  keyToJson,
+  newSecret,
+} from '../../src/keys/key.ts';
 
 test('a secret is sk-bve- and 64 lowercase hex digits, never the same twice', () => {
   const secrets = Array.from({ length: 1_000 }, newSecret);
@@ -32,7 +40,7 @@ test('the hash is sha256 of key and pepper, in hex', () => {
 
 test('a new key has the default limits, and null where null was asked for', () => {
   const { key, secret } = createKey({ name: 'a' }, 1_750_000_000_000);
-  expect(keyToJson(key)).toEqual({
+  expect<unknown>(keyToJson(key)).toEqual({
     id: expect.stringMatching(
       /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
     ) as unknown as string,
@@ -45,7 +53,10 @@ test('a new key has the default limits, and null where null was asked for', () =
     monthly_token_limit: null,
     max_concurrent: null,
     allowed_models: null,
-    inject_stream_usage: false,
+    allowed_endpoints: null,
+    inject_stream_usage: null,
+    on_leave: null,
+    tags: {},
     expires_at: null,
     created_at: '2025-06-15T15:06:40.000Z',
     last_used_at: null,
@@ -60,9 +71,23 @@ test('the JSON form has the fields of the contract in their order, and no secret
   expect(Object.keys(JSON.parse(json))).toEqual(
     (
       'id name prefix status rpm_limit rpd_limit monthly_limit monthly_token_limit max_concurrent allowed_models ' +
-      'inject_stream_usage expires_at created_at last_used_at'
+      'allowed_endpoints inject_stream_usage on_leave tags expires_at created_at last_used_at'
     ).split(' '),
   );
   expect(json).toContain('"expires_at":"1970-01-01T00:00:00.000Z"');
   expect(json).not.toContain(secret.slice(12));
+});
+
+test('usage is asked for and an answer read on when the key has a token limit, unless the key says otherwise', () => {
+  const key = (fields: object) => createKey({ name: 'a', ...fields }, 0).key;
+  const limited = { monthlyTokenLimit: 5 };
+  expect([asksForStreamUsage(key({}), false), asksForStreamUsage(key({}), true)]).toEqual([false, true]);
+  expect([asksForStreamUsage(key(limited), false), asksForStreamUsage(key(limited), true)]).toEqual([true, true]);
+  for (const byDefault of [true, false]) {
+    expect(asksForStreamUsage(key({ ...limited, injectStreamUsage: false }), byDefault)).toBe(false);
+    expect(asksForStreamUsage(key({ injectStreamUsage: true }), byDefault)).toBe(true);
+  }
+  expect([drainsOnLeave(key({})), drainsOnLeave(key(limited))]).toEqual([false, true]);
+  expect(drainsOnLeave(key({ ...limited, onLeave: 'cancel' }))).toBe(false);
+  expect(drainsOnLeave(key({ onLeave: 'drain' }))).toBe(true);
 });

@@ -127,3 +127,22 @@ async function refusal(url: string): Promise<StoreError> {
   expect((error as StoreError).kind).toBe('unusable');
   return error as StoreError;
 }
+
+test('keys from before a field was there keep their values and have its default', async () => {
+  using db = tempDatabase();
+  const sql = new SQL({ adapter: 'sqlite', filename: db.path });
+  await migrate(sql, MIGRATIONS.slice(0, 3));
+  for (const [id, inject] of [
+    ['off', 0],
+    ['on', 1],
+  ] as const) {
+    await sql`INSERT INTO api_keys (id, name, prefix, status, inject_stream_usage, created_at, updated_at)
+      VALUES (${id}, 'n', 'p', 'active', ${inject}, 0, 0)`;
+  }
+  await sql.close();
+  const store = await Store.open(db.url);
+  const fields = { onLeave: null, allowedEndpoints: null, tags: {} };
+  expect(await store.getKey('off')).toMatchObject({ ...fields, injectStreamUsage: false });
+  expect(await store.getKey('on')).toMatchObject({ ...fields, injectStreamUsage: true });
+  await store.close();
+});

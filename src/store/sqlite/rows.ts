@@ -1,4 +1,6 @@
-/** Rows of the database to and from the project's own types. The names of the columns are known here and in the SQL. */
+/** Rows of the database to and from the project's own types. The names of the columns are known here, in keys/fields.ts and in the SQL. */
+import type { Cell } from '../../keys/field-kinds.ts';
+import { FIELD_LIST, mapFields } from '../../keys/fields.ts';
 import type { ApiKey, KeyStatus } from '../../keys/key.ts';
 import type { Finish, UsageRecord, UsageSource } from '../../usage/usage-record.ts';
 
@@ -6,23 +8,15 @@ import type { Finish, UsageRecord, UsageSource } from '../../usage/usage-record.
 type Count = number | string;
 type Flag = boolean | number;
 
-export interface KeyRow {
+/** The columns of `api_keys`: these and one for each row of keys/fields.ts. */
+export type KeyRow = Readonly<Record<string, Cell>> & {
   readonly id: string;
-  readonly name: string;
   readonly prefix: string;
   readonly status: KeyStatus;
-  readonly rpm_limit: Count | null;
-  readonly rpd_limit: Count | null;
-  readonly monthly_limit: Count | null;
-  readonly monthly_token_limit: Count | null;
-  readonly max_concurrent: Count | null;
-  readonly allowed_models: string | null;
-  readonly inject_stream_usage: Flag;
-  readonly expires_at: Count | null;
   readonly created_at: Count;
   readonly updated_at: Count;
   readonly last_used_at: Count | null;
-}
+};
 
 export interface UsageRow {
   readonly id: string;
@@ -55,18 +49,10 @@ export interface UsageRow {
 
 export function keyFromRow(row: KeyRow): ApiKey {
   return {
+    ...mapFields((_, field) => field.fromColumn(row[field.name])),
     id: row.id,
-    name: row.name,
     prefix: row.prefix,
     status: row.status,
-    rpmLimit: numberOrNull(row.rpm_limit),
-    rpdLimit: numberOrNull(row.rpd_limit),
-    monthlyLimit: numberOrNull(row.monthly_limit),
-    monthlyTokenLimit: numberOrNull(row.monthly_token_limit),
-    maxConcurrent: numberOrNull(row.max_concurrent),
-    allowedModels: row.allowed_models === null ? null : (JSON.parse(row.allowed_models) as string[]),
-    injectStreamUsage: Boolean(row.inject_stream_usage),
-    expiresAt: numberOrNull(row.expires_at),
     createdAt: Number(row.created_at),
     updatedAt: Number(row.updated_at),
     lastUsedAt: numberOrNull(row.last_used_at),
@@ -75,18 +61,10 @@ export function keyFromRow(row: KeyRow): ApiKey {
 
 export function rowFromKey(key: ApiKey): KeyRow {
   return {
+    ...Object.fromEntries(FIELD_LIST.map(([property, field]) => [field.name, field.toColumn(key[property])])),
     id: key.id,
-    name: key.name,
     prefix: key.prefix,
     status: key.status,
-    rpm_limit: key.rpmLimit,
-    rpd_limit: key.rpdLimit,
-    monthly_limit: key.monthlyLimit,
-    monthly_token_limit: key.monthlyTokenLimit,
-    max_concurrent: key.maxConcurrent,
-    allowed_models: key.allowedModels === null ? null : JSON.stringify(key.allowedModels),
-    inject_stream_usage: key.injectStreamUsage,
-    expires_at: key.expiresAt,
     created_at: key.createdAt,
     updated_at: key.updatedAt,
     last_used_at: key.lastUsedAt,
