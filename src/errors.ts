@@ -11,6 +11,7 @@ export const ERRORS = {
   api_key_revoked: { status: 403, type: 'invalid_request_error', retryable: false },
   api_key_expired: { status: 403, type: 'invalid_request_error', retryable: false },
   model_not_allowed: { status: 403, type: 'invalid_request_error', retryable: false },
+  endpoint_not_allowed: { status: 403, type: 'invalid_request_error', retryable: false },
   admin_disabled: { status: 403, type: 'invalid_request_error', retryable: false },
   route_not_found: { status: 404, type: 'invalid_request_error', retryable: false },
   /** Not in the contract's table: the admin API was asked for a key that does not exist. */

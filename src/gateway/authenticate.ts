@@ -1,6 +1,7 @@
-/** Whose request it is, from its headers alone: nothing of the body has been read yet (contract, section 3). */
+/** Whose request it is, and whether its key may use the endpoint, from the headers alone (contract, section 3). */
 import { GatewayError } from '../errors.ts';
 import { readCredentials } from '../keys/credentials.ts';
+import type { EndpointGroup } from '../keys/fields.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { KeyAnswer, KeyDirectory } from '../keys/key-cache.ts';
 
@@ -8,12 +9,18 @@ import type { KeyAnswer, KeyDirectory } from '../keys/key-cache.ts';
  * The key, when it may be used now. Answers with a promise only when the directory must ask the store.
  * @throws GatewayError, or rejects with it: missing_api_key, invalid_api_key, api_key_suspended, _revoked, _expired
  */
-export function authenticate(request: Request, acceptsXApiKey: boolean, keys: KeyDirectory): ApiKey | Promise<ApiKey> {
-  const credentials = readCredentials(request.headers, acceptsXApiKey);
+export function authenticate(request: Request, keys: KeyDirectory): ApiKey | Promise<ApiKey> {
+  const credentials = readCredentials(request.headers);
   if (credentials.kind === 'missing') throw new GatewayError('missing_api_key', 'Missing API key');
   if (credentials.kind === 'invalid') throw new GatewayError('invalid_api_key', 'Invalid API key');
   const answer = keys.lookup(credentials.key);
   return answer instanceof Promise ? answer.then(activeKey) : activeKey(answer);
+}
+
+/** @throws GatewayError endpoint_not_allowed */
+export function checkEndpoint(key: ApiKey, group: EndpointGroup): void {
+  if (key.allowedEndpoints === null || key.allowedEndpoints.includes(group)) return;
+  throw new GatewayError('endpoint_not_allowed', 'This API key may not use this endpoint');
 }
 
 function activeKey(answer: KeyAnswer): ApiKey {

@@ -1,5 +1,6 @@
 /** The /v1 surface as one table. A row is everything the data plane knows about an endpoint. */
 import type { Envelope } from '../errors.ts';
+import type { EndpointGroup } from '../keys/fields.ts';
 import type { Format } from './meter.ts';
 
 export interface Endpoint {
@@ -12,23 +13,23 @@ export interface Endpoint {
   readonly usageOnRequest: boolean;
   readonly body: 'json' | 'none';
   readonly envelope: Envelope;
-  /** Anthropic's clients send their key as `x-api-key`. */
-  readonly acceptsXApiKey: boolean;
+  /** What a key's `allowed_endpoints` calls it. */
+  readonly group: EndpointGroup;
   /** The answer lists models, or is about one: a key with `allowed_models` sees only those. */
   readonly models: 'list' | 'one' | null;
 }
 
-const OPENAI = { envelope: 'openai', acceptsXApiKey: false, usageOnRequest: false } as const;
+const OPENAI = { envelope: 'openai', usageOnRequest: false } as const;
 const POST_JSON = { ...OPENAI, method: 'POST', body: 'json', models: null } as const;
 const GET = { ...OPENAI, method: 'GET', body: 'none', format: 'opaque' } as const;
 
 export const ENDPOINTS: readonly Endpoint[] = [
-  { ...POST_JSON, path: '/v1/chat/completions', format: 'chat', usageOnRequest: true },
-  { ...POST_JSON, path: '/v1/responses', format: 'responses' },
-  { ...POST_JSON, path: '/v1/messages', format: 'messages', envelope: 'anthropic', acceptsXApiKey: true },
-  { ...POST_JSON, path: '/v1/embeddings', format: 'chat' },
-  { ...GET, path: '/v1/models', models: 'list' },
-  { ...GET, path: '/v1/models/:model', models: 'one' },
+  { ...POST_JSON, path: '/v1/chat/completions', group: 'chat', format: 'chat', usageOnRequest: true },
+  { ...POST_JSON, path: '/v1/responses', group: 'responses', format: 'responses' },
+  { ...POST_JSON, path: '/v1/messages', group: 'messages', format: 'messages', envelope: 'anthropic' },
+  { ...POST_JSON, path: '/v1/embeddings', group: 'embeddings', format: 'chat' },
+  { ...GET, path: '/v1/models', group: 'models', models: 'list' },
+  { ...GET, path: '/v1/models/:model', group: 'models', models: 'one' },
 ];
 
 /** Whether a path is that of a row: segment by segment, a `:name` stands for any that is not empty. */

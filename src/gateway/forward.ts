@@ -10,7 +10,7 @@ import { readBody, readFields } from '../http/request-body.ts';
 import { type ApiKey, asksForStreamUsage } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, checkEndpoint } from './authenticate.ts';
 import type { Endpoint } from './endpoints.ts';
 import { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
@@ -24,9 +24,10 @@ import { lastSegment, pathOf, upstreamTarget } from './target.ts';
 export async function forward(request: Request, endpoint: Endpoint, gateway: Gateway): Promise<Response> {
   const exchange = new Exchange(request, endpoint, gateway);
   try {
-    const answer = authenticate(request, endpoint.acceptsXApiKey, gateway.keys);
+    const answer = authenticate(request, gateway.keys);
     const key = answer instanceof Promise ? await answer : answer;
     exchange.key = key;
+    checkEndpoint(key, endpoint.group);
     // Before the limits, so that a request the gateway has no room for uses up none of them.
     exchange.takeSlot();
     const admission = gateway.limiter.admit(key, Date.now());

@@ -18,7 +18,7 @@ import { clientRequestId } from './headers.ts';
 export async function keyStatus(request: Request, gateway: Gateway): Promise<Response> {
   const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
   try {
-    const key = await authenticate(request, false, gateway.keys);
+    const key = await authenticate(request, gateway.keys);
     const nowMs = Date.now();
     const { first, last } = daysOfMonth(monthOf(nowMs));
     const [standing, days] = await Promise.all([

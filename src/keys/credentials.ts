@@ -1,8 +1,8 @@
 /**
  * Which secret a request brings, from its headers alone: a query string ends up in logs and is never looked at.
  *
- * `Authorization` decides when it is there and not empty, even where `x-api-key` is allowed too: a client that sends
- * both must not be let in by one after the other was refused. Empty counts as absent, because that is what a client
+ * `Authorization` decides when it is there and not empty, else `x-api-key`, in which Anthropic's clients send their key:
+ * a client that sends both must not be let in by one after the other was refused. Empty counts as absent, because that is what a client
  * with an unset variable sends. "Bearer" with nothing behind it is not empty: the client meant to send a key.
  */
 import { isKeyForm } from './key.ts';
@@ -17,11 +17,10 @@ export type Credentials =
   | { readonly kind: 'invalid' }
   | { readonly kind: 'key'; readonly key: string };
 
-/** @param allowApiKeyHeader whether the endpoint also takes `x-api-key`, as Anthropic's clients send it */
-export function readCredentials(headers: HeaderReader, allowApiKeyHeader: boolean): Credentials {
+export function readCredentials(headers: HeaderReader): Credentials {
   const authorization = headers.get('authorization');
   if (authorization) return keyOrInvalid(bearerToken(authorization));
-  const apiKey = allowApiKeyHeader ? headers.get('x-api-key') : null;
+  const apiKey = headers.get('x-api-key');
   return apiKey ? keyOrInvalid(apiKey) : MISSING;
 }
 

@@ -14,7 +14,7 @@ const DIRECTORY: KeyDirectory = {
 function codeOf(headers: Record<string, string>): string {
   const request = new Request('http://gateway/v1/messages', { headers });
   try {
-    void authenticate(request, true, DIRECTORY);
+    void authenticate(request, DIRECTORY);
   } catch (error) {
     return (error as { code?: string }).code ?? String(error);
   }

@@ -111,16 +111,18 @@ describe('credentials', () => {
     expectRefusal(answer, 401, 'missing_api_key', 'Missing API key');
   });
 
-  test('x-api-key counts on /v1/messages only', async () => {
+  test('x-api-key counts on every endpoint', async () => {
     const headers = { authorization: '', 'x-api-key': p.gateway.key };
-    expect((await p.call({ path: MESSAGES, headers })).status).toBe(200);
-    for (const path of [CHAT, '/v1/responses', '/v1/embeddings']) {
-      expectRefusal(await p.call({ path, headers }), 401, 'missing_api_key', 'Missing API key');
+    for (const path of [MESSAGES, CHAT, '/v1/responses', '/v1/embeddings']) {
+      expect((await p.call({ path, headers })).status).toBe(200);
     }
-    expect((await p.call({ method: 'GET', path: '/v1/models', headers })).status).toBe(401);
+    for (const path of ['/v1/models', '/v1/key']) {
+      expect((await p.call({ method: 'GET', path, headers })).status).toBe(200);
+    }
+    for (const request of p.mock.requests) expect(request.get('x-api-key')).toBeUndefined();
   });
 
-  test('on /v1/messages Authorization is taken as well, and decides when both are there', async () => {
+  test('Authorization decides when both are there', async () => {
     expect((await p.call({ path: MESSAGES })).status).toBe(200);
     const wrong = { authorization: 'Bearer wrong', 'x-api-key': p.gateway.key };
     expect((await p.call({ path: MESSAGES, headers: wrong })).status).toBe(401);
@@ -227,6 +229,47 @@ describe('states', () => {
       if (performance.now() > until) throw new Error(`never answered ${wanted}`);
     }
   }
+});
+
+describe('allowed endpoints', () => {
+  const CALLS: readonly [group: string, method: string, path: string][] = [
+    ['chat', 'POST', CHAT],
+    ['responses', 'POST', '/v1/responses'],
+    ['messages', 'POST', MESSAGES],
+    ['embeddings', 'POST', '/v1/embeddings'],
+    ['models', 'GET', '/v1/models'],
+    ['models', 'GET', '/v1/models/m'],
+  ];
+
+  test('those of the key are open, any other is 403 before its body is read, and GET /v1/key is open to all', async () => {
+    for (const allowed of ['chat', 'responses', 'messages', 'embeddings', 'models', 'audio,chat']) {
+      const { key } = await p.gateway.createKey('--unlimited', '--allowed-endpoints', allowed);
+      const headers = { authorization: `Bearer ${key}` };
+      for (const [group, method, path] of CALLS) {
+        const isAllowed = allowed.split(',').includes(group);
+        const answer = await p.call({ method, path, headers, ...(isAllowed || method === 'GET' ? {} : { body: '[' }) });
+        // The mock has no model m.
+        if (isAllowed) expect(answer.status).toBe(path === '/v1/models/m' ? 404 : 200);
+        else if (group === 'messages') {
+          expect([answer.status, jsonOf(answer)]).toMatchObject([
+            403,
+            { error: { type: 'permission_error', message: 'This API key may not use this endpoint' } },
+          ]);
+        } else expectRefusal(answer, 403, 'endpoint_not_allowed', 'This API key may not use this endpoint');
+      }
+      expect((await p.call({ method: 'GET', path: '/v1/key', headers })).status).toBe(200);
+    }
+  });
+
+  test('what is refused is on record and counts against no limit', async () => {
+    const { key } = await p.gateway.createKey('--rpm-limit', '1', '--allowed-endpoints', 'chat');
+    const headers = { authorization: `Bearer ${key}` };
+    const refused = await p.call({ path: MESSAGES, headers });
+    expect(refused.status).toBe(403);
+    expect(await p.recordOf(refused.header('x-request-id')!)).toMatchObject({ status: 403, finish: 'error' });
+    expect((await p.call({ headers })).status).toBe(200);
+    expect((await p.call({ headers })).status).toBe(429);
+  });
 });
 
 describe('allowed models', () => {

@@ -8,8 +8,8 @@ const KEY = newSecret();
 const OTHER = newSecret();
 const FOUND: Credentials = { kind: 'key', key: KEY };
 
-function read(headers: Record<string, string>, allowApiKeyHeader = false): Credentials {
-  return readCredentials({ get: (name) => headers[name] ?? null }, allowApiKeyHeader);
+function read(headers: Record<string, string>): Credentials {
+  return readCredentials({ get: (name) => headers[name] ?? null });
 }
 
 test('the scheme is accepted in any case', () => {
@@ -48,20 +48,19 @@ test('no header and an empty header are missing credentials, all else that is no
   for (const authorization of invalid) expect(read({ authorization })).toEqual({ kind: 'invalid' });
 });
 
-test('x-api-key counts only where it is allowed, and only when there is no Authorization', () => {
-  expect(read({ 'x-api-key': KEY })).toEqual({ kind: 'missing' });
-  expect(read({ 'x-api-key': KEY }, true)).toEqual(FOUND);
-  expect(read({ 'x-api-key': '' }, true)).toEqual({ kind: 'missing' });
-  expect(read({ 'x-api-key': 'sk-ant-something' }, true)).toEqual({ kind: 'invalid' });
-  expect(read({ 'x-api-key': `Bearer ${KEY}` }, true)).toEqual({ kind: 'invalid' });
-  expect(read({ authorization: `Bearer ${KEY}`, 'x-api-key': OTHER }, true)).toEqual(FOUND);
-  expect(read({ authorization: 'Basic abc', 'x-api-key': KEY }, true)).toEqual({ kind: 'invalid' });
-  expect(read({ authorization: '', 'x-api-key': KEY }, true)).toEqual(FOUND);
+test('x-api-key counts only when there is no Authorization', () => {
+  expect(read({ 'x-api-key': KEY })).toEqual(FOUND);
+  expect(read({ 'x-api-key': '' })).toEqual({ kind: 'missing' });
+  expect(read({ 'x-api-key': 'sk-ant-something' })).toEqual({ kind: 'invalid' });
+  expect(read({ 'x-api-key': `Bearer ${KEY}` })).toEqual({ kind: 'invalid' });
+  expect(read({ authorization: `Bearer ${KEY}`, 'x-api-key': OTHER })).toEqual(FOUND);
+  expect(read({ authorization: 'Basic abc', 'x-api-key': KEY })).toEqual({ kind: 'invalid' });
+  expect(read({ authorization: '', 'x-api-key': KEY })).toEqual(FOUND);
 });
 
 test('real Headers can be read', () => {
-  expect(readCredentials(new Headers({ Authorization: `Bearer ${KEY}` }), false)).toEqual(FOUND);
-  expect(readCredentials(new Headers({ Authorization: `  bearer  ${KEY}  ` }), false)).toEqual(FOUND);
+  expect(readCredentials(new Headers({ Authorization: `Bearer ${KEY}` }))).toEqual(FOUND);
+  expect(readCredentials(new Headers({ Authorization: `  bearer  ${KEY}  ` }))).toEqual(FOUND);
 });
 
 test('a megabyte of spaces or of letters is read in linear time', () => {
