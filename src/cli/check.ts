@@ -1,9 +1,12 @@
 /** `bve check`: the effective configuration, or whether a running gateway is healthy (for a container's health check). */
 import { get } from 'node:http';
+import { ConfigError } from '../config/config-error.ts';
+import { type EffectiveOption, effectiveOptions, effectiveToJson } from '../config/effective.ts';
 import { loadAddress, loadConfig } from '../config/load.ts';
-import { type Config, OPTIONS, type OptionName } from '../config/schema.ts';
+import { problemsOfMachine } from './check-machine.ts';
 import { type Arguments, type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
+import { printJson } from './keys-database.ts';
 
 const HEALTH_TIMEOUT_MS = 2000;
 
@@ -17,33 +20,23 @@ export const check: Command = {
   },
   details: `${CONFIG_DETAILS}
 
-A configuration with which 'bve serve' would not start is exit code 2, and every problem of it is named.`,
+A configuration with which 'bve serve' would not start is exit code 2, and every problem of it is named: also a HOST that
+cannot be listened on, a missing FUELIX_CA_FILE, and a DATABASE_URL in a folder that is not there.`,
   async run(args) {
     if (args.flags.health) return checkHealth(args);
-    const { config, sources } = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
-    print(config, sources, args);
+    const loaded = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
+    const problems = await problemsOfMachine(loaded.config);
+    if (problems.length > 0) throw new ConfigError(problems);
+    const options = effectiveOptions(loaded);
+    if (args.flags.json) printJson(effectiveToJson(options));
+    else process.stdout.write(listOf(options));
     return 0;
   },
 };
 
-function print(config: Config, sources: Readonly<Record<OptionName, string>>, args: Arguments): void {
-  const rows = (Object.keys(OPTIONS) as OptionName[]).map((name) => {
-    const value = config[name];
-    return {
-      name: OPTIONS[name].env,
-      value: value !== undefined && OPTIONS[name].secret ? '***' : value,
-      source: sources[name],
-    };
-  });
-  if (args.flags.json) {
-    const object = Object.fromEntries(
-      rows.map((row) => [row.name.toLowerCase(), { value: row.value ?? null, source: row.source }]),
-    );
-    process.stdout.write(`${JSON.stringify(object, null, 2)}\n`);
-    return;
-  }
-  const width = Math.max(...rows.map((row) => row.name.length)) + 2;
-  for (const row of rows) process.stdout.write(`${row.name.padEnd(width)}${row.value ?? '(unset)'}  (${row.source})\n`);
+function listOf(options: readonly EffectiveOption[]): string {
+  const width = Math.max(...options.map(({ env }) => env.length)) + 2;
+  return options.map(({ env, value, source }) => `${env.padEnd(width)}${value ?? '(unset)'}  (${source})\n`).join('');
 }
 
 /** Asks for nothing but HOST and PORT: in a container it runs beside the server, perhaps without the server's secrets. */

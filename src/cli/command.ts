@@ -4,7 +4,7 @@
  * Exit codes (contract, section 10): 0 done, 1 failed, 2 the call itself was wrong.
  */
 import { parseArgs } from 'node:util';
-import { ConfigError } from '../config/load.ts';
+import { ConfigError } from '../config/config-error.ts';
 
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';

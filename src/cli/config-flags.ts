@@ -1,6 +1,6 @@
 /** The flags that `serve` and `check` share: one for every option that is no secret, and `--config`. */
-import { flagName } from '../config/load.ts';
-import { OPTIONS } from '../config/schema.ts';
+
+import { flagName, OPTIONS } from '../config/schema.ts';
 import type { OptionSpec } from './command.ts';
 
 export const CONFIG_FLAGS: Readonly<Record<string, OptionSpec>> = {
@@ -13,7 +13,8 @@ export const CONFIG_FLAGS: Readonly<Record<string, OptionSpec>> = {
 };
 
 export const CONFIG_DETAILS = `Every flag can be given as an environment variable (--max-body-bytes is MAX_BODY_BYTES) or in the TOML file;
-flags win over the environment, the environment over the file. Secrets come from the environment or the file only:
+flags win over the environment, the environment over the file. NAME_FILE (name_file in the TOML file) names a file that
+holds the value. Secrets come from the environment or a file only:
 ${Object.values(OPTIONS)
   .filter((option) => option.secret)
   .map((option) => `  ${option.env.padEnd(16)}${option.help}${option.required ? ' (required)' : ''}`)

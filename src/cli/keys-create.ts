@@ -1,5 +1,5 @@
 /** `bve keys create`: the key object of POST /admin/api-keys, made from flags. */
-import { ConfigError } from '../config/load.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { type ApiKey, createKey, hashKey, keyToJson, type NewKey } from '../keys/key.ts';
 import { type Arguments, type Command, UsageError } from './command.ts';
 import { fieldsFrom, keyFlags } from './key-flags.ts';

@@ -1,5 +1,5 @@
 /** `bve keys`: client keys, straight in the database, whether or not a gateway is running on it. */
-import { ConfigError } from '../config/load.ts';
+import { ConfigError } from '../config/config-error.ts';
 import {
   type ApiKey,
   GRACE_SECONDS_MAX,

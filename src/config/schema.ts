@@ -9,8 +9,19 @@ export interface Option<T> {
   /** Shown as `***`, and never taken from a flag, because flags can be read by every user of the machine. */
   readonly secret: boolean;
   readonly required: boolean;
+  /** What the TOML file may hold for it; a number or true/false may also be written as a text. */
+  readonly toml: TomlKind;
   /** The text that stands for the default, as a user would write it; undefined when there is none. */
   readonly defaultText: string | undefined;
+  /** @throws Error whose message completes the sentence "NAME …" */
+  readonly parse: (text: string) => T;
+}
+
+export type TomlKind = 'text' | 'number' | 'true/false';
+
+/** How the text of an option is read. */
+interface Reader<T> {
+  readonly toml: TomlKind;
   /** @throws Error whose message completes the sentence "NAME …" */
   readonly parse: (text: string) => T;
 }
@@ -28,19 +39,26 @@ export const PEPPER_LENGTH_MIN = 16;
 export const PEPPER_LENGTH_MIN_LOOPBACK = 12;
 
 const HOUR_MS = 3_600_000;
+/** Of a value in a complaint about it. */
+const SHOWN_CHARACTERS_MAX = 64;
 
 export const OPTIONS = {
   fuelixApiKey: secret('FUELIX_API_KEY', 'the real key, sent upstream in place of the client key', true),
-  fuelixBaseUrl: option('FUELIX_BASE_URL', 'https://api.fuelix.ai/v1', 'upstream base URL, including /v1', baseUrl),
+  fuelixBaseUrl: option(
+    'FUELIX_BASE_URL',
+    'https://api.fuelix.ai/v1',
+    'upstream base URL, including /v1',
+    text(parseBaseUrl),
+  ),
   adminApiKey: secret('ADMIN_API_KEY', 'key of the admin API; without it the admin API is off', false),
   apiKeyPepper: secret(
     'API_KEY_PEPPER',
     `mixed into the hash of client keys, at least ${PEPPER_LENGTH_MIN} characters`,
     true,
   ),
-  host: option('HOST', '0.0.0.0', 'address to listen on', nonEmpty),
+  host: option('HOST', '0.0.0.0', 'address to listen on', text(parseNonEmpty)),
   port: option('PORT', '8080', 'port to listen on; 0 picks a free one and prints it', integer(0, 65_535)),
-  databaseUrl: option('DATABASE_URL', 'sqlite://bve.db', 'where keys and usage are kept', databaseUrl),
+  databaseUrl: option('DATABASE_URL', 'sqlite://bve.db', 'where keys and usage are kept', text(parseDatabaseUrl)),
   /** A gateway that cannot count should still serve; who would rather stop spending says deny. Contract, section 5. */
   limitsOnFailure: option(
     'LIMITS_ON_FAILURE',
@@ -55,7 +73,7 @@ export const OPTIONS = {
     'usage records are deleted after this many days; 0 keeps them',
     integer(0, 36_500),
   ),
-  redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', notYet),
+  redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', text(refuseRedis)),
   logLevel: option('LOG_LEVEL', 'info', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS)),
 
   /** OpenAI takes bodies of some megabytes; ten leave room for a few images in base64. Contract, section 4. */
@@ -95,7 +113,7 @@ export const OPTIONS = {
   fuelixCaFile: optional(
     'FUELIX_CA_FILE',
     'PEM file of a CA to trust for upstream instead of the built-in ones',
-    nonEmpty,
+    text(parseNonEmpty),
   ),
   /** A connection costs upstream more than us; above this they are closed after use. */
   upstreamIdleConnectionsMax: option(
@@ -169,6 +187,10 @@ export const OPTIONS = {
 export type OptionName = keyof typeof OPTIONS;
 export type Config = { readonly [K in OptionName]: (typeof OPTIONS)[K] extends Option<infer T> ? T : never };
 
+export function flagName(option: { readonly env: string }): string {
+  return option.env.toLowerCase().replaceAll('_', '-');
+}
+
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
@@ -182,23 +204,22 @@ export function checkPepper(pepper: string, host: string): string | null {
   return pepper.length >= min ? null : `must have at least ${PEPPER_LENGTH_MIN} characters, not ${pepper.length}`;
 }
 
-function option<T>(env: string, defaultText: string, help: string, parse: (text: string) => T): Option<T> {
-  return { env, help, secret: false, required: false, defaultText, parse };
+function option<T>(env: string, defaultText: string, help: string, { toml, parse }: Reader<T>): Option<T> {
+  return { env, help, secret: false, required: false, toml, defaultText, parse };
 }
 
-function optional<T>(env: string, help: string, parse: (text: string) => T): Option<T | undefined> {
-  return { env, help, secret: false, required: false, defaultText: undefined, parse };
+function optional<T>(env: string, help: string, { toml, parse }: Reader<T>): Option<T | undefined> {
+  return { env, help, secret: false, required: false, toml, defaultText: undefined, parse };
 }
 
 function secret(env: string, help: string, required: true): Option<string>;
 function secret(env: string, help: string, required: false): Option<string | undefined>;
 function secret(env: string, help: string, required: boolean): Option<string> {
-  return { env, help, secret: true, required, defaultText: undefined, parse: headerSafe };
+  return { env, help, secret: true, required, toml: 'text', defaultText: undefined, parse: headerSafe };
 }
 
-function nonEmpty(text: string): string {
-  if (text.trim() === '') throw new Error('must not be empty');
-  return text;
+function text<T>(parse: (text: string) => T): Reader<T> {
+  return { toml: 'text', parse };
 }
 
 /** Secrets travel in header fields: a line break or a space in one is a copying mistake that would fail much later. */
@@ -208,24 +229,31 @@ function headerSafe(text: string): string {
   return text;
 }
 
-function integer(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= min && value <= max)) throw new Error(`must be a whole number from ${min} to ${max}, not '${text}'`);
-    return value;
+function integer(min: number, max: number): Reader<number> {
+  return {
+    toml: 'number',
+    parse(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      if (value >= min && value <= max) return value;
+      throw new Error(`must be a whole number from ${min} to ${max}, not '${shortened(text)}'`);
+    },
   };
 }
 
-function oneOf<T extends string>(values: readonly T[]): (text: string) => T {
-  return (text) => {
-    const value = values.find((candidate) => candidate === text);
-    if (value === undefined) throw new Error(`must be one of ${values.join(', ')}, not '${text}'`);
+function oneOf<T extends string>(values: readonly T[]): Reader<T> {
+  return text((given) => {
+    const value = values.find((candidate) => candidate === given);
+    if (value === undefined) throw new Error(`must be one of ${values.join(', ')}, not '${shortened(given)}'`);
     return value;
-  };
+  });
+}
+
+function shortened(text: string): string {
+  return text.length <= SHOWN_CHARACTERS_MAX ? text : `${text.slice(0, SHOWN_CHARACTERS_MAX)}…`;
 }
 
 /** Without a trailing slash, so that paths can be appended. */
-function baseUrl(text: string): string {
+function parseBaseUrl(text: string): string {
   const url = URL.parse(text);
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     throw new Error('must be an http:// or https:// URL');
@@ -234,13 +262,18 @@ function baseUrl(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-function databaseUrl(text: string): string {
+function parseDatabaseUrl(text: string): string {
   if (/^postgres(ql)?:\/\//.test(text))
     throw new Error('postgres:// is not available in this version, use sqlite://PATH');
   if (!/^sqlite:\/\/.+/.test(text)) throw new Error('must be sqlite://PATH');
   return text;
 }
 
-function notYet(): never {
+function parseNonEmpty(text: string): string {
+  if (text.trim() === '') throw new Error('must not be empty');
+  return text;
+}
+
+function refuseRedis(): never {
   throw new Error('is not available in this version: counters are kept in this process');
 }

@@ -1,7 +1,7 @@
 /** What a stranger sees: help for everything, and one clear line for every wrong call. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { flagName } from '../../src/config/load.ts';
-import { OPTIONS } from '../../src/config/schema.ts';
+
+import { flagName, OPTIONS } from '../../src/config/schema.ts';
 import { runBve } from '../support/gateway.ts';
 
 setDefaultTimeout(30_000);

@@ -1,5 +1,6 @@
 /** `bve check` prints what is in effect, and never a secret, neither there nor in a complaint. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { networkInterfaces } from 'node:os';
 import { OPTIONS } from '../../src/config/schema.ts';
 import { runBve } from '../support/gateway.ts';
 import { cleanUpFiles, REQUIRED, SECRETS, tomlFile } from './settings.ts';
@@ -49,6 +50,33 @@ test('--json prints the same for programs', async () => {
 test('an unset admin key is shown as unset, not as ***', async () => {
   const { stdout } = await runBve(['check', '--json'], REQUIRED);
   expect(JSON.parse(stdout)).toMatchObject({ admin_api_key: { value: null, source: 'default' } });
+});
+
+test('what the machine cannot do is found, each named by its variable', async () => {
+  const { exitCode, stdout, stderr } = await runBve(['check'], {
+    ...REQUIRED,
+    HOST: '192.0.2.1',
+    FUELIX_CA_FILE: '/nowhere/ca.pem',
+    DATABASE_URL: 'sqlite:///nowhere/bve.db',
+  });
+  expect([exitCode, stdout]).toEqual([2, '']);
+  expect(stderr.trimEnd().split('\n')).toEqual([
+    "bve check: HOST '192.0.2.1' is no address of this machine that can be listened on (EADDRNOTAVAIL)",
+    "bve check: FUELIX_CA_FILE '/nowhere/ca.pem': there is no such file",
+    "bve check: DATABASE_URL names a file in the folder '/nowhere', which does not exist",
+  ]);
+});
+
+test('a HOST that is a name nobody knows is found, whatever the resolver says of it', async () => {
+  for (const HOST of ['nosuch.invalid', '999.1.1.1', 'a b']) {
+    const { exitCode, stderr } = await runBve(['check'], { ...REQUIRED, HOST });
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(new RegExp(`^bve check: HOST '${HOST}' is no address [^\\n]+\\n$`));
+  }
+  const hasIpv6 = Object.values(networkInterfaces()).some((of) => of?.some(({ address }) => address === '::1'));
+  for (const HOST of ['127.0.0.1', 'localhost', ...(hasIpv6 ? ['::1', '[::1]', '::'] : [])]) {
+    expect((await runBve(['check'], { ...REQUIRED, HOST })).stderr).toBe('');
+  }
 });
 
 describe.each(['check', 'serve'])('bve %s', (command) => {

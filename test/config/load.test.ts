@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { effectiveOptions } from '../../src/config/effective.ts';
 import { loadConfig, loadKeysConfig, networkEnvironment } from '../../src/config/load.ts';
 import { OPTIONS, type OptionName } from '../../src/config/schema.ts';
 import { cleanUpFiles, problemsOf, REQUIRED, SECRETS, tomlFile } from './settings.ts';
@@ -90,10 +91,15 @@ describe('problems', () => {
     ['an unknown key', 'fuelix_key = "x"', "unknown key 'fuelix_key'"],
     ['a key in upper case', 'PORT = 1', "unknown key 'PORT'"],
     ['a table', '[server]\nport = 1', "unknown key 'server'"],
-    ['an option that is a table', '[host]\nname = "x"', 'host must be a text, a number or true/false'],
-    ['an array', 'port = [1, 2]', 'port must be a text, a number or true/false'],
-    ['a date', 'log_level = 2020-01-01', 'log_level must be a text, a number or true/false'],
-    ['a dotted key', 'host.name = "x"', 'host must be a text, a number or true/false'],
+    ['an option that is a table', '[host]\nname = "x"', 'host must be a text in quotes'],
+    ['an array', 'port = [1, 2]', 'port must be a number'],
+    ['a date', 'log_level = 2020-01-01', 'log_level must be a text in quotes'],
+    ['a dotted key', 'host.name = "x"', 'host must be a text in quotes'],
+    ['a number for a text', 'host = 1', 'host must be a text in quotes'],
+    ['a secret as a number', 'admin_api_key = 1_000', 'admin_api_key must be a text in quotes'],
+    ['a secret as another number', 'admin_api_key = 0x10', 'admin_api_key must be a text in quotes'],
+    ['a value file as a number', 'admin_api_key_file = 1', 'admin_api_key_file must be a text in quotes'],
+    ['a file for what is a path', 'fuelix_ca_file_file = "x"', "unknown key 'fuelix_ca_file_file'"],
   ])('%s in the file is refused by name', (_, toml, complaint) => {
     const path = tomlFile(toml);
     expect(problemsOf({ configFile: path, env: REQUIRED })).toEqual([`configuration file '${path}': ${complaint}`]);
@@ -111,18 +117,57 @@ describe('problems', () => {
     const folder = mkdtempSync(join(tmpdir(), 'bve-config-'));
     const missing = join(folder, 'missing.toml');
     expect(problemsOf({ configFile: missing, env: REQUIRED })).toEqual([
-      `configuration file '${missing}': ENOENT: no such file or directory`,
+      `configuration file '${missing}': there is no such file`,
     ]);
     expect(problemsOf({ configFile: folder, env: REQUIRED })).toEqual([
-      `configuration file '${folder}': EISDIR: illegal operation on a directory`,
+      `configuration file '${folder}': is no regular file`,
     ]);
     rmSync(folder, { recursive: true });
+  });
+
+  test('a device, a pipe and a file of /proc that never end are not waited for', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bve-config-'));
+    const pipe = join(folder, 'pipe');
+    Bun.spawnSync(['mkfifo', pipe]);
+    for (const path of ['/dev/zero', '/dev/null', pipe]) {
+      expect(problemsOf({ configFile: path, env: REQUIRED })).toEqual([
+        `configuration file '${path}': is no regular file`,
+      ]);
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  test('text that is not UTF-8 is refused, a byte order mark is skipped', () => {
+    expect(problemsOf({ configFile: tomlFile('\ufeffport = 1'), env: REQUIRED })).toEqual([]);
+    const path = tomlFile('');
+    writeFileSync(path, Buffer.from('host = "\xff"', 'latin1'));
+    expect(problemsOf({ configFile: path, env: REQUIRED })).toEqual([
+      `configuration file '${path}': is not UTF-8 text`,
+    ]);
+  });
+
+  test('control characters are refused in whatever is no secret, and not repeated', () => {
+    for (const [key, toml] of [
+      ['HOST', 'host = "127.0.0.1\\u0000"'],
+      ['HOST', 'host = "a\\nb"'],
+      ['PORT', 'port = "1\\u001b[31m"'],
+      ['DATABASE_URL', 'database_url = "sqlite://a\\u009bb"'],
+    ] as const) {
+      expect(problemsOf({ configFile: tomlFile(toml), env: REQUIRED })).toEqual([
+        `${key} must not contain control characters`,
+      ]);
+    }
+  });
+
+  test('a value of any length is repeated by its beginning only', () => {
+    const [problem] = problemsOf({ env: { ...REQUIRED, PORT: '9'.repeat(100_000) } });
+    expect(problem).toBe(`PORT must be a whole number from 0 to 65535, not '${'9'.repeat(64)}…'`);
   });
 
   test('a file of more than a megabyte is not read', () => {
     const path = tomlFile(`# ${'x'.repeat(1024 * 1024)}\nport = 1\n`);
     expect(problemsOf({ configFile: path, env: REQUIRED })).toEqual([
-      `configuration file '${path}': is too large for a configuration file`,
+      `configuration file '${path}': is larger than 1048576 bytes`,
     ]);
   });
 
@@ -137,11 +182,117 @@ describe('problems', () => {
     [2, 'port = 1\nport = 2\n'],
     [3, '# a comment\nhost = "x"\nlog_level = "info\n'],
     [4, 'host = """\nx\n"""\nport == 1\nlog_level = "info"\n'],
-  ])('a mistake in TOML is said with its line: line %d of %j', (line, toml) => {
+    [4, 'fuelix_api_key = "k"\napi_key_pepper = "a-pepper-of-some-length"\n\nport = 0900\n'],
+  ])('a mistake in TOML is said with its line, and nothing is said to be missing: line %d of %j', (line, toml) => {
     const path = tomlFile(toml);
-    const problems = problemsOf({ configFile: path, env: REQUIRED });
-    expect(problems).toEqual([expect.stringMatching(/./)]);
+    const problems = problemsOf({ configFile: path, env: {} });
+    expect(problems).toEqual([expect.stringMatching(/^[^\n]+$/)]);
     expect(problems[0]).toStartWith(`configuration file '${path}', line ${line}: `);
+  });
+});
+
+describe('value files', () => {
+  const { FUELIX_API_KEY, API_KEY_PEPPER } = SECRETS;
+
+  test('NAME_FILE names the file that holds a value, without the line break at its end', () => {
+    for (const end of ['', '\n', '\r\n', '\n\n']) {
+      const env = {
+        API_KEY_PEPPER,
+        FUELIX_API_KEY_FILE: tomlFile(FUELIX_API_KEY + end),
+        PORT_FILE: tomlFile(`81${end}`),
+      };
+      const { config, sources } = loadConfig({ env });
+      expect([config.fuelixApiKey, config.port]).toEqual([FUELIX_API_KEY, 81]);
+      expect([sources.fuelixApiKey, sources.port]).toEqual(['value file', 'value file']);
+    }
+  });
+
+  test('every option but the paths can come from one, also named in the TOML file', () => {
+    for (const name of Object.keys(OPTIONS) as OptionName[]) {
+      const { env, defaultText, secret } = OPTIONS[name];
+      const text = secret ? 'a-secret-of-some-length' : defaultText;
+      if (text === undefined) continue;
+      const path = tomlFile(text);
+      const others: Record<string, string> = { ...REQUIRED };
+      delete others[env];
+      expect(loadConfig({ env: { ...others, [`${env}_FILE`]: path } }).sources[name]).toBe('value file');
+      const configFile = tomlFile(`${env.toLowerCase()}_file = "${path}"`);
+      expect(loadConfig({ env: others, configFile }).sources[name]).toBe('value file');
+    }
+    const env = { ...REQUIRED, FUELIX_CA_FILE_FILE: '/nowhere' };
+    expect(loadConfig({ env }).config.fuelixCaFile).toBeUndefined();
+  });
+
+  test('both a value and its file are refused, naming both', () => {
+    const path = tomlFile('x');
+    expect(problemsOf({ env: { ...REQUIRED, FUELIX_API_KEY_FILE: path } })).toEqual([
+      'FUELIX_API_KEY and FUELIX_API_KEY_FILE are both set, use one of them',
+    ]);
+    const configFile = tomlFile(`port = 1\nport_file = "${path}"\n`);
+    expect(problemsOf({ env: REQUIRED, configFile })).toEqual(['port and port_file are both set, use one of them']);
+    expect(problemsOf({ env: { ...REQUIRED, PORT: '', PORT_FILE: tomlFile('1') } })).toEqual([]);
+  });
+
+  test('the environment wins over the file whichever way it gives the value, and what is hidden is not read', () => {
+    const { config } = loadConfig({
+      env: { ...REQUIRED, PORT_FILE: tomlFile('1002'), HOST: '10.0.0.2', LOG_LEVEL_FILE: '/nowhere' },
+      configFile: tomlFile('port = 1003\nhost_file = "/nowhere"\n'),
+      flags: { 'log-level': 'warn' },
+    });
+    expect([config.port, config.host, config.logLevel]).toEqual([1002, '10.0.0.2', 'warn']);
+  });
+
+  test('one that cannot be read is named with its variable, one with a wrong value is not repeated', () => {
+    const problems = problemsOf({
+      env: { API_KEY_PEPPER_FILE: '/nowhere/pepper', FUELIX_API_KEY_FILE: '/dev/zero', PORT_FILE: tomlFile('ninety') },
+    });
+    expect(problems).toEqual([
+      "FUELIX_API_KEY_FILE '/dev/zero': is no regular file",
+      "API_KEY_PEPPER_FILE '/nowhere/pepper': there is no such file",
+      "PORT must be a whole number from 0 to 65535, not 'ninety'",
+    ]);
+    const large = tomlFile('x'.repeat(64 * 1024 + 1));
+    expect(problemsOf({ env: { API_KEY_PEPPER, FUELIX_API_KEY_FILE: large } })).toEqual([
+      `FUELIX_API_KEY_FILE '${large}': is larger than 65536 bytes`,
+    ]);
+    const spaced = tomlFile('fx-secret with a space');
+    expect(problemsOf({ env: { API_KEY_PEPPER, FUELIX_API_KEY_FILE: spaced } })).toEqual([
+      'FUELIX_API_KEY must be printable ASCII without spaces',
+    ]);
+    expect(problemsOf({ env: { API_KEY_PEPPER, FUELIX_API_KEY_FILE: tomlFile('\n') } })).toEqual([
+      'FUELIX_API_KEY must not be empty',
+    ]);
+  });
+
+  test('a command reads only those that it needs', () => {
+    const env = { API_KEY_PEPPER_FILE: tomlFile(API_KEY_PEPPER), FUELIX_API_KEY_FILE: '/nowhere' };
+    expect(loadKeysConfig({ env }).apiKeyPepper).toBe(API_KEY_PEPPER);
+  });
+});
+
+describe('what may be shown', () => {
+  const shown = (DATABASE_URL: string) => {
+    const { config, sources } = loadConfig({ env: REQUIRED });
+    const options = effectiveOptions({ config: { ...config, databaseUrl: DATABASE_URL }, sources });
+    return options.find(({ env }) => env === 'DATABASE_URL')!.value;
+  };
+
+  test.each([
+    ['postgres://u:hunter2@db:5432/bve', 'postgres://u:***@db:5432/bve'],
+    ['postgres://u:hun@ter/2:x@db/bve?sslmode=require', 'postgres://u:***@db/bve?sslmode=require'],
+    ['postgres://:hunter2@db/bve', 'postgres://:***@db/bve'],
+    ['postgres://u@db/bve?password=hunter2&a=b', 'postgres://u@db/bve?password=***&a=b'],
+    ['postgres://db/bve', 'postgres://db/bve'],
+    ['sqlite:///srv/a:b@c/bve.db', 'sqlite:///srv/a:b@c/bve.db'],
+  ])('%s is shown as %s', (url, expected) => {
+    expect(shown(url)).toBe(expected);
+  });
+
+  test('every secret is ***, and what is unset is null', () => {
+    const loaded = loadConfig({ env: SECRETS });
+    const values = Object.fromEntries(effectiveOptions(loaded).map(({ env, value }) => [env, value]));
+    expect(values).toMatchObject({ FUELIX_API_KEY: '***', ADMIN_API_KEY: '***', API_KEY_PEPPER: '***' });
+    expect(values.FUELIX_CA_FILE).toBeNull();
   });
 });
 

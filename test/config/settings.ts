@@ -3,7 +3,8 @@ import { afterEach } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, type LoadRequest, loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { type LoadRequest, loadConfig } from '../../src/config/load.ts';
 
 export const SECRETS = {
   FUELIX_API_KEY: 'fx-secret-key-7c1d',

@@ -1,0 +1,54 @@
+/** What a configuration asks of the machine, tried out without starting anything: `bve check`. */
+import { statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { ConfigError } from '../config/config-error.ts';
+import { readCaFile } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { sqlitePath } from '../store/sqlite/database.ts';
+import { StoreError } from '../store/store-error.ts';
+
+/** @returns one line for each problem, with the name of the variable */
+export async function problemsOfMachine(config: Config): Promise<string[]> {
+  const problems = [
+    await hostProblem(config.host),
+    ...caProblems(config.fuelixCaFile),
+    databaseProblem(config.databaseUrl),
+  ];
+  return problems.filter((problem) => problem !== null);
+}
+
+/** On any free port: PORT itself may well be in use, by the gateway that runs with this configuration. */
+function hostProblem(host: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', (error: NodeJS.ErrnoException) =>
+      resolve(`HOST '${host}' is no address of this machine that can be listened on (${error.code ?? error.message})`),
+    );
+    server.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port: 0 }, () => server.close(() => resolve(null)));
+  });
+}
+
+function caProblems(path: string | undefined): readonly string[] {
+  try {
+    readCaFile(path);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+function databaseProblem(url: string): string | null {
+  try {
+    const path = sqlitePath(url);
+    const folder = dirname(path);
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+      return `DATABASE_URL names a file in the folder '${folder}', which does not exist`;
+    }
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? `DATABASE_URL names a folder, '${path}'` : null;
+  } catch (error) {
+    if (error instanceof StoreError) return error.message;
+    throw error;
+  }
+}

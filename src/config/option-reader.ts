@@ -1,0 +1,142 @@
+/** Finds the text of an option in flags, environment, configuration file and value files, and reads it. */
+import { ConfigError } from './config-error.ts';
+import { checkPepper, flagName, OPTIONS, type Option, type OptionName } from './schema.ts';
+import { readTextFile } from './text-file.ts';
+import { readTomlFile } from './toml.ts';
+
+export interface Sources {
+  readonly configFile: string | undefined;
+  /** By kebab-case name, as parsed from the command line. */
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Where a value comes from; 'value file' when NAME_FILE names the file that it is in. */
+export type Source = 'flag' | 'environment' | 'file' | 'value file' | 'default';
+
+/** Far above any key or URL. */
+const VALUE_FILE_BYTES_MAX = 64 * 1024;
+/** These are paths themselves, and not taken from a file of another name. */
+const PATHS: readonly string[] = ['FUELIX_CA_FILE', 'DATABASE_CA_FILE'];
+
+interface Found {
+  /** undefined: there is none, or it could not be read and that was said. */
+  readonly text: string | undefined;
+  readonly source: Source;
+}
+
+type Value<N extends OptionName> = (typeof OPTIONS)[N] extends Option<infer T> ? T : never;
+
+/** Reads the options that a command needs, and only those: a value file of another may be closed to it. */
+export class OptionReader {
+  readonly #problems: string[] = [];
+  readonly #sources: Sources;
+  readonly #file: Readonly<Record<string, string>>;
+  /** What a file holds that cannot be read is not known, so nothing is said to be missing. */
+  #fileIsWhole = true;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+    this.#file = sources.configFile === undefined ? {} : this.#readFile(sources.configFile);
+  }
+
+  /** A problem is kept for `finish`. */
+  read<N extends OptionName>(name: N): { value: Value<N> | undefined; source: Source } {
+    const option: Option<unknown> = OPTIONS[name];
+    const found = this.#find(option);
+    const { text, source } = found ?? { text: option.defaultText, source: 'default' };
+    if (!found && text === undefined && option.required && this.#fileIsWhole) {
+      this.#problems.push(`${option.env} is required`);
+    }
+    return { value: text === undefined ? undefined : (this.#parse(option, text) as Value<N> | undefined), source };
+  }
+
+  readUnlessAbsent<N extends OptionName>(name: N): Value<N> | undefined {
+    const text = this.#find(OPTIONS[name])?.text;
+    return text === undefined ? undefined : (this.#parse(OPTIONS[name], text) as Value<N> | undefined);
+  }
+
+  checkPepper(pepper: unknown, host: unknown): void {
+    const problem = typeof pepper === 'string' ? checkPepper(pepper, String(host)) : null;
+    if (problem !== null) this.#problems.push(`${OPTIONS.apiKeyPepper.env} ${problem}`);
+  }
+
+  /** @throws ConfigError when there was a problem */
+  finish(): void {
+    if (this.#problems.length > 0) throw new ConfigError(this.#problems);
+  }
+
+  #find(option: Option<unknown>): Found | null {
+    const flag = option.secret ? undefined : this.#sources.flags[flagName(option)];
+    if (typeof flag === 'string') return { text: flag, source: 'flag' };
+    // An empty variable is how compose files spell "not set".
+    return (
+      this.#findIn('environment', option.env, (name) => this.#sources.env[name] || undefined) ??
+      this.#findIn('file', option.env.toLowerCase(), (name) => this.#file[name])
+    );
+  }
+
+  #findIn(source: Source, name: string, textOf: (name: string) => string | undefined): Found | null {
+    const text = textOf(name);
+    const fileName = valueFileName(name);
+    const path = fileName === null ? undefined : textOf(fileName);
+    if (path === undefined) return text === undefined ? null : { text, source };
+    if (text !== undefined) this.#problems.push(`${name} and ${fileName} are both set, use one of them`);
+    else return { text: this.#readValueFile(fileName!, path), source: 'value file' };
+    return { text: undefined, source };
+  }
+
+  #readValueFile(name: string, path: string): string | undefined {
+    try {
+      // Editors and `echo` end a file with a line break, which is no part of a key.
+      return readTextFile(path, VALUE_FILE_BYTES_MAX).replace(/[\r\n]+$/, '');
+    } catch (error) {
+      this.#problems.push(`${name} '${path}': ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  #parse(option: Option<unknown>, text: string): unknown {
+    try {
+      if (!option.secret && CONTROL_CHARACTER.test(text)) throw new Error('must not contain control characters');
+      return option.parse(text);
+    } catch (error) {
+      this.#problems.push(`${option.env} ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  #readFile(path: string): Record<string, string> {
+    const texts: Record<string, string> = {};
+    try {
+      for (const [key, value] of Object.entries(readTomlFile(path))) {
+        const problem = tomlProblem(key, value);
+        if (problem === null) texts[key] = String(value);
+        else this.#problems.push(`configuration file '${path}': ${problem}`);
+      }
+    } catch (error) {
+      this.#fileIsWhole = false;
+      this.#problems.push((error as Error).message);
+    }
+    return texts;
+  }
+}
+
+const OPTION_BY_KEY = new Map(Object.values(OPTIONS).map((option) => [option.env.toLowerCase(), option]));
+const VALUE_FILE_KEYS = new Set([...OPTION_BY_KEY.keys()].map(valueFileName));
+const CONTROL_CHARACTER = /[\p{Cc}\u2028\u2029]/u;
+
+function tomlProblem(key: string, value: unknown): string | null {
+  const kind = OPTION_BY_KEY.get(key)?.toml ?? (VALUE_FILE_KEYS.has(key) ? 'text' : undefined);
+  if (kind === undefined) return `unknown key '${key}'`;
+  if (typeof value === 'string') return null;
+  // A secret that is written as a number would become another one: 1_000 is 1000, and 0x10 is 16.
+  if (kind === 'text') return `${key} must be a text in quotes`;
+  return typeof value === 'number' || typeof value === 'boolean' ? null : `${key} must be a ${kind}`;
+}
+
+/** null for what is a path itself. */
+function valueFileName(name: string): string | null {
+  if (PATHS.includes(name.toUpperCase())) return null;
+  return name === name.toUpperCase() ? `${name}_FILE` : `${name}_file`;
+}
