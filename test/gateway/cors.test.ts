@@ -10,7 +10,11 @@ function corsOf(answer: RawAnswer): Record<string, string> {
   return Object.fromEntries(answer.headers.filter(([name]) => name.startsWith('access-control-') || name === 'vary'));
 }
 
-const ANSWER = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'X-Request-Id' };
+const ANSWER = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers':
+    'X-Request-Id, X-BVE-Latency, Retry-After, Retry-After-Ms, X-Should-Retry, X-Quota-Allowed, X-Quota-Available, X-Quota-Reset',
+};
 
 describe('a request with an Origin', () => {
   test('gets the two headers on a stream, whose bytes are the same', async () => {
@@ -99,6 +103,7 @@ describe('a preflight', () => {
       expect([200, 204]).toContain(answer.status);
       expect(answer.body.length).toBe(0);
       expect(answer.header('access-control-allow-origin')).toBe('*');
+      expect(corsOf(answer)).toMatchObject(ANSWER);
       expect(answer.header('access-control-allow-headers')).toBe('Authorization, Content-Type, X-Request-Id');
       expect(answer.header('access-control-max-age')).toBe('86400');
       expect(answer.header('access-control-allow-methods')!.split(', ')).toContain(method);
@@ -109,11 +114,55 @@ describe('a preflight', () => {
   test('without an Origin has no such headers', async () => {
     const answer = await p.call({ method: 'OPTIONS', path: CHAT, headers: { authorization: '' } });
     expect(corsOf(answer)).toEqual({});
-    expect(answer.status).toBeLessThan(500);
+    expect([answer.status, answer.header('allow')]).toEqual([204, 'POST, OPTIONS']);
+    const models = await p.call({ method: 'OPTIONS', path: '/v1/models', headers: { authorization: '' } });
+    expect(models.header('allow')).toBe('GET, HEAD, OPTIONS');
+    const unknown = await p.call({ method: 'OPTIONS', path: '/v1/unknown', headers: { authorization: '' } });
+    expect([unknown.status, corsOf(unknown)]).toEqual([404, {}]);
   });
 
-  test('of an unknown route is 404', async () => {
-    expect((await preflight('/v1/unknown')).status).toBe(404);
+  for (const path of ['/v1/unknown', '/', '/health', '/chat/completions', '/administrator']) {
+    test(`of ${path} lets the browser see what the answer to it is`, async () => {
+      for (const method of ['GET', 'POST', 'DELETE', 'PATCH', 'PUT']) {
+        const answer = await preflight(path, { 'access-control-request-method': method });
+        expect([answer.status, answer.body.length]).toEqual([204, 0]);
+        expect(corsOf(answer)).toMatchObject(ANSWER);
+        expect(answer.header('access-control-allow-methods')!.split(', ')).toContain(method);
+      }
+      const answer = await p.call({ method: 'PUT', path, headers: ORIGIN });
+      expect([404, 405]).toContain(answer.status);
+      expect(corsOf(answer)).toEqual(ANSWER);
+    });
+  }
+
+  for (const [name, asked, added] of [
+    [
+      "the headers of OpenAI's SDK",
+      'authorization,content-type,x-stainless-lang,x-stainless-os',
+      ['x-stainless-lang', 'x-stainless-os'],
+    ],
+    ["the headers of Anthropic's SDK", 'X-Api-Key, Anthropic-Version', ['X-Api-Key', 'Anthropic-Version']],
+    ['a header twice, in two cases', 'X-A, x-a,CONTENT-TYPE', ['X-A']],
+    ['blanks and nothing', ' ,, x-b ,\t', ['x-b']],
+    ['what is no name', 'a b, c:d, "e", f\u00e9, (g), x-ok, h\u007f', ['x-ok']],
+    ['nothing', '', []],
+  ] as const) {
+    test(`that asks for ${name} is allowed what is a name, and no other byte comes back`, async () => {
+      const answer = await preflight(CHAT, { 'access-control-request-headers': asked });
+      expect(answer.status).toBe(204);
+      expect(answer.header('access-control-allow-headers')!.split(', ')).toEqual([
+        'Authorization',
+        'Content-Type',
+        'X-Request-Id',
+        ...added,
+      ]);
+    });
+  }
+
+  test('without Access-Control-Request-Headers is allowed the three', async () => {
+    const headers = { ...ORIGIN, authorization: '', 'access-control-request-method': 'POST' };
+    const answer = await p.call({ method: 'OPTIONS', path: CHAT, headers });
+    expect(answer.header('access-control-allow-headers')).toBe('Authorization, Content-Type, X-Request-Id');
   });
 });
 
