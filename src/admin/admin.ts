@@ -7,12 +7,11 @@
  */
 import { Elysia, type ParseError } from 'elysia';
 import { GatewayError } from '../errors.ts';
-import { matchesPath } from '../gateway/endpoints.ts';
-import { clientRequestId } from '../gateway/headers.ts';
-import { pathOf } from '../gateway/target.ts';
 import type { Deadlines } from '../http/deadlines.ts';
 import { refusal } from '../http/refusal.ts';
 import { parseObject, readBody } from '../http/request-body.ts';
+import { requestIdOf as newRequestIdOf } from '../http/request-id.ts';
+import { RouteTable, routeNotFound } from '../http/route.ts';
 import type { Log } from '../observe/log.ts';
 import type { Store } from '../store/sqlite/sqlite-store.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -80,8 +79,9 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     )
     .get('/usage', ({ request }) => answer(usage(usageQuestionFrom(request.url))))
     .get('/requests', ({ request }) => answer(requests(requestsQuestionFrom(request.url))))
-    .all('/*', ({ request }) => elsewhere(request), none)
+    .all('/*', ({ request }) => refuse(request, table.refusalOf(request)), none)
     .compile();
+  const table = new RouteTable(app.routes.filter(({ method }) => method !== 'ALL'));
 
   return async (request) => {
     const response = await handle(request);
@@ -98,7 +98,8 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     } catch (error) {
       return refuse(request, refusalOf(request, error, 'UNKNOWN'));
     }
-    return app.handle(request);
+    // Elysia answers HEAD only where it has a route of its own; Bun leaves out the body.
+    return app.handle(request.method === 'HEAD' ? new Request(request.url, { headers: request.headers }) : request);
   }
 
   function read(request: Request): Promise<Uint8Array> {
@@ -126,24 +127,15 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     return (await store.recentUsage(question)).map(usageRecordToJson);
   }
 
-  function elsewhere(request: Request): Response {
-    const path = pathOf(request.url);
-    const methods = ROUTES.filter((route) => matchesPath(route.path, path)).map((route) => route.method);
-    if (methods.length === 0) return refuse(request, routeNotFound(request));
-    const message = `Method ${request.method} is not allowed, use ${methods.join(' or ')}`;
-    return refuse(request, new GatewayError('method_not_allowed', message, { allow: methods.join(', ') }));
-  }
-
   function refuse(request: Request, error: GatewayError): Response {
-    const requestId = requestIdOf(request);
-    return refusal(request, error, { requestId, envelope: 'openai', bodyWasRead: false });
+    return refusal(request, error, { requestId: requestIdOf(request) });
   }
 
   /** One for the answer and for whatever is logged on the way to it. */
   function requestIdOf(request: Request): string {
     const known = requestIds.get(request);
     if (known !== undefined) return known;
-    const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
+    const requestId = newRequestIdOf(request.headers);
     requestIds.set(request, requestId);
     return requestId;
   }
@@ -162,21 +154,6 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   }
 }
 
-const KEY = '/admin/api-keys/:id';
-const ROUTES: readonly { readonly method: string; readonly path: string }[] = [
-  { method: 'GET', path: '/admin/api-keys' },
-  { method: 'POST', path: '/admin/api-keys' },
-  { method: 'GET', path: KEY },
-  { method: 'PATCH', path: KEY },
-  ...['revoke', 'suspend', 'activate', 'rotate'].map((action) => ({ method: 'POST', path: `${KEY}/${action}` })),
-  { method: 'GET', path: '/admin/usage' },
-  { method: 'GET', path: '/admin/requests' },
-];
-
 async function answer(value: Promise<unknown>, status = 200): Promise<Response> {
   return Response.json(await value, { status });
-}
-
-function routeNotFound(request: Request): GatewayError {
-  return new GatewayError('route_not_found', `Route ${request.method} ${pathOf(request.url)} not found`);
 }

@@ -5,17 +5,12 @@
  * A page route of Bun's own carries no headers, so the files are served here. The policy allows what the bundle holds and
  * nothing else: no inline script or style, no other origin, no frame around it.
  */
-import { GatewayError } from '../errors.ts';
-import { clientRequestId } from '../gateway/headers.ts';
-import { pathOf } from '../gateway/target.ts';
-import { preflight } from '../http/cors.ts';
 import { refusal } from '../http/refusal.ts';
+import { pathOf, routeNotFound } from '../http/route.ts';
 import { ASSETS_PATH, type BundleFile, loadBundle } from './bundle.ts';
 
-/** What the router hands to `serveDashboard`, for every method. */
+/** What the router hands to `serveDashboard`. */
 export const DASHBOARD_PATHS = ['/dashboard', '/dashboard/', '/dashboard/*', '/docs'] as const;
-
-const METHODS = ['GET', 'HEAD'];
 
 const SECURITY_HEADERS = {
   'content-security-policy': [
@@ -45,17 +40,12 @@ const ASK_FIRST = 'no-cache';
 
 export async function serveDashboard(request: Request): Promise<Response> {
   const path = pathOf(request.url);
-  if (request.method === 'OPTIONS') return preflight(request, METHODS);
-  if (!METHODS.includes(request.method)) {
-    const message = `Method ${request.method} is not allowed, use ${METHODS.join(' or ')}`;
-    return refuse(request, new GatewayError('method_not_allowed', message, { allow: METHODS.join(', ') }));
-  }
   if (path === '/dashboard/') return redirect('/dashboard');
   const { page, assets } = await loadBundle();
   if (!path.startsWith(ASSETS_PATH)) return fileAnswer(request, page, ASK_FIRST);
   const asset = assets.get(path.slice(ASSETS_PATH.length));
   if (asset !== undefined) return fileAnswer(request, asset, FOR_EVER);
-  return refuse(request, new GatewayError('route_not_found', `Route ${request.method} ${path} not found`));
+  return refusal(request, routeNotFound(request));
 }
 
 function redirect(location: string): Response {
@@ -87,9 +77,4 @@ function acceptsGzip(acceptEncoding: string | null): boolean {
 function matchesEtag(ifNoneMatch: string | null, etag: string): boolean {
   if (ifNoneMatch === null) return false;
   return ifNoneMatch.split(',').some((item) => item.trim() === '*' || item.trim().replace(/^W\//, '') === etag);
-}
-
-function refuse(request: Request, error: GatewayError): Response {
-  const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
-  return refusal(request, error, { requestId, envelope: 'openai', bodyWasRead: false });
 }

@@ -6,13 +6,14 @@ import { GatewayError } from '../errors.ts';
 import { interruptionEvent } from '../formats/interruption.ts';
 import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { refusal } from '../http/refusal.ts';
+import { clientRequestId } from '../http/request-id.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { Granted, Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
 import { type Finish, newRecordId, type UsageRecord, type UsageSource } from '../usage/usage-record.ts';
 import type { Endpoint } from './endpoints.ts';
-import { clientHeaders, clientRequestId } from './headers.ts';
+import { clientHeaders } from './headers.ts';
 import { Meter, type Usage } from './meter.ts';
 import { type Acceptance, type RelayOwner, TimedOut } from './relay.ts';
 
@@ -164,7 +165,7 @@ export class Exchange implements RelayOwner {
       this.surroundings.log.error({ request_id: this.requestId, err: reason }, 'internal error');
     this.settle(clientLeft ? 'client_closed' : 'error', error);
     const { requestId, bodyWasRead } = this;
-    return refusal(this.request, error, { requestId, bodyWasRead, envelope: this.endpoint.envelope });
+    return refusal(this.request, error, { requestId, bodyWasRead });
   }
 
   settle(finish: Finish, error: Error | null): void {

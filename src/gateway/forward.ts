@@ -7,6 +7,7 @@ import { GatewayError } from '../errors.ts';
 import { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { withUsageRequested } from '../formats/usage-request.ts';
 import { readBody, readFields } from '../http/request-body.ts';
+import { routeNotFound } from '../http/route.ts';
 import { type ApiKey, asksForStreamUsage } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
@@ -18,7 +19,7 @@ import { clientFields } from './headers.ts';
 import { shortModelName } from './model-name.ts';
 import { fetchAllowedModels } from './models.ts';
 import { relay } from './relay.ts';
-import { lastSegment, pathOf, upstreamTarget } from './target.ts';
+import { modelOf, upstreamTarget } from './target.ts';
 
 /** Never rejects: whatever goes wrong is answered in the envelope of the endpoint. */
 export async function forward(request: Request, endpoint: Endpoint, gateway: Gateway): Promise<Response> {
@@ -34,7 +35,7 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     exchange.admission = granted(admission instanceof Promise ? await admission : admission);
     const turn = gateway.pace.turn(exchange.arrivedAtMs);
     if (turn !== null) await turn;
-    const target = upstreamTarget(request.url, endpoint.path);
+    const target = upstreamTarget(request.url, endpoint.mountedAt ?? endpoint.path);
     if (target === null) throw routeNotFound(request);
     const body = endpoint.body === 'json' ? await readBody(request, gateway.limits, gateway.deadlines) : null;
     const upstreamRequest = prepare(exchange, key, target, body, gateway);
@@ -71,12 +72,15 @@ function prepare(
     exchange.streamed = fields.stream;
     if (fields.stream && endpoint.usageOnRequest) body = askForUsage(exchange, key, body, gateway);
   } else if (endpoint.models === 'one') {
-    model = lastSegment(target);
+    model = modelOf(target);
   }
   if (model !== null) exchange.model = shortModelName(model);
   if (endpoint.models !== 'list') checkModel(key, model);
+  // A list that is read here must come with its body, whoever asks for it.
+  const isFiltered = endpoint.models === 'list' && key.allowedModels !== null;
+  const method = request.method === 'HEAD' && !isFiltered ? 'HEAD' : endpoint.method;
   const headers = clientFields(request.headers, exchange.clientRequestId);
-  return { method: endpoint.method, target, common: gateway.commonFields, headers, body };
+  return { method, target, common: gateway.commonFields, headers, body };
 }
 
 function askForUsage(exchange: Exchange, key: ApiKey, body: Uint8Array, gateway: Gateway): Uint8Array {
@@ -93,8 +97,4 @@ function checkModel(key: ApiKey, model: string | null): void {
   if (!key.allowedModels.includes(model)) {
     throw new GatewayError('model_not_allowed', `Model '${shortModelName(model)}' is not allowed for this API key`);
   }
-}
-
-export function routeNotFound(request: Request): GatewayError {
-  return new GatewayError('route_not_found', `Route ${request.method} ${pathOf(request.url)} not found`);
 }

@@ -2,6 +2,8 @@
  * Both allow-lists (contract, sections 1 and 2) and the identity of a request. What is on neither list does not pass:
  * a new header of upstream or of a client reaches the other side only when it is added here.
  */
+import { GatewayError } from '../errors.ts';
+import type { HeaderReader } from '../http/request-id.ts';
 import type { ResponseHeaders } from '../upstream/client.ts';
 import type { HeaderField } from '../upstream/header-block.ts';
 
@@ -27,18 +29,8 @@ const RESPONSE_ALLOW_LIST = [
   'x-quota-reset',
 ] as const;
 
-const REQUEST_ID_LENGTH_MAX = 128;
-const REQUEST_ID_FORM = /^[A-Za-z0-9._-]+$/;
-
-export interface RequestHeaders {
-  get(name: string): string | null;
-}
-
-/** The client's own id when it has the allowed form, else null. */
-export function clientRequestId(headers: RequestHeaders): string | null {
-  const id = headers.get('x-request-id');
-  return id !== null && id.length <= REQUEST_ID_LENGTH_MAX && REQUEST_ID_FORM.test(id) ? id : null;
-}
+/** RFC 9110, section 5.5. Bun lets DEL pass, and what Latin-1 has above ASCII. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** The fields of every request to Fuelix: what of a client's is never passed on, and is replaced by ours. */
 export function gatewayFields(fuelixApiKey: string, userAgent: string): HeaderField[] {
@@ -50,12 +42,18 @@ export function gatewayFields(fuelixApiKey: string, userAgent: string): HeaderFi
   ];
 }
 
-/** Of a client's headers, what goes upstream. @param requestId the client's own, if it has the allowed form */
-export function clientFields(headers: RequestHeaders, requestId: string | null): HeaderField[] {
+/**
+ * Of a client's headers, what goes upstream.
+ * @param requestId the client's own, if it has the allowed form
+ * @throws GatewayError invalid_request naming the header that cannot be sent on
+ */
+export function clientFields(headers: HeaderReader, requestId: string | null): HeaderField[] {
   const fields: HeaderField[] = [];
   for (const name of REQUEST_ALLOW_LIST) {
     const value = headers.get(name);
-    if (value !== null) fields.push([name, value]);
+    if (value === null) continue;
+    if (!FIELD_VALUE.test(value)) throw new GatewayError('invalid_request', `Invalid character in header '${name}'`);
+    fields.push([name, value]);
   }
   if (requestId !== null) fields.push(['x-request-id', requestId]);
   return fields;

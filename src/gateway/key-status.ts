@@ -6,17 +6,17 @@
  */
 import { GatewayError } from '../errors.ts';
 import { refusal } from '../http/refusal.ts';
+import { requestIdOf } from '../http/request-id.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { KeyStanding, LimitStanding } from '../limits/limiter.ts';
 import { dayOf, daysOfMonth, monthOf } from '../limits/windows.ts';
 import type { UsageDay } from '../store/sqlite/usage-days.ts';
 import { authenticate } from './authenticate.ts';
 import type { Gateway } from './gateway.ts';
-import { clientRequestId } from './headers.ts';
 
 /** Rejects only when something is wrong that the client cannot help. */
 export async function keyStatus(request: Request, gateway: Gateway): Promise<Response> {
-  const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
+  const requestId = requestIdOf(request.headers);
   try {
     const key = await authenticate(request, gateway.keys);
     const nowMs = Date.now();
@@ -28,7 +28,7 @@ export async function keyStatus(request: Request, gateway: Gateway): Promise<Res
     return Response.json(statusJson(key, standing, days, dayOf(nowMs)), { headers: { 'x-request-id': requestId } });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    return refusal(request, error, { requestId, envelope: 'openai', bodyWasRead: false });
+    return refusal(request, error, { requestId });
   }
 }
 

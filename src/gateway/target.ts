@@ -1,6 +1,6 @@
 /** What of a request's URL goes upstream: the path behind /v1 and the query, without anything that looks like our keys. */
 
-import { matchesPath } from './endpoints.ts';
+import { indexOrEnd, matchesPath, pathOf, queryStartOf } from '../http/route.ts';
 
 const OWN_KEY_MARK = 'sk-bve-';
 
@@ -9,37 +9,44 @@ const OWN_KEY_MARK = 'sk-bve-';
  *
  * Bun's router matches the raw request line, but `request.url` is that line, and the Host header, resolved by a URL parser:
  * for `/v1/models/..`, `//x/v1/models/y` or `Host: a/b` the two differ, and without this check another resource is reached.
- * Upstream may decode before it resolves, so dot segments behind `%2f` and `%5c` count as well.
+ * Upstream may decode before it resolves, and more than once, so dot segments in any escaping count as well.
+ * @param route the endpoint's path as it is mounted
  */
-export function upstreamTarget(url: string, endpointPath: string): string | null {
+export function upstreamTarget(url: string, route: string): string | null {
   const path = pathOf(url);
-  if (path !== endpointPath && (!matchesPath(endpointPath, path) || hasDotSegment(path))) return null;
+  if (path !== route && (!matchesPath(route, path) || isAmbiguous(path))) return null;
   return path.slice('/v1'.length) + withoutOwnKeys(url.slice(queryStartOf(url), indexOrEnd(url, '#')));
 }
 
-/** The path of a request's URL; never throws, because with a malformed or empty Host header Bun has only a path for a URL. */
-export function pathOf(url: string): string {
-  const pathStart = url.startsWith('/') ? 0 : url.indexOf('/', url.indexOf('://') + 3);
-  return url.slice(pathStart, queryStartOf(url));
+const MODELS = '/models/';
+
+/** The model that a target under /models names: the rest of its path, which may contain slashes, decoded. */
+export function modelOf(target: string): string {
+  return decodeURIComponent(target.slice(MODELS.length, indexOrEnd(target, '?')));
 }
 
-function queryStartOf(url: string): number {
-  return Math.min(indexOrEnd(url, '?'), indexOrEnd(url, '#'));
-}
+/** More escapes in escapes than anybody needs; what has more is refused. */
+const DECODED_TIMES_MAX = 5;
 
-/** The last segment of a target's path, decoded. */
-export function lastSegment(target: string): string {
-  const path = target.slice(0, indexOrEnd(target, '?'));
-  return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
-}
-
-/** True for a malformed escape too: what nobody can decode, nobody can judge. */
-function hasDotSegment(path: string): boolean {
-  try {
-    return /(^|[/\\])\.{1,2}([/\\]|$)/.test(decodeURIComponent(path));
-  } catch {
-    return true;
+/**
+ * True for a dot segment, and for a `;`, behind which some servers read parameters of the segment (`..;x` is `..`). And for
+ * a malformed escape: what nobody can decode, nobody can judge.
+ */
+function isAmbiguous(path: string): boolean {
+  let text = path;
+  for (let times = 0; times <= DECODED_TIMES_MAX; times++) {
+    if (/(^|[/\\])\.{1,2}([/\\]|$)/.test(text) || text.includes(';')) return true;
+    let decoded: string;
+    try {
+      decoded = decodeURIComponent(text);
+    } catch {
+      // Decoded once it is a name with a `%` in it, and no escape.
+      return times === 0;
+    }
+    if (decoded === text) return false;
+    text = decoded;
   }
+  return true;
 }
 
 /** Credentials are never taken from a query string, and one that a client puts there by mistake must not travel on. */
@@ -60,9 +67,4 @@ function decodeLoosely(text: string): string {
     // A malformed escape elsewhere in the query must not hide a key in it.
     return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   }
-}
-
-function indexOrEnd(text: string, mark: string): number {
-  const index = text.indexOf(mark);
-  return index === -1 ? text.length : index;
 }

@@ -1,15 +1,15 @@
-/** Elysia: routes and what surrounds them (health, CORS, 404 and 405). No logic of requests: that is gateway/. */
+/** Elysia: mounts the routes, and does for each what all have in common (Host, CORS, 404, 405, OPTIONS). No logic of requests. */
 import { Elysia } from 'elysia';
 import { DASHBOARD_PATHS, serveDashboard } from '../dashboard/serve-dashboard.ts';
-import { type Envelope, GatewayError } from '../errors.ts';
-import { ENDPOINTS, matchesPath } from '../gateway/endpoints.ts';
-import { forward, routeNotFound } from '../gateway/forward.ts';
+import { GatewayError } from '../errors.ts';
+import { ENDPOINTS } from '../gateway/endpoints.ts';
+import { forward } from '../gateway/forward.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import { clientRequestId } from '../gateway/headers.ts';
 import { keyStatus } from '../gateway/key-status.ts';
-import { pathOf } from '../gateway/target.ts';
-import { preflight, withCors } from './cors.ts';
+import { isCrossOrigin, preflight, withCors } from './cors.ts';
 import { refusal } from './refusal.ts';
+import { refusalOfTarget } from './request-target.ts';
+import { type Handler, pathOf, RouteTable, routeNotFound } from './route.ts';
 
 export interface AppOptions {
   readonly gateway: Gateway;
@@ -24,6 +24,20 @@ export interface AppOptions {
 const BUN_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
 export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
+  const handlers: readonly Handler[] = [
+    { method: 'GET', path: '/', handle: () => new Response('BVE Gateway: the API is under /v1\n') },
+    { method: 'GET', path: '/health', handle: () => Response.json({ status: 'ok' }) },
+    { method: 'GET', path: '/ready', handle: readiness },
+    ...DASHBOARD_PATHS.map((path) => ({ method: 'GET', path, handle: serveDashboard })),
+    { method: 'GET', path: '/v1/key', handle: (request) => keyStatus(request, gateway) },
+    ...ENDPOINTS.map((endpoint) => ({
+      method: endpoint.method,
+      path: endpoint.mountedAt ?? endpoint.path,
+      handle: (request: Request) => forward(request, endpoint, gateway),
+    })),
+  ];
+  const table = new RouteTable(handlers);
+
   const app = new Elysia({
     // Else `/v1/chat/completions/` is the endpoint for POST and an unknown path for every other method.
     strictPath: true,
@@ -39,34 +53,46 @@ export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
       // In development Bun prints every reset body as an error page and a stack.
       development: false,
     },
-  })
-    .onError(({ error, code, request }) =>
-      refuse(request, code === 'NOT_FOUND' ? routeNotFound(request) : internal(request, error)),
-    )
-    .get('/health', ({ request }) => withCors(request, Response.json({ status: 'ok' })))
-    .get('/ready', async ({ request }) => withCors(request, await readiness()))
-    .get('/v1/key', async ({ request }) => withCors(request, await keyStatus(request, gateway)));
+  }).onError(({ error, code, request }) =>
+    withCors(request, refusal(request, code === 'NOT_FOUND' ? routeNotFound(request) : internal(request, error))),
+  );
 
+  // The key is checked before any of the body is read, so Elysia must not read it either.
+  const unread = { parse: 'none' } as const;
+  for (const { method, path, handle } of handlers) {
+    const methods = method === 'GET' ? ['GET', 'HEAD'] : [method];
+    for (const each of methods) app.route(each, path, ({ request }) => answer(request, handle), unread);
+  }
   if (admin) {
-    for (const path of ['/admin', '/admin/*']) app.all(path, ({ request }) => admin(request), { parse: 'none' });
+    for (const path of ['/admin', '/admin/*']) {
+      app.all(
+        path,
+        ({ request }) => {
+          const error = refusalOfTarget(request);
+          return error ? refusal(request, error) : admin(request);
+        },
+        unread,
+      );
+    }
+  }
+  return app.all('/*', ({ request }) => answer(request, unmatched), unread);
+
+  function answer(request: Request, handle: Handler['handle']): Response | Promise<Response> {
+    const error = refusalOfTarget(request);
+    const response = error ? refusal(request, error) : handle(request);
+    if (!isCrossOrigin(request)) return response;
+    return response instanceof Promise
+      ? response.then((settled) => withCors(request, settled))
+      : withCors(request, response);
   }
 
-  for (const path of DASHBOARD_PATHS) app.all(path, ({ request }) => serveDashboard(request), { parse: 'none' });
-
-  for (const endpoint of ENDPOINTS) {
-    app.route(
-      endpoint.method,
-      endpoint.path,
-      ({ request }) => {
-        const answer = forward(request, endpoint, gateway);
-        return request.headers.get('origin') === null ? answer : answer.then((response) => withCors(request, response));
-      },
-      // The key is checked before any of the body is read, so Elysia must not read it either.
-      { parse: 'none' },
-    );
+  function unmatched(request: Request): Response {
+    if (request.method === 'OPTIONS') {
+      const methods = table.methodsOf(pathOf(request.url));
+      if (methods.length > 0 || isCrossOrigin(request)) return preflight(request, methods);
+    }
+    return refusal(request, table.refusalOf(request));
   }
-
-  return app.all('/*', ({ request }) => elsewhere(request), { parse: 'none' });
 
   async function readiness(): Promise<Response> {
     if (gateway.slots.draining) return Response.json({ status: 'draining' }, { status: 503 });
@@ -78,35 +104,8 @@ export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
     }
   }
 
-  function elsewhere(request: Request): Response {
-    const methods = methodsOf(pathOf(request.url));
-    if (methods.length === 0) return refuse(request, routeNotFound(request));
-    if (request.method === 'OPTIONS') return preflight(request, methods);
-    const message = `Method ${request.method} is not allowed, use ${methods.join(' or ')}`;
-    return refuse(request, new GatewayError('method_not_allowed', message, { allow: methods.join(', ') }));
-  }
-
   function internal(request: Request, error: unknown): GatewayError {
     gateway.log.error({ err: error, method: request.method }, 'internal error');
     return new GatewayError('internal_error', 'Internal error', { cause: error });
   }
-}
-
-const ROUTES: readonly { method: string; path: string; envelope: Envelope }[] = [
-  { method: 'GET', path: '/health', envelope: 'openai' },
-  { method: 'GET', path: '/ready', envelope: 'openai' },
-  { method: 'GET', path: '/v1/key', envelope: 'openai' },
-  ...ENDPOINTS,
-];
-
-/** The methods that exist for a path: none means that the path does not exist. */
-function methodsOf(pathname: string): string[] {
-  return ROUTES.filter((route) => matchesPath(route.path, pathname)).map((route) => route.method);
-}
-
-function refuse(request: Request, error: GatewayError): Response {
-  const path = pathOf(request.url);
-  const envelope = ROUTES.find((route) => matchesPath(route.path, path))?.envelope ?? 'openai';
-  const requestId = clientRequestId(request.headers) ?? crypto.randomUUID();
-  return withCors(request, refusal(request, error, { requestId, envelope, bodyWasRead: false }));
 }

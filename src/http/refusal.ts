@@ -6,7 +6,9 @@
  * and the connection closes a moment later (a lingering close: closing at once would reset the connection, and most
  * clients would report the reset instead of the answer they were sent).
  */
-import { type Envelope, errorAnswer, type GatewayError } from '../errors.ts';
+import { errorAnswer, type GatewayError } from '../errors.ts';
+import { envelopeOf } from './envelope.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** What may be thrown away for the sake of keeping a connection, bytes. */
 const DISCARDED_BYTES_MAX = 1024 * 1024;
@@ -14,13 +16,14 @@ const DISCARDED_BYTES_MAX = 1024 * 1024;
 const LINGER_MS = 500;
 
 export interface RefusalOptions {
-  readonly requestId: string;
-  readonly envelope: Envelope;
-  readonly bodyWasRead: boolean;
+  /** Of the request, when it has one already. */
+  readonly requestId?: string;
+  readonly bodyWasRead?: boolean;
 }
 
-export function refusal(request: Request, error: GatewayError, options: RefusalOptions): Response {
-  const { status, headers, text } = errorAnswer(error, options.requestId, options.envelope);
+export function refusal(request: Request, error: GatewayError, options: RefusalOptions = {}): Response {
+  const requestId = options.requestId ?? requestIdOf(request.headers);
+  const { status, headers, text } = errorAnswer(error, requestId, envelopeOf(request));
   if (options.bodyWasRead || !mayUploadLong(request)) return new Response(text, { status, headers });
   headers.connection = 'close';
   const body = new ReadableStream<Uint8Array>({

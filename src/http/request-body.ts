@@ -12,18 +12,23 @@ export interface BodyLimits {
   readonly requestBodyTimeoutMs: number;
 }
 
+/** Of a refused coding's name, in the message. */
+const ENCODING_CHARACTERS_MAX = 32;
+
 /** RFC 8259, section 8.1: JSON between systems is UTF-8; what is not is refused like any other malformed body. */
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * The whole body, for an endpoint whose bodies are small enough to be held (JSON).
- * @throws GatewayError request_too_large (without reading on), request_timeout, invalid_request when the client left
+ * @throws GatewayError unsupported_content_encoding, request_too_large (without reading on), request_timeout, invalid_request when the client left
  */
 export function readBody(
   request: Request,
   { maxBodyBytes, requestBodyTimeoutMs }: BodyLimits,
   deadlines: Deadlines,
 ): Promise<Uint8Array> {
+  const encoding = request.headers.get('content-encoding');
+  if (encoding !== null && !/^(identity)?$/i.test(encoding.trim())) return Promise.reject(compressed(encoding));
   const announced = request.headers.get('content-length');
   if (announced !== null && Number(announced) > maxBodyBytes) return Promise.reject(tooLarge(maxBodyBytes));
   return new Promise((resolve, reject) => {
@@ -101,6 +106,11 @@ function wrongType(field: string, expected: string, value: unknown): GatewayErro
 function tooLarge(bytesMax: number): GatewayError {
   const size = bytesMax % (1024 * 1024) === 0 ? `${bytesMax / 1024 / 1024} MB` : `${bytesMax} bytes`;
   return new GatewayError('request_too_large', `The request body is larger than ${size}`);
+}
+
+function compressed(encoding: string): GatewayError {
+  const message = `Content-Encoding '${encoding.slice(0, ENCODING_CHARACTERS_MAX)}' is not supported: send the body as it is`;
+  return new GatewayError('unsupported_content_encoding', message);
 }
 
 function unreadable(cause: unknown): GatewayError {

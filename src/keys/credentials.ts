@@ -7,7 +7,7 @@
  */
 import { isKeyForm } from './key.ts';
 
-export interface HeaderReader {
+interface HeaderReader {
   get(name: string): string | null;
 }
 

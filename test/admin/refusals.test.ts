@@ -242,17 +242,43 @@ describe('with an admin key', () => {
       await expectRefused(path, {}, 404, error);
     }
     for (const [method, path, allow, use] of [
-      ['DELETE', '/api-keys', 'GET, POST', 'GET or POST'],
-      ['PUT', '/api-keys/x', 'GET, PATCH', 'GET or PATCH'],
+      ['DELETE', '/api-keys', 'GET, HEAD, POST', 'GET or POST'],
+      ['PUT', '/api-keys/x', 'GET, HEAD, PATCH', 'GET or PATCH'],
       ['GET', '/api-keys/x/revoke', 'POST', 'POST'],
-      ['POST', '/usage', 'GET', 'GET'],
-      ['OPTIONS', '/requests', 'GET', 'GET'],
+      ['POST', '/usage', 'GET, HEAD', 'GET'],
+      ['OPTIONS', '/requests', 'GET, HEAD', 'GET'],
     ] as const) {
       const answer = await adminCall(bench.gateway, path, { method });
       const message = `Method ${method} is not allowed, use ${use}`;
       expect([answer.status, answer.json]).toEqual([405, errorOf(message, 'method_not_allowed')]);
       expect(answer.headers.get('allow')).toBe(allow);
     }
+  });
+
+  test('HEAD is answered as GET is, without a body', async () => {
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    for (const [path, status] of [
+      ['/admin/api-keys', 200],
+      ['/admin/usage', 200],
+      ['/admin/nothing', 404],
+    ] as const) {
+      const answer = await fetch(bench.gateway.url + path, { method: 'HEAD', headers });
+      expect([answer.status, await answer.text()]).toEqual([status, '']);
+      expect(answer.headers.get('x-request-id')).not.toBeNull();
+    }
+  });
+
+  test('a compressed body is refused', async () => {
+    const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-encoding': 'gzip' };
+    const answer = await fetch(`${bench.gateway.url}/admin/api-keys`, {
+      method: 'POST',
+      headers,
+      body: Bun.gzipSync('{"name":"x"}'),
+    });
+    expect([answer.status, await answer.json()]).toMatchObject([
+      415,
+      { error: { code: 'unsupported_content_encoding' } },
+    ]);
   });
 
   test('a body over 64 kB is refused, announced or not, before it is read to its end', async () => {

@@ -3,8 +3,10 @@
  * FUZZ_SEED and FUZZ_CASES repeat or extend a run; a failure prints what repeats it.
  */
 import { expect, setDefaultTimeout, test } from 'bun:test';
-import { clientFields, clientHeaders, clientRequestId, gatewayFields } from '../../src/gateway/headers.ts';
-import { pathOf, upstreamTarget } from '../../src/gateway/target.ts';
+import { clientFields, clientHeaders, gatewayFields } from '../../src/gateway/headers.ts';
+import { upstreamTarget } from '../../src/gateway/target.ts';
+import { clientRequestId } from '../../src/http/request-id.ts';
+import { pathOf } from '../../src/http/route.ts';
 import { HeaderBlock } from '../../src/upstream/header-block.ts';
 import { pick, type Random, randomFrom } from '../support/random.ts';
 
@@ -194,11 +196,11 @@ const PAIRS = [
   'model=gpt-4o',
   '',
 ];
-const ENDPOINTS = ['/v1/models/:model', '/v1/models', '/v1/chat/completions', '/v1/responses'];
+const ENDPOINTS = ['/v1/models/*', '/v1/models', '/v1/chat/completions', '/v1/responses'];
 const BASE = 'https://upstream.test/some/v1';
 
 function randomUrl(random: Random, endpoint: string): string {
-  const own = endpoint.replace(':model', '');
+  const own = endpoint.replace('*', '');
   const prefix = pick(random, [own, own, own, '/v1/', '/', '//', '/v1/..', own.replace('/v1', '/v1/x/..')]);
   const path =
     prefix + Array.from({ length: random(3) }, () => pick(random, SEGMENTS)).join(pick(random, ['/', '%2f', '\\']));
@@ -238,11 +240,11 @@ fuzz(
     targets++;
     const saying = `${JSON.stringify(url)} on ${endpoint} became ${JSON.stringify(target)}`;
     const [path = '', ...query] = target.split('?');
-    const stem = `/some${endpoint.replace(':model', '')}`;
+    const stem = `/some${endpoint.replace('*', '')}`;
     const plain = decoded(path).replace(/[\0-\x20%#?]/g, encodeURIComponent);
     for (const spelling of [path, plain, plain.replaceAll('\\', '/')]) {
       const resolved = new URL(BASE + spelling).pathname;
-      if (endpoint.endsWith(':model') ? !resolved.startsWith(stem) || resolved === stem : resolved !== stem)
+      if (endpoint.endsWith('*') ? !resolved.startsWith(stem) || resolved === stem : resolved !== stem)
         throw new Error(`${saying}, which is ${resolved}`);
     }
     if (target.includes('#')) throw new Error(`${saying}, with a fragment`);

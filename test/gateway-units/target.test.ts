@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test';
-import { lastSegment, pathOf, upstreamTarget } from '../../src/gateway/target.ts';
+import { modelOf, upstreamTarget } from '../../src/gateway/target.ts';
+import { pathOf } from '../../src/http/route.ts';
 
 const CHAT = '/v1/chat/completions';
-const MODEL = '/v1/models/:model';
+const MODEL = '/v1/models/*';
 const KEY = `sk-bve-${'0'.repeat(64)}`;
 
 const targetOf = (path: string, endpoint: string = CHAT) => upstreamTarget(`http://gateway.test:8080${path}`, endpoint);
@@ -11,7 +12,9 @@ describe('the path', () => {
   test('is what stands behind /v1, letter for letter', () => {
     expect(targetOf('/v1/chat/completions')).toBe('/chat/completions');
     expect(targetOf('/v1/models/org%2Fmodel', MODEL)).toBe('/models/org%2Fmodel');
-    expect(targetOf('/v1/models/gpt-4o:latest@1,b;c', MODEL)).toBe('/models/gpt-4o:latest@1,b;c');
+    expect(targetOf('/v1/models/gpt-4o:latest@1,b', MODEL)).toBe('/models/gpt-4o:latest@1,b');
+    expect(targetOf('/v1/models/org/model', MODEL)).toBe('/models/org/model');
+    expect(targetOf('/v1/models/50%2525', MODEL)).toBe('/models/50%2525');
     expect(targetOf('/v1/models/...', MODEL)).toBe('/models/...');
     expect(targetOf('/v1/models/a..b', MODEL)).toBe('/models/a..b');
   });
@@ -19,7 +22,8 @@ describe('the path', () => {
   test.each([
     '/v1/models',
     '/v1/models/',
-    '/v1/models/a/b',
+    '/v1/models/a//b',
+    '/v1/models/a/',
     '/v1/chat/completions/',
     '/v1/chat',
     '/V1/chat/completions',
@@ -49,6 +53,17 @@ describe('the path', () => {
     '%',
     '%c3',
     '%ff',
+    'a/..',
+    'a/%2e%2e/b',
+    '%252e%252e',
+    '%25252e%25252E',
+    '%25252525252525252e%252525252525252e',
+    'a%252f..%252fb',
+    ';',
+    '..;',
+    'a;x=1',
+    'a%3b',
+    'a%253B',
   ])('/v1/models/%s is refused: it could be resolved to something else', (model) => {
     expect(targetOf(`/v1/models/${model}`, MODEL)).toBeNull();
   });
@@ -98,7 +113,8 @@ describe('the query', () => {
   });
 });
 
-test('the last segment of a target is decoded, without its query', () => {
-  expect(lastSegment('/models/org%2Fmodel?x=/y')).toBe('org/model');
-  expect(lastSegment('/models/gpt-4o')).toBe('gpt-4o');
+test('the model of a target is decoded, without its query', () => {
+  expect(modelOf('/models/org%2Fmodel?x=/y')).toBe('org/model');
+  expect(modelOf('/models/org/model/v2')).toBe('org/model/v2');
+  expect(modelOf('/models/gpt-4o')).toBe('gpt-4o');
 });

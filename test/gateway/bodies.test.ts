@@ -150,6 +150,22 @@ describe('a body', () => {
     });
   }
 
+  for (const coding of ['gzip', 'deflate', 'br', 'zstd', 'identity, gzip', 'GZIP', 'x'.repeat(1000)]) {
+    test(`that is compressed (${coding.slice(0, 20)}) is refused unread, and not sent on`, async () => {
+      const answer = await p.call({ body: Bun.gzipSync('{"model":"m"}'), headers: { 'content-encoding': coding } });
+      expectRefusal(answer, 415, 'unsupported_content_encoding', /not supported/);
+      expect(p.mock.requests.length).toBe(0);
+      const messages = await p.call({ path: '/v1/messages', headers: { 'content-encoding': coding } });
+      expect([messages.status, jsonOf(messages)]).toMatchObject([415, { error: { type: 'invalid_request_error' } }]);
+    });
+  }
+
+  test('that says it is not compressed (identity) is sent on', async () => {
+    for (const coding of ['identity', ' Identity ', '']) {
+      expect((await p.call({ headers: { 'content-encoding': coding } })).status).toBe(200);
+    }
+  });
+
   test('of which the client waits to be told to go on (Expect: 100-continue) arrives whole', async () => {
     const body = jsonOfSize(2 * MB);
     const socket = await connectTo(p.gateway.port);

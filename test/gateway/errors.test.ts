@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Scenario } from '../../src/mock/scenario.ts';
 import { CHAT, callOf, jsonOf, PLAIN, pair, STREAM, textOf } from '../support/pair.ts';
 import { connectTo, type RawRequest, requestBytes } from '../support/raw-client.ts';
-import { expectAnthropic, expectOpenAi, UPSTREAM_BROKE } from '../support/refusals.ts';
+import { expectAnthropic, expectOpenAi, expectOpenAiCode, UPSTREAM_BROKE } from '../support/refusals.ts';
 
 describe('routes', () => {
   const p = pair();
@@ -23,7 +23,6 @@ describe('routes', () => {
   });
 
   for (const [method, path] of [
-    ['GET', '/'],
     ['POST', '/v1'],
     ['POST', '/v1/'],
     ['DELETE', '/v2/chat/completions'],
@@ -34,11 +33,14 @@ describe('routes', () => {
     ['GET', '/v1/fine_tuning/jobs'],
     ['POST', '/v1/rerank'],
     ['GET', '/v1/realtime'],
-    ['POST', '/chat/completions'],
     ['POST', '/v1/chat/completions/'],
     ['POST', '/v1/Chat/Completions'],
     ['POST', '/v1//chat/completions'],
-    ['GET', '/v1/models/a/b'],
+    ['GET', '/v1/models/'],
+    ['GET', '/v1/models/a/'],
+    ['GET', '/v1/models/a//b'],
+    ['GET', '/v1/unknown/models'],
+    ['GET', '/v2/v1x/models'],
     ['PATCH', '/health/x'],
   ] as const) {
     test(`${method} ${path} is not found and does not reach upstream`, async () => {
@@ -46,6 +48,57 @@ describe('routes', () => {
       expect(p.mock.requests.length).toBe(0);
     });
   }
+
+  for (const [method, path, hint] of [
+    ['POST', '/chat/completions', 'must end in /v1'],
+    ['POST', '/responses', 'must end in /v1'],
+    ['POST', '/embeddings', 'must end in /v1'],
+    ['POST', '/messages', 'must end in /v1'],
+    ['GET', '/models', 'must end in /v1'],
+    ['GET', '/models/gpt-4o', 'must end in /v1'],
+    ['POST', '/v1/chat/completions/chat/completions', 'must end in /v1'],
+    ['POST', '/v1/v1/messages', 'must not end in /v1'],
+    ['POST', '/v1/v1/chat/completions', 'must not end in /v1'],
+    ['GET', '/v1/v1/models/org/model', 'must not end in /v1'],
+    ['POST', '/v1/v1/v1/chat/completions', 'must not end in /v1'],
+  ] as const) {
+    test(`${method} ${path} is told what is wrong with the base URL: it ${hint}`, async () => {
+      const answer = await p.call({ method, path });
+      expectOpenAi(answer, notFound(`Route ${method} ${path} not found: the base URL ${hint}`));
+      expect(p.mock.requests.length).toBe(0);
+    });
+  }
+
+  test('GET / and HEAD / are 200 with one line of text', async () => {
+    const get = await p.call({ method: 'GET', path: '/', headers: { authorization: '' } });
+    expect([get.status, get.header('content-type')]).toEqual([200, 'text/plain;charset=utf-8']);
+    expect(textOf(get)).toMatch(/^[^\n]+\n$/);
+    const head = await fetch(`${p.gateway.url}/`, { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+  });
+
+  test("a model's name may contain slashes", async () => {
+    for (const path of ['/v1/models/org/model', '/v1/models/org%2Fmodel', '/v1/models/a/b/c?x=/y']) {
+      p.mock.reset();
+      p.mock.script({ json: { id: 'a' } });
+      expect((await p.call({ method: 'GET', path })).status).toBe(200);
+      expect(p.mock.requests.map((request) => [request.method, request.path])).toEqual([['GET', path]]);
+    }
+    const { key } = await p.gateway.createKey('--unlimited', '--allowed-models', 'org/model');
+    const headers = { authorization: `Bearer ${key}`, 'x-request-id': 'slashes' };
+    p.mock.script({ json: { id: 'org/model' } });
+    expect((await p.call({ method: 'GET', path: '/v1/models/org/model', headers })).status).toBe(200);
+    expect(await p.recordOf('slashes')).toMatchObject({ endpoint: '/v1/models/:model', model: 'org/model' });
+    expect((await p.call({ method: 'GET', path: '/v1/models/org/other', headers })).status).toBe(403);
+  });
+
+  test('x-api-key is taken on every route that needs a key', async () => {
+    const headers = { authorization: '', 'x-api-key': p.gateway.key };
+    expect((await p.call({ headers })).status).toBe(200);
+    for (const path of ['/v1/models', '/v1/models/gpt-4o', '/v1/key']) {
+      expect([path, (await p.call({ method: 'GET', path, headers })).status]).toEqual([path, 200]);
+    }
+  });
 
   test('the query is not part of the route, so a key in it does not come back', async () => {
     const answer = await p.call({ method: 'GET', path: `/v1/unknown?key=${p.gateway.key}` });
@@ -72,6 +125,23 @@ describe('routes', () => {
     });
   }
 
+  test('all under /v1/messages, and /v1/models of a client of Anthropic, is refused in its envelope', async () => {
+    const version = { 'anthropic-version': '2023-06-01' };
+    for (const [method, path, headers, status, type, message] of [
+      ['GET', '/v1/messages', {}, 405, 'invalid_request_error', 'Method GET is not allowed, use POST'],
+      ['POST', '/v1/messages/nothing', {}, 404, 'not_found_error', 'Route POST /v1/messages/nothing not found'],
+      ['POST', '/v1/messages/', {}, 404, 'not_found_error', 'Route POST /v1/messages/ not found'],
+      ['GET', '/v1/models', { ...version, authorization: '' }, 401, 'authentication_error', 'Missing API key'],
+      ['GET', '/v1/models/m', { ...version, authorization: 'x' }, 401, 'authentication_error', 'Invalid API key'],
+      ['POST', '/v1/models', version, 405, 'invalid_request_error', 'Method POST is not allowed, use GET'],
+    ] as const) {
+      expectAnthropic(await p.call({ method, path, headers }), status, type, message);
+    }
+    const openai = await p.call({ method: 'GET', path: '/v1/models', headers: { authorization: '' } });
+    expectOpenAiCode(openai, 'missing_api_key');
+    expectOpenAiCode(await p.call({ headers: { ...version, authorization: '' } }), 'missing_api_key');
+  });
+
   test('/v1/messages refuses in the envelope of Anthropic', async () => {
     const path = '/v1/messages';
     expectAnthropic(
@@ -97,6 +167,23 @@ describe('routes', () => {
     const broken = await p.call({ path });
     expect(broken.status).toBe(502);
     expect(jsonOf(broken)).toMatchObject({ type: 'error', error: { type: 'api_error' } });
+  });
+
+  test('HEAD goes upstream as HEAD; of a list that the key may see in part, as GET', async () => {
+    const { key } = await p.gateway.createKey('--unlimited', '--allowed-models', 'gpt-4o');
+    for (const [path, secret, method] of [
+      ['/v1/models', p.gateway.key, 'HEAD'],
+      ['/v1/models/gpt-4o', key, 'HEAD'],
+      ['/v1/models', key, 'GET'],
+    ] as const) {
+      p.mock.reset();
+      const answer = await fetch(p.gateway.url + path, {
+        method: 'HEAD',
+        headers: { authorization: `Bearer ${secret}` },
+      });
+      expect([answer.status, await answer.text()]).toEqual([200, '']);
+      expect(p.mock.requests.map((request) => request.method)).toEqual([method]);
+    }
   });
 
   test('a HEAD request is answered without a body: the next answer on the connection follows its head', async () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { ReceivedRequest } from '../../src/mock/received-request.ts';
 import { FUELIX_KEY } from '../support/gateway.ts';
-import { CHAT, callOf, PLAIN, pair, STREAM, textOf, UUID } from '../support/pair.ts';
+import { CHAT, callOf, jsonOf, PLAIN, pair, STREAM, textOf, UUID } from '../support/pair.ts';
 import type { RawAnswer } from '../support/raw-client.ts';
 import { StreamReader } from '../support/reader.ts';
 
@@ -233,6 +233,27 @@ describe('client to upstream', () => {
       expectOnly(request, FORWARDED);
       expect(request.path).toBe(path);
       expect(JSON.stringify(request.headers)).not.toContain('sk-bve-');
+    });
+  }
+
+  for (const name of Object.keys(FORWARDED).filter((header) => header !== 'x-request-id')) {
+    test(`a byte that no header may have is the client's fault, and named: ${name}`, async () => {
+      for (const value of ['a\x7fb', '\x7f', `${'x'.repeat(5000)}\x7f`]) {
+        const answer = await p.call({ headers: { [name]: value } });
+        expect([answer.status, jsonOf(answer)]).toEqual([
+          400,
+          {
+            error: {
+              message: `Invalid character in header '${name}'`,
+              type: 'invalid_request_error',
+              code: 'invalid_request',
+            },
+          },
+        ]);
+        expect(p.mock.requests.length).toBe(0);
+      }
+      // Latin-1 is obsolete and allowed (RFC 9110, section 5.5).
+      expect((await p.call({ headers: { [name]: 'a \xe9' } })).status).toBe(200);
     });
   }
 

@@ -1,8 +1,11 @@
 /** A path is what its endpoint says, however the request line and the Host header are spelled. */
 import { describe, expect, test } from 'bun:test';
-import { CHAT, jsonOf, pair, STREAM } from '../support/pair.ts';
+import { CHAT, jsonOf, pair, STREAM, UUID } from '../support/pair.ts';
+import { rawText } from '../support/raw-client.ts';
 
-const p = pair();
+const p = pair({ env: { ADMIN_API_KEY: 'admin-key-0123456789' } });
+
+const hostLines = (values: readonly string[]) => values.map((value) => `Host: ${value}\r\n`).join('');
 
 describe('paths that try to leave their endpoint', () => {
   /** As they are in the request line: clients with a URL parser would resolve them before sending. */
@@ -22,6 +25,12 @@ describe('paths that try to leave their endpoint', () => {
     '//x/v1/models/gpt-4o',
     '//evil.example/v1/models/gpt-4o',
     '/v1//models',
+    '/v1/models/%252e%252e',
+    '/v1/models/%25252e%25252e%25252fadmin',
+    '/v1/models/a/%2e%2e/%2e%2e/files',
+    '/v1/models/..;',
+    '/v1/models/a;b=c',
+    '/v1/models/a%3bb',
   ]) {
     test(`GET ${path} is 404 and reaches nothing upstream`, async () => {
       const answer = await p.call({ method: 'GET', path });
@@ -41,6 +50,76 @@ describe('paths that try to leave their endpoint', () => {
     test(`POST ${path} reaches its own endpoint upstream or none`, async () => {
       await p.call({ path });
       for (const request of p.mock.requests) expect([CHAT, '/v1/embeddings']).toContain(request.path);
+    });
+  }
+
+  for (const lines of [
+    ['a b'],
+    ['a/b'],
+    ['a?b'],
+    ['a@b'],
+    ['a#b'],
+    ['a:x'],
+    ['a:80:80'],
+    ['[::1'],
+    ['a,b'],
+    ['a\\b'],
+    ['a<b>'],
+    ['\u00e9'],
+    ['a', 'b'],
+    ['a', 'a'],
+    ['', 'a'],
+  ]) {
+    test(`a Host that is none, or two, is 400: ${JSON.stringify(lines)}`, async () => {
+      for (const [method, path] of [
+        ['POST', CHAT],
+        ['GET', '/v1/models'],
+        ['GET', '/v1/key'],
+        ['GET', '/health'],
+        ['GET', '/admin/api-keys'],
+        ['GET', '/nothing'],
+      ] as const) {
+        const answer = await rawText(
+          p.gateway.port,
+          `${method} ${path} HTTP/1.1\r\n${hostLines(lines)}content-length: 0\r\n\r\n`,
+        );
+        expect(answer.status).toBe(400);
+        expect(jsonOf(answer)).toMatchObject({ error: { code: 'invalid_request', message: "Invalid header 'host'" } });
+        expect(answer.header('x-request-id')).toMatch(UUID);
+      }
+      expect(p.mock.requests.length).toBe(0);
+    });
+  }
+
+  for (const lines of [
+    ['gateway.example'],
+    ['127.0.0.1:8080'],
+    ['[::1]:8080'],
+    ['a_b.example:'],
+    ['xn--bcher-kva.example'],
+    [''],
+  ]) {
+    test(`a Host that is one is taken: ${JSON.stringify(lines)}`, async () => {
+      const answer = await rawText(p.gateway.port, `GET /health HTTP/1.1\r\n${hostLines(lines)}\r\n`);
+      expect(answer.status).toBe(200);
+    });
+  }
+
+  test('HTTP/1.0 needs no Host', async () => {
+    expect((await rawText(p.gateway.port, 'GET /health HTTP/1.0\r\n\r\n')).status).toBe(200);
+  });
+
+  for (const [method, path] of [
+    ['POST', `${CHAT}#x`],
+    ['POST', `${CHAT}?a=1#x`],
+    ['GET', '/v1/models/gpt-4o#x'],
+    ['GET', '/#/v1/models'],
+  ] as const) {
+    test(`a fragment is 400: ${method} ${path}`, async () => {
+      const answer = await p.call({ method, path });
+      expect(answer.status).toBe(400);
+      expect(jsonOf(answer)).toMatchObject({ error: { code: 'invalid_request' } });
+      expect(p.mock.requests.length).toBe(0);
     });
   }
 

@@ -50,6 +50,15 @@ export async function rawRequest(port: number, request: RawRequest): Promise<Raw
   return answer;
 }
 
+/** Sends a text as it is, on a connection of its own. */
+export async function rawText(port: number, text: string): Promise<RawAnswer> {
+  const socket = await connectTo(port);
+  socket.write(text, 'latin1');
+  const answer = await readAnswer(socket);
+  socket.destroy();
+  return answer;
+}
+
 export function readAnswer(socket: Socket): Promise<RawAnswer> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];

@@ -27,6 +27,7 @@ export function expectAnthropic(answer: RawAnswer, status: number, type: string,
     error: { type, message },
     request_id: answer.header('x-request-id'),
   });
+  expect(answer.header('request-id')).toBe(answer.header('x-request-id'));
 }
 
 export const UPSTREAM_BROKE = { type: 'upstream_error', code: 'upstream_error' } as const;
