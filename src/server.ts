@@ -39,7 +39,20 @@ const CUT_SETTLES_WITHIN_MS = 1000;
 /** Of the event loop: one takes an answer to Bun, a body that is asked for one later follows in the next. */
 const TURNS_TO_ANSWER = 3;
 
-/** @throws StoreError when the database cannot be opened, or Bun's error when the port is taken */
+/** HOST and PORT cannot be listened on; `cause` is Bun's error. */
+export class ListenError extends Error {
+  /** EADDRINUSE …; a message where Bun has no code. */
+  readonly reason: string;
+
+  constructor(cause: unknown) {
+    const { code, message } = cause as { code?: unknown; message?: unknown };
+    const reason = /^E[A-Z_]+$/.test(String(code)) ? String(code) : String(message).split('\n')[0]!;
+    super(`cannot listen: ${reason}`, { cause });
+    this.reason = reason;
+  }
+}
+
+/** @throws StoreError when the database cannot be opened, ListenError */
 export async function startGateway(config: Config, upstream: ChosenClient, log: Log): Promise<RunningGateway> {
   const { client } = upstream;
   const store = await Store.open(config.databaseUrl);
@@ -100,7 +113,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {
     await store.close();
-    throw error;
+    throw new ListenError(error);
   }
   const server = app.server!;
   raiseListenBacklog(server.port!);

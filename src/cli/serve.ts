@@ -50,19 +50,23 @@ The least it needs:
 };
 
 async function start(config: Config, upstream: ChosenClient, log: Log) {
-  const { startGateway } = await import('../server.ts');
+  const { ListenError, startGateway } = await import('../server.ts');
   try {
     return await startGateway(config, upstream, log);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);
-    const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-    if (code === 'EADDRINUSE') throw new CommandFailure(`PORT ${config.port} on ${config.host} is in use`);
-    if (code === 'EACCES') throw new CommandFailure(`PORT ${config.port} on ${config.host} needs privileges`);
-    // Of a name that nobody knows Bun says ECONNRESET (BUN 1.4.5).
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || (code === 'ECONNRESET' && syscall === 'listen'))
-      throw new CommandFailure(`HOST ${config.host} is no address of this machine`);
+    if (error instanceof ListenError) throw new CommandFailure(whyNotListening(config, error.reason));
     throw error;
   }
+}
+
+/** Of a name that cannot be resolved Bun has many codes, so what is not about the port is about the host. */
+function whyNotListening({ host, port }: Config, reason: string): string {
+  if (reason === 'EADDRINUSE') return `PORT ${port} on ${host} is in use`;
+  if (reason === 'EACCES' || reason === 'EPERM') return `PORT ${port} on ${host} needs privileges`;
+  if (reason === 'EMFILE' || reason === 'ENFILE')
+    return `cannot listen on ${host}: no file descriptor is left (${reason})`;
+  return `HOST ${host} is no address of this machine, or no name of one (${reason})`;
 }
 
 function warnAboutEnvironment(config: Config, upstream: ChosenClient, network: NetworkEnvironment, log: Log): void {

@@ -86,7 +86,7 @@ describe('GET /v1/key', () => {
     expect((await get(`Bearer sk-bve-${'0'.repeat(64)}`)).status).toBe(401);
     expect((await get(`Bearer ${p.gateway.key}`)).header('access-control-allow-origin')).toBe('*');
     const post = await p.call({ path: '/v1/key' });
-    expect([post.status, post.header('allow')]).toEqual([405, 'GET']);
+    expect([post.status, post.header('allow')]).toEqual([405, 'GET, HEAD']);
     const preflight = await p.call({ method: 'OPTIONS', path: '/v1/key', headers: { origin: 'https://a.example' } });
     expect(preflight.status).toBe(204);
   });
