@@ -1,5 +1,6 @@
 /** `bve mock`: the scripted OpenAI-compatible upstream, to try the gateway and its failures without an account. */
 import { readFileSync, statSync } from 'node:fs';
+import { checkBehaviour } from '../mock/key-behaviour.ts';
 import type { ReceivedRequest } from '../mock/received-request.ts';
 import type { Scenario } from '../mock/scenario.ts';
 import { parseScenario, parseScenarioText, ScenarioError } from '../mock/scenario-parser.ts';
@@ -21,13 +22,21 @@ export const mock: Command = {
     scenario: { type: 'string', value: 'JSON|@FILE', help: 'scenario for requests that bring none' },
     'pace-ms': { type: 'string', value: 'N', help: 'time between two events of a stream, in milliseconds' },
     split: { type: 'string', value: 'N', help: 'cut every body into pieces of N bytes, each a write of its own' },
+    key: {
+      type: 'string',
+      multiple: true,
+      value: 'KEY=WHAT',
+      help: 'treat the requests of this API key so (below); repeatable, and all other keys get 401',
+    },
     'json-log': { type: 'boolean', help: 'print one JSON line for every request that ended' },
   },
   details: `
-Without a scenario it answers like a small OpenAI-compatible server: /v1/chat/completions, /v1/responses and /v1/messages
-(JSON, or a stream for "stream": true), /v1/embeddings, /v1/models. Credentials are not checked.
+Without a scenario it answers like a small OpenAI-compatible server: chat completions, responses and messages (JSON, or a
+stream for "stream": true), embeddings, models, audio, images, files, conversations, assistants with threads and runs,
+vector stores. What is stored can be read back until the mock ends. Without --key credentials are not checked.
 
-A request brings its own scenario as "mock" in its JSON body; a gateway in between passes it on:
+A request brings its own scenario as "mock": an object in its JSON body, or JSON text in a field of a form or in a query
+parameter. A gateway in between passes it on:
   curl -N localhost:${DEFAULT_PORT}/v1/chat/completions -d '{"model":"gpt-4o","stream":true,"messages":[],
     "mock":{"text":"Slowly does it","pace_ms":200}}'
 
@@ -39,12 +48,23 @@ Some scenarios (src/mock/scenario.ts has all fields):
   {"fault":{"kind":"reset","after_bytes":500}}                        connection reset in the middle
   {"fault":{"kind":"hang"}}  {"head_delay_ms":5000}                   no head, or a late one
   {"framing":"length_short"}  {"framing":"bad_chunk_size"}            wrong HTTP
+  {"bytes":500000000}                                                 a download of that size
+  {"echo":true}                                                       the request told back: headers, SHA-256 of the body
+
+--key plays a target in trouble, so that a gateway with several targets can be tried. WHAT is one of:
+  ok                           as without --key
+  401, 429,retry-after=7 …     that status, as an error in the API's own form
+  quota,allowed=5,reset=30     5 requests in 30 s with x-quota-* headers, then 429
+  slow,ms=2000                 the head comes 2 s late
+  reset, hang                  the connection is reset, or no answer ever comes
+with for=20s (only so long after the key's first request) or every=3 (only each third request) behind a comma.
 
 Examples:
   bve mock --replay recordings --pace-ms 20
   bve mock --replay recordings --rotate --speed 2
   bve mock --port 0 --scenario '{"text":"Good morning"}'
   bve mock --scenario @outage.json --json-log
+  bve mock --key good=ok --key bad=503,for=20s
 `,
   run,
 };
@@ -66,6 +86,7 @@ function optionsFrom(args: Arguments): MockOptions {
     port: integerFlag(args, 'port', DEFAULT_PORT, 0, 65_535),
     hostname: textFlag(args, 'host') ?? '127.0.0.1',
     scenario: scenarioFrom(args),
+    ...keysFrom(args),
     ...(replayDir === undefined ? {} : { replayDir }),
     ...(args.flags.rotate ? { rotate: true } : {}),
     // Nobody asks this process for its requests, so none are kept.
@@ -91,6 +112,22 @@ function scenarioFrom(args: Arguments): Scenario {
     if (error instanceof ScenarioError) throw new UsageError(`--scenario: ${error.message}`);
     throw error;
   }
+}
+
+function keysFrom(args: Arguments): { keys?: Record<string, string> } {
+  const keys: Record<string, string> = {};
+  for (const text of args.lists.key ?? []) {
+    // A key may contain the sign itself; a behaviour begins with a word that does not.
+    const [, key, behaviour] = /^(.+?)=([a-z0-9]+(?:,.*)?)$/.exec(text) ?? [];
+    if (key === undefined || behaviour === undefined) throw new UsageError(`--key takes KEY=WHAT, not '${text}'`);
+    try {
+      checkBehaviour(behaviour);
+    } catch (error) {
+      throw new UsageError(`--key ${key}: ${(error as Error).message}`);
+    }
+    keys[key] = behaviour;
+  }
+  return args.lists.key === undefined ? {} : { keys };
 }
 
 function speedFrom(text: string): number {

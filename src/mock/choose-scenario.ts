@@ -1,12 +1,15 @@
 /**
- * Which scenario a request gets. In this order: the script of the test that runs the mock; a `mock` object in the JSON
- * body (unknown fields survive a faithful gateway, so this works from the far side of one); a model named
- * `replay:<file>`; the folder's recordings in turn, if the server rotates them; the server's default.
+ * Which scenario a request gets. In this order: the script of the test that runs the mock; the one that the request brings
+ * with it (below); a model named `replay:<file>`; the folder's recordings in turn, if the server rotates them; the server's
+ * default.
+ *
+ * A request brings a scenario as `mock`: an object in the JSON body, or JSON text as a field of a form or as a parameter of
+ * the query. All of these pass a faithful gateway, so they work from the far side of one.
  */
 import { fieldsOf } from './completion.ts';
 import type { ReceivedRequest } from './received-request.ts';
 import type { Scenario } from './scenario.ts';
-import { parseScenario, ScenarioError } from './scenario-parser.ts';
+import { parseScenario, parseScenarioText, ScenarioError } from './scenario-parser.ts';
 
 export type Script = Scenario | ((request: ReceivedRequest) => Scenario | undefined);
 
@@ -22,8 +25,9 @@ export function chooseScenario(
 ): Scenario {
   const scripted = typeof script === 'function' ? script(request) : script;
   if (scripted) return scripted;
-  const { mock, model } = fieldsOf(request.json);
-  if (mock !== undefined) return ownScenario(mock);
+  const own = ownScenario(request);
+  if (own) return own;
+  const { model } = fieldsOf(request.json);
   if (typeof model === 'string' && model.startsWith(REPLAY)) return replayOf(model.slice(REPLAY.length), standard);
   const next = rotation?.(request);
   return next === undefined ? standard : replayOf(next, standard);
@@ -31,17 +35,26 @@ export function chooseScenario(
 
 const REPLAY = 'replay:';
 
-function ownScenario(value: unknown): Scenario {
+function ownScenario(request: ReceivedRequest): Scenario | undefined {
+  const { mock } = fieldsOf(request.json);
+  const text = mock === undefined ? scenarioText(request) : undefined;
+  if (mock === undefined && text === undefined) return undefined;
   try {
-    return parseScenario(value);
+    return text === undefined ? parseScenario(mock) : parseScenarioText(text);
   } catch (error) {
     throw new ScenarioError(`mock: ${(error as Error).message}`);
   }
 }
 
+function scenarioText(request: ReceivedRequest): string | undefined {
+  const query = request.path.indexOf('?');
+  const parameter = query < 0 ? null : new URLSearchParams(request.path.slice(query + 1)).get('mock');
+  return parameter ?? request.form?.fields.mock;
+}
+
 /** A model name chooses what is sent; how (pace, split, faults) stays the server's default. */
 function replayOf(replay: string, standard: Scenario): Scenario {
-  const { body: _, body_base64: _b, json: _j, events: _e, text: _t, ...how } = standard;
+  const { body: _, body_base64: _b, json: _j, bytes: _n, echo: _e, events: _v, text: _t, ...how } = standard;
   try {
     return parseScenario({ ...how, replay });
   } catch (error) {

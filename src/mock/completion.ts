@@ -1,6 +1,5 @@
 /** What a generated completion says, whichever API it is told in. */
 import { monotonicNs } from './clock.ts';
-import type { ReceivedRequest } from './received-request.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Fixed, so that answers can be compared and usage be checked without counting words. */
@@ -10,6 +9,8 @@ const DEFAULT_MODEL = 'gpt-4o';
 const DEFAULT_TEXT = 'Hello 👋 from the mock upstream: every token of this answer arrives as an event of its own.';
 
 export interface Completion {
+  /** Of a stored one; undefined: the same for all. */
+  readonly id?: string;
   readonly model: string;
   readonly tokenCount: number;
   /** The text of one token, from 0. */
@@ -25,8 +26,8 @@ export interface Completion {
   readonly usage: unknown;
 }
 
-export function completionFor(request: ReceivedRequest, scenario: Scenario): Completion {
-  const asked = fieldsOf(request.json);
+/** @param asked the fields of the request's body */
+export function completionFor(asked: Readonly<Record<string, unknown>>, scenario: Scenario): Completion {
   const shared = {
     model: typeof asked.model === 'string' ? asked.model : DEFAULT_MODEL,
     includeUsage: scenario.include_usage ?? fieldsOf(asked.stream_options).include_usage === true,

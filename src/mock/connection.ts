@@ -1,5 +1,5 @@
 /** One accepted socket: requests in, one exchange at a time, and what becomes of the socket after each. */
-import { type Answer, errorAnswer } from './answers.ts';
+import { type Answer, errorAnswer } from './answer.ts';
 import { MockExchange } from './exchange.ts';
 import { type ExchangeEnd, headerOf, RecordedRequest } from './received-request.ts';
 import { BadRequest, RequestReader, type WholeRequest } from './request-reader.ts';

@@ -2,7 +2,8 @@
  * The body, cut into the pieces that are written (and chunked) one by one. Lazily where possible: only what needs the whole
  * body (splits, gzip, a stated length) gathers it first, and then the times in generated events are those of gathering.
  */
-import { type EventList, eventsInOrder, isEventList, type Piece } from './event-list.ts';
+import { type Content, isBinary, isEventList, type Piece } from './content.ts';
+import { eventsInOrder } from './event-order.ts';
 import type { Scenario } from './scenario.ts';
 
 interface Body {
@@ -11,17 +12,24 @@ interface Body {
   readonly totalBytes: number | undefined;
 }
 
-export function bodyOf(content: Uint8Array | EventList, scenario: Scenario, sized: boolean): Body {
-  const events = isEventList(content) ? eventsInOrder(content, scenario) : [() => content];
-  if (!sized && !scenario.gzip && !isCut(scenario)) return { pieces: events, totalBytes: undefined };
+export function bodyOf(content: Content, scenario: Scenario, sized: boolean): Body {
+  const isWhole = !scenario.gzip && !isCut(scenario);
+  if (isWhole && isBinary(content)) return { pieces: content.pieces(), totalBytes: content.totalBytes };
+  const events = piecesOf(content, scenario);
+  if (isWhole && !sized) return { pieces: events, totalBytes: undefined };
   const gathered = Array.from(events, (make) => make());
-  if (!scenario.gzip && !isCut(scenario)) {
+  if (isWhole) {
     const pieces = gathered.map((bytes) => () => bytes);
     return { pieces, totalBytes: gathered.reduce((sum, piece) => sum + piece.byteLength, 0) };
   }
   const plain = Buffer.concat(gathered);
   const whole = scenario.gzip ? Bun.gzipSync(plain) : plain;
   return { pieces: cut(whole, scenario), totalBytes: whole.byteLength };
+}
+
+function piecesOf(content: Content, scenario: Scenario): Iterable<Piece> {
+  if (isEventList(content)) return eventsInOrder(content, scenario);
+  return isBinary(content) ? content.pieces() : [() => content];
 }
 
 /** Whether the pieces are a matter of the scenario, so that each has to reach the wire on its own. */

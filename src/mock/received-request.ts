@@ -1,4 +1,5 @@
 /** What the mock remembers of a request, and the bounded log of them that tests ask and wait on. */
+import { type Form, parseForm } from './form.ts';
 
 /**
  * finished: everything the scenario meant to send is in the kernel's hands, wrong framing included. client_closed: the peer
@@ -22,6 +23,8 @@ export interface ReceivedRequest {
   readonly text: string;
   /** The body as JSON, or undefined when it is none. */
   readonly json: unknown;
+  /** The body as a form, or undefined when it is none. */
+  readonly form: Form | undefined;
   /** Bytes of the answer's body (HTTP framing not counted) that the kernel has taken so far. */
   readonly bytesSent: number;
   /** Whether the peer reads too slowly right now: the kernel takes no more of the answer. */
@@ -46,6 +49,7 @@ export class RecordedRequest implements ReceivedRequest {
   readonly closed: Promise<ExchangeEnd>;
   readonly #settle: (end: ExchangeEnd) => void;
   #json: { value: unknown } | undefined;
+  #form: { value: Form | undefined } | undefined;
 
   constructor(
     readonly head: RequestHead,
@@ -71,8 +75,13 @@ export class RecordedRequest implements ReceivedRequest {
   }
 
   get json(): unknown {
-    this.#json ??= { value: parseJson(this.body, this.text) };
+    this.#json ??= { value: this.form ? undefined : parseJson(this.text) };
     return this.#json.value;
+  }
+
+  get form(): Form | undefined {
+    this.#form ??= { value: parseForm(this.get('content-type') ?? '', this.body) };
+    return this.#form.value;
   }
 
   get(name: string): string | undefined {
@@ -126,8 +135,8 @@ export class RequestLog {
 
 type Predicate = (request: ReceivedRequest) => boolean;
 
-function parseJson(body: Uint8Array, text: string): unknown {
-  if (body.byteLength === 0) return undefined;
+function parseJson(text: string): unknown {
+  if (text === '') return undefined;
   try {
     return JSON.parse(text);
   } catch {

@@ -1,8 +1,9 @@
 /** Recorded answers from one folder, each file read once, and their pace where a timing file stands beside one. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EventList, splitEvents } from './event-list.ts';
+import type { EventList } from './content.ts';
 import { ScenarioError } from './scenario-parser.ts';
+import { splitEvents } from './split-events.ts';
 import { paceOf, parseTiming, type RecordedPace, type Timing, timingFileOf } from './timing.ts';
 
 export interface Replay {

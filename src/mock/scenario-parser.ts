@@ -31,9 +31,9 @@ export function parseScenarioText(text: string): Scenario {
 
 type Check = (value: unknown, field: string) => unknown;
 
-const BODIES = ['replay', 'body', 'body_base64', 'json', 'events', 'text'] as const;
+const BODIES = ['replay', 'body', 'body_base64', 'json', 'bytes', 'echo', 'events', 'text'] as const;
 const HOUR_MS = 3_600_000;
-const BYTES_MAX = 1_073_741_824;
+const BYTES_MAX = 1_099_511_627_776;
 const EVENTS_MAX = 100_000_000;
 
 const CHECKS: { readonly [name in keyof Required<Scenario>]: Check } = {
@@ -45,6 +45,8 @@ const CHECKS: { readonly [name in keyof Required<Scenario>]: Check } = {
   body: text,
   body_base64: base64,
   json: (value) => value,
+  bytes: integer(0, BYTES_MAX),
+  echo: flag,
   events: integer(0, EVENTS_MAX),
   text: text,
   event_bytes: integer(0, 1_048_576),

@@ -75,7 +75,7 @@ export interface Scenario {
   /** So many 1xx heads before the real one: 100 and 103 in turn. */
   readonly interim?: number;
 
-  // --- body: at most one of these six; without any, what a small real server would answer
+  // --- body: at most one of these eight; without any, what a small real server would answer
   /**
    * A file of the replay folder, byte for byte. `.sse` is text/event-stream and goes out event by event, at its recorded pace
    * if a timing file stands beside it and nothing here says otherwise.
@@ -84,12 +84,17 @@ export interface Scenario {
   readonly body?: string;
   readonly body_base64?: string;
   readonly json?: unknown;
+  /** So many bytes of noise that can be checked anywhere (binary.ts), made while they are sent: downloads of any size. */
+  readonly bytes?: number;
+  /** The request told back as JSON: method, path, headers, length and SHA-256 of the body, fields and files of a form. */
+  readonly echo?: boolean;
   /** So many generated token events, each with `"i":<number from 0>,"t":<monotonic ns when it was made>`. See `text`. */
   readonly events?: number;
   /**
    * A sentence, streamed token by token as genuine events of the API that was called (chat completions, responses or
    * messages). `events` and `text` shape a completion: when such an endpoint is called without `"stream": true`, the answer
-   * is JSON with that content. On any other path they are chat completion chunks.
+   * is JSON with that content. Transcriptions and runs stream them too. On a path without an answer of its own they are chat
+   * completion chunks.
    */
   readonly text?: string;
 

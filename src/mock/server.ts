@@ -5,6 +5,8 @@
 import { answerTo } from './answers.ts';
 import { chooseScenario, type Rotation, type Script } from './choose-scenario.ts';
 import { type ConnectionServer, MockConnection, type MockSocket } from './connection.ts';
+import { KeyBehaviours } from './key-behaviour.ts';
+import { ObjectStore } from './objects.ts';
 import { type ReceivedRequest, type RecordedRequest, RequestLog } from './received-request.ts';
 import { ReplayFolder } from './replay-folder.ts';
 import { rotationOf } from './rotation.ts';
@@ -23,6 +25,8 @@ export interface MockOptions {
   readonly rotate?: boolean;
   /** For requests that name none. */
   readonly scenario?: Scenario;
+  /** How each API key is treated (key-behaviour.ts); all other keys are then refused. Without it every key is good. */
+  readonly keys?: Readonly<Record<string, string>>;
   /** How many requests are remembered; 0 records nothing, for load tests. Default 10,000. */
   readonly requestsMax?: number;
   /** Called when a request is complete, before it is answered. */
@@ -38,9 +42,11 @@ export interface MockServer {
   readonly openConnections: number;
   /** Answers every request, or those that the function has a scenario for, ahead of what the request itself asks for. */
   script(choose: Script): void;
+  /** From now on a key is treated so. @throws ScenarioError */
+  setKey(key: string, behaviour: string): void;
   /** The first request that matches, at once if it is there already. Never times out: the test runner does. */
   waitForRequest(predicate?: (request: ReceivedRequest) => boolean): Promise<ReceivedRequest>;
-  /** Forgets requests and script; connections stay. */
+  /** Forgets requests, script, keys and stored objects; connections stay. */
   reset(): void;
   /** Connection attempts are refused by the kernel; open connections stay. */
   refuseConnections(): void;
@@ -62,6 +68,8 @@ class Mock implements MockServer, ConnectionServer {
   readonly #hostname: string;
   readonly #log: RequestLog;
   readonly #replays: ReplayFolder;
+  readonly #objects = new ObjectStore();
+  readonly #keys: KeyBehaviours;
   readonly #rotation: Rotation | undefined;
   readonly #standard: Scenario;
   readonly #onRequest: ((request: ReceivedRequest) => void) | undefined;
@@ -76,6 +84,7 @@ class Mock implements MockServer, ConnectionServer {
     this.#hostname = options.hostname ?? '127.0.0.1';
     this.#log = new RequestLog(options.requestsMax ?? 10_000);
     this.#replays = new ReplayFolder(options.replayDir);
+    this.#keys = new KeyBehaviours(options.keys);
     this.#rotation = options.rotate ? rotationOf(this.#replays) : undefined;
     this.#onRequest = options.onRequest;
     this.#listener = this.#listen(options.port ?? 0);
@@ -95,12 +104,18 @@ class Mock implements MockServer, ConnectionServer {
     this.#script = typeof choose === 'function' ? choose : parseScenario(choose);
   }
 
+  setKey(key: string, behaviour: string): void {
+    this.#keys.set(key, behaviour);
+  }
+
   waitForRequest(predicate: (request: ReceivedRequest) => boolean = () => true): Promise<ReceivedRequest> {
     return this.#log.wait(predicate);
   }
 
   reset(): void {
     this.#log.clear();
+    this.#objects.clear();
+    this.#keys.clear();
     this.#script = undefined;
   }
 
@@ -130,8 +145,10 @@ class Mock implements MockServer, ConnectionServer {
   }
 
   choose(request: RecordedRequest) {
-    const scenario = chooseScenario(request, this.#script, this.#rotation, this.#standard);
-    return { scenario, answer: answerTo(request, scenario, this.#replays) };
+    const scenario = this.#keys.apply(request, performance.now(), () =>
+      chooseScenario(request, this.#script, this.#rotation, this.#standard),
+    );
+    return { scenario, answer: answerTo(request, scenario, this.#replays, this.#objects) };
   }
 
   #listen(port: number): Bun.TCPSocketListener<MockConnection | undefined> {

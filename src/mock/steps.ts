@@ -2,9 +2,10 @@
  * The story of one answer as a sequence of steps: writes, waits and turns of the event loop. Pure: it knows neither socket
  * nor timer, so the order of things on the wire can be read here from top to bottom.
  */
-import type { Answer } from './answers.ts';
+import type { Answer } from './answer.ts';
 import { Batch, type Write } from './batch.ts';
-import { checkOrder, isEventList } from './event-list.ts';
+import { isEventList } from './content.ts';
+import { checkOrder } from './event-order.ts';
 import { GARBAGE, type Header, interimHead, WireFormat } from './framing.ts';
 import { bodyOf, firstBytes, isCut } from './pieces.ts';
 import type { Scenario } from './scenario.ts';
@@ -58,12 +59,12 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
 
   const wire = new WireFormat(scenario.framing ?? (isEventList(answer.content) ? 'chunked' : 'length'));
   const keeps = keepAlive && !wire.closes;
-  const bodyless = headOnly || answer.status === 204 || answer.status === 304;
-  const body = bodyOf(bodyless ? NOTHING : answer.content, scenario, wire.sized);
-  const totalBytes = bodyless ? undefined : (body.totalBytes ?? 0);
+  const noContent = answer.status === 204 || answer.status === 304;
+  const body = bodyOf(noContent ? NOTHING : answer.content, scenario, wire.sized);
+  const totalBytes = noContent ? undefined : (body.totalBytes ?? 0);
   batch.framing(wire.head(answer.status, headersOf(answer, scenario), totalBytes, keeps));
   const ending = keeps ? 'keep' : 'close';
-  if (bodyless) {
+  if (noContent || headOnly) {
     yield batch.take();
     return ending;
   }
@@ -110,7 +111,7 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
 const NOTHING = new Uint8Array(0);
 
 function headersOf(answer: Answer, scenario: Scenario): Header[] {
-  const given = scenario.headers ?? [];
+  const given = [...(answer.headers ?? []), ...(scenario.headers ?? [])];
   const names = new Set(given.map(([name]) => name.toLowerCase()));
   const contentType = scenario.content_type ?? answer.contentType;
   const headers: Header[] = [];

@@ -144,7 +144,9 @@ test('everything else is a 404, a body that is no JSON object a 400, in the Open
   const client = await clientOf(mockServer());
   for (const [method, path, body, status] of [
     ['GET', '/v1/nothing', '', 404],
-    ['GET', '/v1/chat/completions', '', 404],
+    ['GET', '/v1/audio/speech', '', 404],
+    ['POST', '/v1/audio/translations', '{}', 404],
+    ['GET', '/v1/models/', '', 404],
     ['DELETE', '/v1/models', '', 404],
     ['POST', '/v1/chat/completions', '{', 400],
     ['POST', '/v1/chat/completions', '[]', 400],

@@ -3,9 +3,9 @@ import { afterEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { splitEvents } from '../../src/mock/event-list.ts';
 import { parseScenario } from '../../src/mock/scenario-parser.ts';
 import { startMock } from '../../src/mock/server.ts';
+import { splitEvents } from '../../src/mock/split-events.ts';
 import { paceOf, parseTiming, timingFileOf, timingText } from '../../src/mock/timing.ts';
 import { clientOf, mockServer } from './fixture.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { splitEvents } from '../../src/mock/event-list.ts';
+import { splitEvents } from '../../src/mock/split-events.ts';
 import { clientOf, mockServer } from './fixture.ts';
 
 const FOLDER = join(import.meta.dir, '../../../shared/streams');

@@ -1,6 +1,6 @@
 /** Completions in the form of Anthropic's POST /v1/messages. */
-import { type Completion, PROMPT_TOKENS, tokenEvent } from './completion.ts';
-import type { EventList } from './event-list.ts';
+import { type Completion, PROMPT_TOKENS, tokenEvent } from '../completion.ts';
+import type { EventList } from '../content.ts';
 
 export function messagesEvents(of: Completion): EventList {
   const event = (type: string, rest: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;

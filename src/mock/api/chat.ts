@@ -1,11 +1,11 @@
 /** Completions in the form of POST /v1/chat/completions. */
-import { type Completion, CREATED_S, PROMPT_TOKENS, tokenEvent } from './completion.ts';
-import type { EventList } from './event-list.ts';
+import { type Completion, CREATED_S, PROMPT_TOKENS, tokenEvent } from '../completion.ts';
+import type { EventList } from '../content.ts';
 
 const ID = 'chatcmpl-mock';
 
 export function chatEvents(of: Completion): EventList {
-  const start = { id: ID, object: 'chat.completion.chunk', created: CREATED_S, model: of.model };
+  const start = { id: of.id ?? ID, object: 'chat.completion.chunk', created: CREATED_S, model: of.model };
   const before = `data: ${JSON.stringify(start).slice(0, -1)},`;
   const chunk = (choices: unknown[], rest = {}) => `data: ${JSON.stringify({ ...start, choices, ...rest })}\n\n`;
   const delta = (content: object, finish: string | null) =>
@@ -27,7 +27,7 @@ export function chatEvents(of: Completion): EventList {
 export function chatJson(of: Completion): unknown {
   const message = { role: 'assistant', content: of.text };
   return {
-    id: ID,
+    id: of.id ?? ID,
     object: 'chat.completion',
     created: CREATED_S,
     model: of.model,

@@ -1,6 +1,6 @@
 /** Completions in the form of POST /v1/responses. */
-import { type Completion, CREATED_S, PROMPT_TOKENS, tokenEvent } from './completion.ts';
-import type { EventList } from './event-list.ts';
+import { type Completion, CREATED_S, PROMPT_TOKENS, tokenEvent } from '../completion.ts';
+import type { EventList } from '../content.ts';
 
 const ITEM_ID = 'msg_mock';
 
@@ -42,7 +42,15 @@ function event(type: string, sequence: number, rest: object): string {
 
 function response(of: Completion, status: string, output: unknown[]): unknown {
   const usage = status === 'completed' ? responsesUsage(of) : null;
-  return { id: 'resp_mock', object: 'response', created_at: CREATED_S, status, model: of.model, output, usage };
+  return {
+    id: of.id ?? 'resp_mock',
+    object: 'response',
+    created_at: CREATED_S,
+    status,
+    model: of.model,
+    output,
+    usage,
+  };
 }
 
 function responsesUsage(of: Completion): unknown {

@@ -1,0 +1,87 @@
+/**
+ * What clients have stored at the mock: files, assistants, threads and so on, each in the collection of its path
+ * (`/threads/thread_1/messages`). Bounded: beyond its limits the oldest object of all goes.
+ */
+export interface StoredObject {
+  readonly id: string;
+  readonly [field: string]: unknown;
+}
+
+interface StoreLimits {
+  readonly objects: number;
+  /** Of files. */
+  readonly contentBytes: number;
+}
+
+interface Entry {
+  readonly collection: string;
+  readonly object: StoredObject;
+  readonly content: Uint8Array | undefined;
+}
+
+export class ObjectStore {
+  /** By collection and id, oldest first. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #limits: StoreLimits;
+  #contentBytes = 0;
+
+  constructor(limits: StoreLimits = { objects: 10_000, contentBytes: 536_870_912 }) {
+    this.#limits = limits;
+  }
+
+  /** An id that is free in its collection: it follows from the content, so that the same calls get the same answers. */
+  freeId(collection: string, prefix: string, content: Uint8Array | string): string {
+    const id = `${prefix}${new Bun.CryptoHasher('sha256').update(content).digest('hex').slice(0, 24)}`;
+    if (!this.get(collection, id)) return id;
+    let number = 2;
+    while (this.get(collection, `${id}-${number}`)) number++;
+    return `${id}-${number}`;
+  }
+
+  /** Adds it, or puts it in the place of the one with its id. */
+  put(collection: string, object: StoredObject, content?: Uint8Array): void {
+    const key = keyOf(collection, object.id);
+    const before = this.#entries.get(key);
+    this.#contentBytes += (content?.byteLength ?? 0) - (before?.content?.byteLength ?? 0);
+    this.#entries.set(key, { collection, object, content });
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size <= this.#limits.objects && this.#contentBytes <= this.#limits.contentBytes) break;
+      this.#contentBytes -= entry.content?.byteLength ?? 0;
+      this.#entries.delete(oldest);
+    }
+  }
+
+  get(collection: string, id: string): StoredObject | undefined {
+    return this.#entries.get(keyOf(collection, id))?.object;
+  }
+
+  content(collection: string, id: string): Uint8Array | undefined {
+    return this.#entries.get(keyOf(collection, id))?.content;
+  }
+
+  /** Oldest first. */
+  list(collection: string): StoredObject[] {
+    return [...this.#entries.values()].filter((entry) => entry.collection === collection).map(({ object }) => object);
+  }
+
+  /** With everything in the collections below it. */
+  delete(collection: string, id: string): boolean {
+    const key = keyOf(collection, id);
+    const found = this.#entries.has(key);
+    for (const [other, { content }] of this.#entries) {
+      if (other !== key && !other.startsWith(`${key}/`)) continue;
+      this.#contentBytes -= content?.byteLength ?? 0;
+      this.#entries.delete(other);
+    }
+    return found;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#contentBytes = 0;
+  }
+}
+
+function keyOf(collection: string, id: string): string {
+  return `${collection}/${id}`;
+}
