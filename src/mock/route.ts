@@ -31,7 +31,7 @@ export function notFound(call: MockCall, what: string, id: string): Answer {
   return errorAnswer(404, `No ${what} found with id '${id}'.`, null, call.path);
 }
 
-export class RouteTable {
+export class MockRoutes {
   readonly #exact = new Map<string, MockRoute>();
   readonly #patterns: { readonly route: MockRoute; readonly segments: readonly string[] }[] = [];
 

@@ -1,5 +1,5 @@
 /** Every endpoint of the mock. */
-import { RouteTable } from '../route.ts';
+import { MockRoutes } from '../route.ts';
 import { assistantRoutes } from './assistants.ts';
 import { audioRoutes } from './audio.ts';
 import { completionRoutes } from './completions.ts';
@@ -10,7 +10,7 @@ import { modelRoutes } from './models.ts';
 import { runRoutes } from './runs.ts';
 import { vectorStoreRoutes } from './vector-stores.ts';
 
-export const ROUTES = new RouteTable([
+export const ROUTES = new MockRoutes([
   ...completionRoutes,
   ...modelRoutes,
   ...audioRoutes,
