@@ -12,7 +12,8 @@ import { CachedKeyDirectory } from './keys/key-cache.ts';
 import { FailureReport } from './limits/failure-report.ts';
 import { MemoryLimiter } from './limits/memory.ts';
 import type { Log } from './observe/log.ts';
-import { Store } from './store/sqlite/sqlite-store.ts';
+import { openStore } from './store/open-store.ts';
+import type { Store } from './store/store.ts';
 import type { ChosenClient } from './upstream/choose-client.ts';
 import { HeaderBlock } from './upstream/header-block.ts';
 import { UsageRetention } from './usage/usage-retention.ts';
@@ -55,7 +56,7 @@ export class ListenError extends Error {
 /** @throws StoreError when the database cannot be opened, ListenError */
 export async function startGateway(config: Config, upstream: ChosenClient, log: Log): Promise<RunningGateway> {
   const { client } = upstream;
-  const store = await Store.open(config.databaseUrl);
+  const store = await openStore(config.databaseUrl);
   const writer = new UsageWriter(store, {
     onTrouble: (trouble) => log.warn(trouble, 'usage records wait or are lost'),
   });

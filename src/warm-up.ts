@@ -63,7 +63,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
     gateway: {
       ...gateway,
       client,
-      keys: new CachedKeyDirectory({ findKeyByHash: async () => ({ key, secretExpiresAt: null }) }, 'warm-up'),
+      keys: new CachedKeyDirectory({ findByHash: async () => ({ key, secretExpiresAt: null }) }, 'warm-up'),
       recorder: { record: () => {} },
       limiter: new MemoryLimiter({
         source: { usageDays: async () => [] },

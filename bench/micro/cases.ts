@@ -79,7 +79,7 @@ function headerCases(): MicroCase[] {
 async function keyCases(): Promise<MicroCase[]> {
   const { key, secret } = createKey({ name: 'bench' }, 0);
   // The clock stands still, so that no entry grows stale and only the cache is timed.
-  const source = { findKeyByHash: async () => ({ key, secretExpiresAt: null }) };
+  const source = { findByHash: async () => ({ key, secretExpiresAt: null }) };
   const directory = new CachedKeyDirectory(source, PEPPER, { now: () => 0 });
   await directory.lookup(secret);
   return [

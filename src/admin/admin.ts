@@ -13,7 +13,7 @@ import { parseObject, readBody } from '../http/request-body.ts';
 import { requestIdOf as newRequestIdOf } from '../http/request-id.ts';
 import { RouteTable, routeNotFound } from '../http/route.ts';
 import type { Log } from '../observe/log.ts';
-import type { Store } from '../store/sqlite/sqlite-store.ts';
+import type { Store } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { adminGate } from './admin-key.ts';
 import { type Body, graceSecondsFrom, keyChangesFrom, newKeyFrom } from './key-body.ts';

@@ -15,8 +15,7 @@ import {
   prefixOf,
 } from '../keys/key.ts';
 import type { Log } from '../observe/log.ts';
-import type { KeyChange } from '../store/sqlite/key-changes.ts';
-import type { Store } from '../store/sqlite/sqlite-store.ts';
+import type { KeyChange, Store } from '../store/store.ts';
 
 /** Whoever holds keys in memory. */
 export interface ChangeReach {

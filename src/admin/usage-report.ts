@@ -6,10 +6,8 @@
  * the gateway before them, turned away is in the records only.
  */
 import { dayOf, dayStartMs, monthOf, monthStartMs } from '../limits/windows.ts';
-import type { UsageDay } from '../store/sqlite/usage-days.ts';
-import type { UsageMonth } from '../store/sqlite/usage-months.ts';
-import type { TotalsQuery, UsageTotals } from '../store/sqlite/usage-totals.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
+import type { TotalsQuery, UsageDay, UsageMonth, UsageTotals } from '../usage/usage-totals.ts';
 
 export interface UsageQuestion {
   readonly keyId?: string | undefined;

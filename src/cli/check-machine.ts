@@ -1,12 +1,9 @@
 /** What a configuration asks of the machine, tried out without starting anything: `bve check`. */
-import { statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
 import { readCaFile } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { sqlitePath } from '../store/sqlite/database.ts';
-import { StoreError } from '../store/store-error.ts';
+import { databaseProblem } from '../store/open-store.ts';
 
 /** @returns one line for each problem, with the name of the variable */
 export async function problemsOfMachine(config: Config): Promise<string[]> {
@@ -35,20 +32,6 @@ function caProblems(path: string | undefined): readonly string[] {
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-}
-
-function databaseProblem(url: string): string | null {
-  try {
-    const path = sqlitePath(url);
-    const folder = dirname(path);
-    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-      return `DATABASE_URL names a file in the folder '${folder}', which does not exist`;
-    }
-    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? `DATABASE_URL names a folder, '${path}'` : null;
-  } catch (error) {
-    if (error instanceof StoreError) return error.message;
     throw error;
   }
 }

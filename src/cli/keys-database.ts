@@ -1,7 +1,8 @@
 /** The database as the commands use it that work without a gateway: opened for one command, a key found by what people type. */
 import { loadKeysConfig } from '../config/load.ts';
 import { type ApiKey, isKeyForm } from '../keys/key.ts';
-import { Store } from '../store/sqlite/sqlite-store.ts';
+import { openStore } from '../store/open-store.ts';
+import type { Store } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { type Arguments, CommandFailure, type OptionSpec, textFlag } from './command.ts';
 import { printable } from './keys-table.ts';
@@ -30,7 +31,7 @@ export async function withStore<T>(args: Arguments, work: (store: Store) => Prom
   const { databaseUrl } = configOf(args);
   let store: Store | undefined;
   try {
-    store = await Store.open(databaseUrl, { busyTimeoutMs: BUSY_TIMEOUT_MS });
+    store = await openStore(databaseUrl, { busyTimeoutMs: BUSY_TIMEOUT_MS });
     return await work(store);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);

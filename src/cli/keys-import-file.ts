@@ -8,7 +8,7 @@
 import { timeKind } from '../keys/field-kinds.ts';
 import { FIELD_LIST, mapFields } from '../keys/fields.ts';
 import { createKey, type KeyStatus } from '../keys/key.ts';
-import type { ImportedKey } from '../store/sqlite/key-changes.ts';
+import type { ImportedKey } from '../store/store.ts';
 import { CsvError, parseCsv } from './csv.ts';
 
 export interface ImportProblem {

@@ -9,8 +9,7 @@ import {
   newSecret,
   prefixOf,
 } from '../keys/key.ts';
-import type { KeyChange } from '../store/sqlite/key-changes.ts';
-import type { Store } from '../store/sqlite/sqlite-store.ts';
+import type { KeyChange, Store } from '../store/store.ts';
 import { type Command, CommandFailure, type CommandGroup, integerFlag } from './command.ts';
 import { create } from './keys-create.ts';
 import {

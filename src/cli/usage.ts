@@ -1,7 +1,7 @@
 /** `bve usage`: what keys used by day and month, straight from the database: the rows of GET /admin/usage. */
 import { dateOf, readUsageReport, type UsageReport, usageReportToJson, yearMonthOf } from '../admin/usage-report.ts';
 import { parseIsoDay } from '../keys/iso-time.ts';
-import type { UsageTotals } from '../store/sqlite/usage-totals.ts';
+import type { UsageTotals } from '../usage/usage-totals.ts';
 import { type Arguments, type Command, textFlag, UsageError } from './command.ts';
 import { csvText, spreadsheetSafe } from './csv.ts';
 import { CONFIG, DATABASE, JSON_OUTPUT, keyNamed, printJson, withStore } from './keys-database.ts';

@@ -10,7 +10,7 @@ import { requestIdOf } from '../http/request-id.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { KeyStanding, LimitStanding } from '../limits/limiter.ts';
 import { dayOf, daysOfMonth, monthOf } from '../limits/windows.ts';
-import type { UsageDay } from '../store/sqlite/usage-days.ts';
+import type { UsageDay } from '../usage/usage-totals.ts';
 import { authenticate } from './authenticate.ts';
 import type { Gateway } from './gateway.ts';
 

@@ -6,8 +6,8 @@
  * again in the background, so a key in steady use never waits for the database. Secrets are never kept, only hashes.
  * Unknown keys have a map of their own: guessing cannot push out the keys that are in use.
  */
-import type { FoundKey } from '../store/sqlite/sqlite-store.ts';
 import { type ApiKey, hashKey } from './key.ts';
+import type { FoundKey } from './key-source.ts';
 
 export type KeyAnswer =
   | { readonly kind: 'active'; readonly key: ApiKey }
@@ -25,8 +25,8 @@ export interface KeyDirectory {
   invalidate(): void;
 }
 
-export interface KeySource {
-  findKeyByHash(keyHash: string): Promise<FoundKey | null>;
+interface KeyLookup {
+  findByHash(keyHash: string): Promise<FoundKey | null>;
 }
 
 /** Wall clock in milliseconds: `expires_at` is compared with it. */
@@ -44,7 +44,7 @@ export interface DirectoryOptions {
 }
 
 export class CachedKeyDirectory implements KeyDirectory {
-  readonly #source: KeySource;
+  readonly #source: KeyLookup;
   readonly #pepper: string;
   readonly #clock: Clock;
   readonly #lifeMs: number;
@@ -55,7 +55,7 @@ export class CachedKeyDirectory implements KeyDirectory {
   /** Reads under way, so that a burst of requests with one key asks the database once. */
   #reads = new Map<string, Promise<Entry>>();
 
-  constructor(source: KeySource, pepper: string, clock: Clock = Date, options: DirectoryOptions = {}) {
+  constructor(source: KeyLookup, pepper: string, clock: Clock = Date, options: DirectoryOptions = {}) {
     this.#source = source;
     this.#pepper = pepper;
     this.#clock = clock;
@@ -97,7 +97,7 @@ export class CachedKeyDirectory implements KeyDirectory {
     if (underWay) return underWay;
     const reads = this.#reads;
     const read = this.#source
-      .findKeyByHash(hash)
+      .findByHash(hash)
       // The age counts from before the query: the row may have changed while the answer was on its way.
       .then((found) => this.#keep(hash, entryOf(found, now), reads === this.#reads))
       .finally(() => reads.delete(hash));

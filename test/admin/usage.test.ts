@@ -1,7 +1,7 @@
 /** What the admin API tells of usage: roll-ups, records, and that `bve usage` tells the same. */
 import { beforeEach, describe, expect, test } from 'bun:test';
 import OpenAI from 'openai';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { usageRecord } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 import { clearOfMidnight } from '../support/limited-key.ts';
@@ -23,7 +23,7 @@ const today = () => new Date().toISOString().slice(0, 10);
 
 /** Records of the past, as a gateway would have written them. */
 async function writePast(keyId: string, days: readonly string[]): Promise<void> {
-  const store = await Store.open(bench.gateway.databaseUrl);
+  const store = await openStore(bench.gateway.databaseUrl);
   const records = days.map((day) => {
     const admittedAt = Date.parse(`${day}T12:00:00Z`);
     return usageRecord({ keyId, startedAt: admittedAt, admittedAt });
@@ -183,7 +183,7 @@ test('all keys have their last 100 days and 50 months as rows; an unknown key ha
 });
 
 test('more rows than an answer may have are refused, not cut', async () => {
-  const store = await Store.open(bench.gateway.databaseUrl);
+  const store = await openStore(bench.gateway.databaseUrl);
   const admittedAt = Date.parse('1999-01-01T00:00:00Z');
   for (let part = 0; part < 11; part++) {
     const records = Array.from({ length: 1000 }, (_, i) => usageRecord({ keyId: `old-${part}-${i}`, admittedAt }));

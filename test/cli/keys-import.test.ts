@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readImportFile } from '../../src/cli/keys-import-file.ts';
 import { hashKey, newSecret } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
 import { type Ran, runBve } from '../support/gateway.ts';
 
@@ -70,9 +70,9 @@ test('CSV: every field arrives, absent ones have their defaults, and the key is 
     expires_at: null,
     last_used_at: null,
   });
-  const store = await Store.open(db.url);
-  expect((await store.findKeyByHash(hashKey(secret, PEPPER)))?.key.id).toBe(id);
-  expect((await store.findKeyByHash(HASH))?.key.name).toBe('plain');
+  const store = await openStore(db.url);
+  expect((await store.findByHash(hashKey(secret, PEPPER)))?.key.id).toBe(id);
+  expect((await store.findByHash(HASH))?.key.name).toBe('plain');
   await store.close();
 });
 

@@ -1,7 +1,7 @@
 /** `bve keys rotate`: a new secret for the same key. */
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 
@@ -22,9 +22,9 @@ async function create() {
 }
 
 async function expiryOf(secret: string): Promise<number | null | undefined> {
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   try {
-    return (await store.findKeyByHash(hashKey(secret, PEPPER)))?.secretExpiresAt;
+    return (await store.findByHash(hashKey(secret, PEPPER)))?.secretExpiresAt;
   } finally {
     await store.close();
   }

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
 import { hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { BVE } from '../support/gateway.ts';
@@ -79,8 +79,8 @@ test('create --json prints the key object and, this once, the key, which then wo
     allowed_models: null,
   });
   expect(created.key).toMatch(/^sk-bve-[0-9a-f]{64}$/);
-  const store = await Store.open(db.url);
-  expect((await store.findKeyByHash(hashKey(created.key, PEPPER)))?.key.id).toBe(created.id);
+  const store = await openStore(db.url);
+  expect((await store.findByHash(hashKey(created.key, PEPPER)))?.key.id).toBe(created.id);
   await store.close();
   const { out } = await keys(['list', '--json']);
   const { key, ...withoutSecret } = created;
@@ -221,7 +221,7 @@ test('a key can be suspended, activated and revoked, and a revoked key cannot be
 });
 
 test('a text that names no key or several changes nothing', async () => {
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   const base = { name: 'twin', status: 'active', rpmLimit: null, rpdLimit: null, monthlyLimit: null } as const;
   for (const last of ['1', '2']) {
     await store.insertKey(
@@ -266,7 +266,7 @@ test('a whole key given by mistake is not printed', async () => {
 });
 
 test('the commands work while a gateway has the database open, and wait for its write to end', async () => {
-  const gateway = await Store.open(db.url);
+  const gateway = await openStore(db.url);
   const { id } = await create('--name', 'beside');
   const lock = new SQL({ adapter: 'sqlite', filename: db.path });
   await lock.unsafe('BEGIN IMMEDIATE');

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { parseCsv } from '../../src/cli/csv.ts';
 import { createKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { type TempDatabase, tempDatabase, usageRecord } from '../store/temp-database.ts';
 import { runBve } from '../support/gateway.ts';
 
@@ -12,7 +12,7 @@ const bob = createKey({ name: 'Bob' }, 2_000).key;
 
 beforeAll(async () => {
   db = tempDatabase();
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   await store.insertKey(alice, 'hash-a');
   await store.insertKey(bob, 'hash-b');
   const record = (keyId: string, day: string, totalTokens: number) => {

@@ -1,6 +1,6 @@
 /** Contract, section 3: who gets in, and what each refusal says. */
 import { describe, expect, test } from 'bun:test';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { runBve } from '../support/gateway.ts';
 import { CHAT, jsonOf, PLAIN, pair, UUID } from '../support/pair.ts';
@@ -169,7 +169,7 @@ describe('states', () => {
     const { id, key } = await p.gateway.createKey('--unlimited');
     expect((await withAuthorization(`Bearer ${key}`)).status).toBe(200);
     // In this process: a command may take longer to start than the key has left.
-    const store = await Store.open(p.gateway.databaseUrl, { busyTimeoutMs: 5_000 });
+    const store = await openStore(p.gateway.databaseUrl, { busyTimeoutMs: 5_000 });
     const expiresAt = Date.now() + 1500;
     await store.patchKey(id, { expiresAt }, Date.now());
     const knownAt = Date.now() + 1000;

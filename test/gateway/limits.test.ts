@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { Socket } from 'node:net';
 import { createKey, hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { PEPPER } from '../support/gateway.ts';
 import {
   clearOfMidnight,
@@ -187,7 +187,7 @@ describe('1,000 requests at once on a key with rpm_limit 100', () => {
     const sockets = await Promise.all(Array.from({ length: AT_ONCE }, () => connectTo(p.gateway.port)));
     // Each answer adds listeners for the end of the connection.
     for (const socket of sockets) socket.setMaxListeners(0);
-    const store = await Store.open(p.gateway.databaseUrl, { busyTimeoutMs: 5_000 });
+    const store = await openStore(p.gateway.databaseUrl, { busyTimeoutMs: 5_000 });
     try {
       for (let run = 0; run < RUNS; run++) {
         const { key, secret } = createKey({ name: `run ${run}`, rpmLimit: 100 }, Date.now());

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQL } from 'bun';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 
 /** What a crash may cost (contract, section 6). */
@@ -75,7 +75,7 @@ function load(gateway: GatewayProcess): Load {
 }
 
 async function recordedIds(databaseUrl: string): Promise<Set<string>> {
-  const store = await Store.open(databaseUrl);
+  const store = await openStore(databaseUrl);
   try {
     const records = await store.recentUsage({ limit: 1_000_000 });
     const ids = new Set(records.map((record) => record.requestId));

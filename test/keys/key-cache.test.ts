@@ -1,14 +1,15 @@
 import { beforeEach, expect, test } from 'bun:test';
 import { type ApiKey, createKey, hashKey, type NewKey, newSecret } from '../../src/keys/key.ts';
-import { CachedKeyDirectory, type DirectoryOptions, type KeyAnswer, type KeySource } from '../../src/keys/key-cache.ts';
-import { type FoundKey, Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { CachedKeyDirectory, type DirectoryOptions, type KeyAnswer } from '../../src/keys/key-cache.ts';
+import type { FoundKey } from '../../src/keys/key-source.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { tempDatabase } from '../store/temp-database.ts';
 
 const PEPPER = 'pepper-for-tests';
 
 /** A store that counts, and can be held or broken. */
-class CountingSource implements KeySource {
+class CountingSource {
   readonly keys = new Map<string, FoundKey>();
   readonly asked: string[] = [];
   failure: Error | null = null;
@@ -18,7 +19,7 @@ class CountingSource implements KeySource {
     return this.asked.length;
   }
 
-  async findKeyByHash(keyHash: string): Promise<FoundKey | null> {
+  async findByHash(keyHash: string): Promise<FoundKey | null> {
     this.asked.push(keyHash);
     const found = this.keys.get(keyHash) ?? null;
     if (this.gate) await this.gate;
@@ -113,8 +114,8 @@ test('the age of an answer counts from before the query', async () => {
 
 test('a key revoked by another process is refused within one second', async () => {
   using db = tempDatabase();
-  const store = await Store.open(db.url);
-  const otherProcess = await Store.open(db.url);
+  const store = await openStore(db.url);
+  const otherProcess = await openStore(db.url);
   const { key, secret } = createKey({ name: 'k' }, 0);
   await store.insertKey(key, hashKey(secret, PEPPER));
   const directory = new CachedKeyDirectory(store, PEPPER, clock);

@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
+import { openStore } from '../../src/store/open-store.ts';
 import { sqlitePath, whileBusy } from '../../src/store/sqlite/database.ts';
 import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { tempDatabase } from './temp-database.ts';
 
@@ -30,7 +30,7 @@ test('two processes that migrate the same new database at once both succeed', as
 
 test('two stores of one process that open the same new database at once both succeed', async () => {
   using db = tempDatabase();
-  const stores = await Promise.all([Store.open(db.url), Store.open(db.url), Store.open(db.url)]);
+  const stores = await Promise.all([openStore(db.url), openStore(db.url), openStore(db.url)]);
   for (const store of stores) await store.ping();
   for (const store of stores) await store.close();
 });
@@ -57,7 +57,7 @@ test('migrations have ascending numbers', () => {
 
 test('a database newer than the program is refused and not touched', async () => {
   using db = tempDatabase();
-  await (await Store.open(db.url)).close();
+  await (await openStore(db.url)).close();
   const sql = new SQL({ adapter: 'sqlite', filename: db.path });
   await sql`INSERT INTO schema_migrations VALUES (999, 'from the future', 0)`;
   await sql.close();
@@ -90,7 +90,7 @@ test('the database and its log can be read by their owner only', async () => {
   using db = tempDatabase();
   const umask = process.umask(0);
   try {
-    const store = await Store.open(db.url);
+    const store = await openStore(db.url);
     await store.insertUsage([], new Map([['nobody', 1]]));
     for (const file of [db.path, `${db.path}-wal`, `${db.path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600);
     await store.close();
@@ -106,7 +106,7 @@ test('DATABASE_URL is a path: relative, absolute, with spaces and percent signs 
     expect(() => sqlitePath(url)).toThrow('DATABASE_URL');
   }
   using db = tempDatabase();
-  await (await Store.open(`sqlite://${db.folder}/a b%20c#d.db`)).close();
+  await (await openStore(`sqlite://${db.folder}/a b%20c#d.db`)).close();
   expect(statSync(join(db.folder, 'a b%20c#d.db')).isFile()).toBe(true);
 });
 
@@ -119,7 +119,7 @@ test('waiting for a lock ends with the lock, with another error, or with the dea
 });
 
 async function refusal(url: string): Promise<StoreError> {
-  const error = await Store.open(url).then(
+  const error = await openStore(url).then(
     () => null,
     (reason: unknown) => reason,
   );
@@ -140,7 +140,7 @@ test('keys from before a field was there keep their values and have its default'
       VALUES (${id}, 'n', 'p', 'active', ${inject}, 0, 0)`;
   }
   await sql.close();
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   const fields = { onLeave: null, allowedEndpoints: null, tags: {} };
   expect(await store.getKey('off')).toMatchObject({ ...fields, injectStreamUsage: false });
   expect(await store.getKey('on')).toMatchObject({ ...fields, injectStreamUsage: true });

@@ -11,7 +11,7 @@ async function insertNewKey(hash = 'hash-1') {
   return key;
 }
 
-const expiryOf = async (hash: string) => (await t.store.findKeyByHash(hash))?.secretExpiresAt;
+const expiryOf = async (hash: string) => (await t.store.findByHash(hash))?.secretExpiresAt;
 const secret = (hash: string) => ({ hash, prefix: `sk-bve-${hash.slice(-5)}` });
 
 test('a patch changes what it names, dates it, and is no change when all is so already', async () => {
@@ -49,8 +49,8 @@ test('a rotation ends the old secret when its grace ends, and never lengthens an
 test('secrets that have ended are gone after the next rotation', async () => {
   const { id } = await insertNewKey('first-hash');
   await t.store.rotateKey(id, secret('second-hash'), 0, 10_000);
-  expect(await t.store.findKeyByHash('first-hash')).toBeNull();
-  expect((await t.store.findKeyByHash('second-hash'))?.key.id).toBe(id);
+  expect(await t.store.findByHash('first-hash')).toBeNull();
+  expect((await t.store.findByHash('second-hash'))?.key.id).toBe(id);
 });
 
 test('a rotation to a secret that is there already changes nothing', async () => {
@@ -63,10 +63,10 @@ test('a rotation to a secret that is there already changes nothing', async () =>
 test('a revoked key can be neither patched nor rotated', async () => {
   const { id } = await insertNewKey('first-hash');
   await t.store.setKeyStatus(id, 'revoked', 2_000);
-  const before = await t.store.findKeyByHash('first-hash');
+  const before = await t.store.findByHash('first-hash');
   expect((await t.store.patchKey(id, { name: 'x' }, 3_000)).kind).toBe('revoked');
   expect((await t.store.rotateKey(id, secret('second-hash'), 0, 3_000)).kind).toBe('revoked');
-  expect(await t.store.findKeyByHash('first-hash')).toEqual(before);
+  expect(await t.store.findByHash('first-hash')).toEqual(before);
 });
 
 test('an import is all or nothing, however large, and names what stands in its way', async () => {
@@ -78,7 +78,7 @@ test('an import is all or nothing, however large, and names what stands in its w
   const keys = make(1_700, 0);
   expect(await t.store.importKeys(keys)).toEqual([]);
   expect(await t.store.listKeys()).toEqual(keys.map(({ key }) => key).toReversed());
-  expect((await t.store.findKeyByHash('hash-1699'))?.key).toEqual(keys[1_699]!.key);
+  expect((await t.store.findByHash('hash-1699'))?.key).toEqual(keys[1_699]!.key);
   const more = make(1_200, 5_000);
   more[3] = { ...more[3]!, keyHash: 'hash-7' };
   more[1_100] = { key: { ...more[1_100]!.key, id: keys[0]!.key.id }, keyHash: 'hash-9' };

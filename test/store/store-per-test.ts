@@ -1,6 +1,7 @@
 /** What most tests of the store need: for each test a store of its own. Call it where hooks may be registered. */
 import { afterEach, beforeEach } from 'bun:test';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { type TempDatabase, tempDatabase } from './temp-database.ts';
 
 export interface StorePerTest {
@@ -15,7 +16,7 @@ export function storePerTest(): StorePerTest {
   let store: Store;
   beforeEach(async () => {
     db = tempDatabase();
-    store = await Store.open(db.url);
+    store = await openStore(db.url);
   });
   afterEach(async () => {
     await store.close();
@@ -29,7 +30,7 @@ export function storePerTest(): StorePerTest {
       return store;
     },
     reopen: async () => {
-      store = await Store.open(db.url);
+      store = await openStore(db.url);
     },
   };
 }

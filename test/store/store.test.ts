@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
 import { createKey, hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
+import { countByFinish } from './count-by-finish.ts';
 import { storePerTest } from './store-per-test.ts';
 import { usageRecord } from './temp-database.ts';
 
@@ -35,8 +36,8 @@ test('a key comes back as it was put in', async () => {
   await t.store.insertKey(key, hashKey(secret, PEPPER));
   expect(await t.store.getKey(key.id)).toEqual(key);
   expect(await t.store.listKeys()).toEqual([key]);
-  expect(await t.store.findKeyByHash(hashKey(secret, PEPPER))).toEqual({ key, secretExpiresAt: null });
-  expect(await t.store.findKeyByHash(hashKey(secret, 'another pepper'))).toBeNull();
+  expect(await t.store.findByHash(hashKey(secret, PEPPER))).toEqual({ key, secretExpiresAt: null });
+  expect(await t.store.findByHash(hashKey(secret, 'another pepper'))).toBeNull();
   expect(await t.store.getKey('unknown')).toBeNull();
 });
 
@@ -155,8 +156,8 @@ test('usage is counted by the way requests ended', async () => {
     [usageRecord(), usageRecord({ finish: 'client_closed' }), usageRecord({ keyId: 'key-2' })],
     NONE,
   );
-  expect(await t.store.countUsageByFinish()).toEqual({ complete: 2, client_closed: 1 });
-  expect(await t.store.countUsageByFinish('key-2')).toEqual({ complete: 1 });
+  expect(await countByFinish(t.store)).toEqual({ complete: 2, client_closed: 1 });
+  expect(await countByFinish(t.store, 'key-2')).toEqual({ complete: 1 });
 });
 
 test('old usage is deleted in bounded steps, new usage stays', async () => {
@@ -217,7 +218,7 @@ test('a lookup does not wait for another process that writes, a change of a key 
   const other = new SQL({ adapter: 'sqlite', filename: t.db.path });
   await other.unsafe('BEGIN IMMEDIATE');
   await other.unsafe("UPDATE api_keys SET name = 'not committed'");
-  expect((await t.store.findKeyByHash(hashKey(secret, PEPPER)))?.key.name).toBe('a key');
+  expect((await t.store.findByHash(hashKey(secret, PEPPER)))?.key.name).toBe('a key');
   const usage = await t.store.insertUsage([usageRecord()], NONE).catch((reason: unknown) => reason);
   expect((usage as StoreError).kind).toBe('busy');
   const change = t.store.setKeyStatus(key.id, 'suspended', 2);
@@ -227,7 +228,7 @@ test('a lookup does not wait for another process that writes, a change of a key 
 });
 
 test('a closed store says so with a StoreError', async () => {
-  const closed = await Store.open(t.db.url);
+  const closed = await openStore(t.db.url);
   await closed.close();
   await expect(closed.ping()).rejects.toBeInstanceOf(StoreError);
 });

@@ -3,8 +3,8 @@ import { Database } from 'bun:sqlite';
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Finish, UsageRecord } from '../../src/usage/usage-record.ts';
 import { pick, randomFrom } from '../support/random.ts';
 import { insertAsOf } from './older-schema.ts';
@@ -102,7 +102,7 @@ test('records of before the migration are added up by it, and read as sent once 
     await insertAsOf(sql, record);
   }
   await sql.close();
-  const store = await Store.open(older.url);
+  const store = await openStore(older.url);
   expect(rowsOf(older.path)).toEqual([
     ['key-1', DAY, '', 1, 1, 0, 0, 0, 0, 0],
     ['key-1', DAY, 'gpt-4o-mini', 2, 1, 20, 0, 40, 0, 30],

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { insertAsOf } from './older-schema.ts';
 import { storePerTest } from './store-per-test.ts';
@@ -74,7 +74,7 @@ test('a batch that fails counts nothing', async () => {
 test('days outlive the records they came from', async () => {
   const old = { ...usageRecord({ admittedAt: MIDNIGHT }), id: Bun.randomUUIDv7('hex', 1_000) };
   await t.store.insertUsage([old], NONE);
-  await t.store.deleteUsageBefore(2_000);
+  await t.store.deleteUsageBefore(2_000, 500);
   expect(await t.store.recentUsage({ limit: 1 })).toEqual([]);
   expect(await t.store.usageDays('key-1', DAY, DAY)).toMatchObject([{ requests: 1 }]);
 });
@@ -91,7 +91,7 @@ test('a database of before has its records counted when it is migrated', async (
     await insertAsOf(sql, record);
   }
   await sql.close();
-  const migrated = await Store.open(older.url);
+  const migrated = await openStore(older.url);
   const days = await migrated.usageDays('key-1', DAY - 1, DAY);
   expect(days.map(({ day, requests, totalTokens }) => [day, requests, totalTokens])).toEqual([
     [DAY - 1, 1, 30],

@@ -4,8 +4,9 @@ import { expect, test } from 'bun:test';
 import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
+import { countByFinish } from './count-by-finish.ts';
 import { storePerTest } from './store-per-test.ts';
 import { usageRecord } from './temp-database.ts';
 
@@ -26,7 +27,7 @@ const records = (count: number, keyId = 'key-1') => Array.from({ length: count }
 for (const busyTimeoutMs of [0, 5_000]) {
   test(`keys and usage written at once by one process: all succeeds, nothing is lost (busy timeout ${busyTimeoutMs})`, async () => {
     const { id } = await insertNewKey();
-    const both = await Store.open(t.db.url, { busyTimeoutMs, lockWaitMs: 0 });
+    const both = await openStore(t.db.url, { busyTimeoutMs, lockWaitMs: 0 });
     const usage = async (first: number) => {
       for (let i = first; i < first + 100; i++) await both.insertUsage(records(3, id), new Map([[id, 1_000 + i]]));
     };
@@ -38,10 +39,10 @@ for (const busyTimeoutMs of [0, 5_000]) {
     };
     // Going on from their own promises, they come between the statements of each other's transactions if they may.
     await Promise.all([usage(0), changes(), usage(100)]);
-    expect(await both.countUsageByFinish(id)).toEqual({ complete: 600 });
+    expect(await countByFinish(both, id)).toEqual({ complete: 600 });
     expect(await both.recentUsageDays(EVER)).toMatchObject([{ keyId: id, requests: 600, totalTokens: 18_000 }]);
     expect(await both.getKey(id)).toMatchObject({ name: 'name 99', lastUsedAt: 1_199, updatedAt: 109 });
-    expect((await both.findKeyByHash('hash-99'))?.key.id).toBe(id);
+    expect((await both.findByHash('hash-99'))?.key.id).toBe(id);
     await both.close();
   });
 }
@@ -67,7 +68,7 @@ test('processes that write usage at once, beside one that changes keys, lose not
     await Bun.sleep(1);
   }
   await Promise.all(ends);
-  expect(await t.store.countUsageByFinish(id)).toEqual({ complete: 2_000 });
+  expect(await countByFinish(t.store, id)).toEqual({ complete: 2_000 });
   expect(await t.store.recentUsageDays(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
   expect(await t.store.recentUsageMonths(EVER)).toMatchObject([{ requests: 2_000, totalTokens: 60_000 }]);
   expect((await t.store.getKey(id))?.lastUsedAt).toBe(1_999);

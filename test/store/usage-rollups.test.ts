@@ -2,8 +2,8 @@
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf, monthOf } from '../../src/limits/windows.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { pick, randomFrom } from '../support/random.ts';
 import { storePerTest } from './store-per-test.ts';
@@ -62,7 +62,7 @@ test('a batch that fails counts nothing', async () => {
 test('deleting old records leaves days and months as they are', async () => {
   await t.store.insertUsage([recordAt('2024-05-05T05:05:05Z')], NONE);
   const before = [await t.store.recentUsageDays(EVER), await t.store.recentUsageMonths(EVER)];
-  expect(await t.store.deleteUsageBefore(Date.now() + 1000)).toBe(1);
+  expect(await t.store.deleteUsageBefore(Date.now() + 1000, 500)).toBe(1);
   expect([await t.store.recentUsageDays(EVER), await t.store.recentUsageMonths(EVER)]).toEqual(before);
 });
 
@@ -120,7 +120,7 @@ test('days that were there before months were kept are added up into the right o
   }));
   for (let i = 0; i < rows.length; i += 1_000) await sql`INSERT INTO usage_days ${sql(rows.slice(i, i + 1_000))}`;
   await sql.close();
-  const migrated = await Store.open(old.url);
+  const migrated = await openStore(old.url);
   const months = await migrated.recentUsageMonths({ keyId: 'k', ...EVER });
   const expected = new Map<number, number>();
   for (const { day } of rows)

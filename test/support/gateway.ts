@@ -5,7 +5,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Store } from '../../src/store/store.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { eventually } from './eventually.ts';
 
@@ -86,9 +87,9 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   );
   let store: Store | undefined;
   let killed = false;
-  const openStore = async () => (store ??= await Store.open(databaseUrl));
+  const ownStore = async () => (store ??= await openStore(databaseUrl));
 
-  const usage = async () => (await openStore()).recentUsage({ limit: 100_000 });
+  const usage = async () => (await ownStore()).recentUsage({ limit: 100_000 });
   return {
     url: listening.url,
     port: listening.port,

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { UsageRetention } from '../../src/usage/usage-retention.ts';
 import { tempDatabase, usageRecord } from '../store/temp-database.ts';
@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 
 test('records older than the days to keep are deleted in small batches, younger ones stay', async () => {
   using db = tempDatabase();
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   const at = (ageDays: number) => ({ ...usageRecord(), id: Bun.randomUUIDv7('hex', Date.now() - ageDays * DAY_MS) });
   const old = Array.from({ length: 600 }, (_, i) => at(31 + i / 100));
   const young = [at(29), at(1), at(0)];

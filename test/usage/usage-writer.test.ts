@@ -1,10 +1,11 @@
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { createKey, hashKey } from '../../src/keys/key.ts';
-import { Store } from '../../src/store/sqlite/sqlite-store.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { type UsageSink, type UsageTrouble, UsageWriter } from '../../src/usage/usage-writer.ts';
+import { countByFinish } from '../store/count-by-finish.ts';
 import { tempDatabase, usageRecord } from '../store/temp-database.ts';
 
 /** Keeps what it is given; `answer` decides what a write does. */
@@ -112,7 +113,7 @@ test('the last use of a key is its latest request', async () => {
 
 test('rows wait while the database is locked and are written when it is free', async () => {
   using db = tempDatabase();
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   const { key, secret } = createKey({ name: 'k' }, 1);
   await store.insertKey(key, hashKey(secret, 'pepper-for-tests'));
   const other = new SQL({ adapter: 'sqlite', filename: db.path });
@@ -125,7 +126,7 @@ test('rows wait while the database is locked and are written when it is free', a
   expect(await store.recentUsage({ limit: 1 })).toEqual([]);
   await other.unsafe('ROLLBACK');
   expect(await flushed).toBe(true);
-  expect(await store.countUsageByFinish(key.id)).toEqual({ complete: 700 });
+  expect(await countByFinish(store, key.id)).toEqual({ complete: 700 });
   expect((await store.getKey(key.id))?.lastUsedAt).toBe(1_699);
   await other.close();
   await store.close();
@@ -208,20 +209,20 @@ test('a write that fails after the deadline of close() is lost, not tried again'
 
 test('one row the database refuses is dropped, all others are written', async () => {
   using db = tempDatabase();
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   const writer = new UsageWriter(store);
   for (let i = 0; i < 100; i++) writer.record(usageRecord({ durationMs: i === 37 ? Number.NaN : i }));
   expect(await writer.flush()).toBe(true);
   expect(writer.dropped).toBe(1);
   expect(writer.waiting).toBe(0);
-  expect(await store.countUsageByFinish()).toEqual({ complete: 99 });
+  expect(await countByFinish(store)).toEqual({ complete: 99 });
   await writer.close();
   await store.close();
 });
 
 test('a write whose outcome is unknown is tried again and leaves no second copy', async () => {
   using db = tempDatabase();
-  const store = await Store.open(db.url);
+  const store = await openStore(db.url);
   let answersLost = 1;
   const writer = new UsageWriter({
     insertUsage: async (records, lastUsedAt) => {
@@ -231,7 +232,7 @@ test('a write whose outcome is unknown is tried again and leaves no second copy'
   });
   recordRows(writer, 5);
   expect(await writer.flush()).toBe(true);
-  expect(await store.countUsageByFinish()).toEqual({ complete: 5 });
+  expect(await countByFinish(store)).toEqual({ complete: 5 });
   await writer.close();
   await store.close();
 });

@@ -8,6 +8,9 @@
  * - `model` is '' for requests that named none, because a primary key takes no null on Postgres.
  * - Until now there was one target and one attempt. Cached and reasoning tokens were not read, hence their zeros.
  * - Records that USAGE_RETENTION_DAYS deleted before this step are in no row of `usage_by_model`.
+ * - `segment` groups records that follow one another, some hundred each (see `sqlite/segments.ts`). An index that begins
+ *   with it grows at one end; one that begins with the key has a page for each key to write, which with 1,000 keys was
+ *   two thirds of what a record cost (36 µs, now 12). Records of before are in segment ''.
  */
 import type { Migration } from './migration.ts';
 
@@ -24,6 +27,11 @@ export const usageByModel: Migration = {
     'ALTER TABLE usage_records ADD COLUMN attempts BIGINT NOT NULL DEFAULT 1',
     'ALTER TABLE usage_records ADD COLUMN cached_tokens BIGINT',
     'ALTER TABLE usage_records ADD COLUMN reasoning_tokens BIGINT',
+    "ALTER TABLE usage_records ADD COLUMN segment TEXT NOT NULL DEFAULT ''",
+    'CREATE INDEX usage_records_segment_key ON usage_records (segment, key_id, id)',
+    'CREATE INDEX usage_records_segment_request ON usage_records (segment, request_id)',
+    "CREATE INDEX usage_records_incomplete ON usage_records (id) WHERE finish <> 'complete'",
+    'DROP INDEX usage_records_key',
     `CREATE TABLE usage_by_model (
       key_id TEXT NOT NULL,
       day BIGINT NOT NULL,

@@ -10,43 +10,48 @@
  * Bun runs SQLite on the calling thread: busy_timeout stops the whole event loop while it waits. A server keeps it small
  * and waits in `whileBusy` instead.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SQL } from 'bun';
 import { codeOf, StoreError, toStoreError } from '../store-error.ts';
 import { migrate } from './migrate.ts';
+import { UsageLedger, WRITER_PRAGMAS } from './usage-ledger.ts';
 
-export interface Database {
-  /** Of the file, absolute. */
-  readonly path: string;
+export interface Connections {
   readonly reader: SQL;
   readonly writer: SQL;
+  readonly ledger: UsageLedger;
+  /** Which file they are on, see `fileIdentity`. */
+  readonly file: string;
 }
 
-/**
- * Of every connection that writes. NORMAL: a committed transaction survives kill -9; only a power cut may lose the last
- * ones.
- */
-export const WRITER_PRAGMAS = ['PRAGMA synchronous = NORMAL', 'PRAGMA foreign_keys = ON'];
-
-/** How long opening may wait for other processes that migrate or hold the write lock. */
-const OPEN_WAIT_MS = 10_000;
+export interface OpenOptions {
+  /** How long SQLite itself waits for a lock, see `StoreOptions`. */
+  readonly busyTimeoutMs: number;
+  /** How long opening may wait for other processes that migrate or hold the write lock. */
+  readonly waitMs: number;
+  /** Whether a file that is not there is made. */
+  readonly create: boolean;
+}
 
 /** @throws StoreError 'unusable' with a message that names the path */
-export async function openDatabase(url: string, busyTimeoutMs: number): Promise<Database> {
-  const path = sqlitePath(url);
-  createPrivately(path);
+export async function openDatabase(path: string, options: OpenOptions): Promise<Connections> {
+  const { busyTimeoutMs, waitMs, create } = options;
+  if (create) createPrivately(path);
+  const file = fileIdentity(path);
+  // SQLite would make it.
+  if (file === null) throw unusable(path, new Error('the file is gone'));
   const writer = new SQL({ adapter: 'sqlite', filename: path });
   const reader = new SQL({ adapter: 'sqlite', filename: path });
   try {
-    await whileBusy(OPEN_WAIT_MS, async () => {
+    await whileBusy(waitMs, async () => {
       await useWriteAheadLog(writer);
       await migrate(writer);
     });
     await writer.unsafe(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     await reader.unsafe(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     await reader.unsafe('PRAGMA query_only = ON');
-    return { path, reader, writer };
+    return { reader, writer, ledger: new UsageLedger(path, busyTimeoutMs), file };
   } catch (error) {
     await Promise.allSettled([writer.close(), reader.close()]);
     throw unusable(path, error);
@@ -62,6 +67,24 @@ export function sqlitePath(url: string): string {
   // Bun takes what follows a '?' for options and opens the file before it: another one than the user sees in the URL.
   if (path.includes('?')) throw new StoreError('unusable', 'DATABASE_URL must not contain a question mark');
   return resolve(path);
+}
+
+export async function closeDatabase({ reader, writer, ledger }: Connections): Promise<void> {
+  ledger.close();
+  await Promise.allSettled([reader.close(), writer.close()]);
+}
+
+/**
+ * Device and inode of the file at a path; null: there is none. A connection goes on writing to a file that was deleted or
+ * replaced, and nobody would ever read that.
+ */
+export function fileIdentity(path: string): string | null {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev} ${ino}`;
+  } catch {
+    return null;
+  }
 }
 
 /** Tries again, without blocking the event loop, as long as another process holds the lock. @throws what `run` throws */

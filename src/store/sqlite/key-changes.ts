@@ -1,36 +1,23 @@
 /**
- * What can be done to keys that exist, and how keys of another deployment come in. Each function runs inside a
- * transaction of the caller's, so that what it reads is still true when it writes.
+ * What can be done to keys that exist, how keys of another deployment come in, and which keys changed. Each function that
+ * writes runs inside a transaction of the caller's, so that what it reads is still true when it writes.
  */
 import type { SQL } from 'bun';
 import type { ApiKey, KeyChanges } from '../../keys/key.ts';
-import { type KeyRow, keyFromRow, rowFromKey } from './rows.ts';
-
-export type KeyChange =
-  | { readonly kind: 'changed'; readonly key: ApiKey }
-  | { readonly kind: 'unknown' }
-  /** Revoked keys stay revoked, and as they were. */
-  | { readonly kind: 'revoked'; readonly key: ApiKey };
-
-export interface Secret {
-  readonly hash: string;
-  readonly prefix: string;
-}
-
-export interface ImportedKey {
-  readonly key: ApiKey;
-  readonly keyHash: string;
-}
-
-/** An imported key that cannot come in, because there is a key with this id or this hash already. */
-export interface ImportConflict {
-  /** Its place among the imported ones. */
-  readonly index: number;
-  readonly field: 'id' | 'key_hash';
-}
+import type { KeyChangeList } from '../../keys/key-source.ts';
+import type { ImportConflict, ImportedKey, KeyChange, KeyDeletion, Secret } from '../store.ts';
+import { getKey } from './key-reads.ts';
+import { rowFromKey } from './rows.ts';
 
 /** Rows of one statement: both dialects bound the number of parameters (SQLite 32,766; a key has 16). */
 const IMPORT_ROWS = 500;
+/** Beyond that many it is cheaper to forget all keys than to name those that changed. */
+const CHANGES_MAX = 1_000;
+
+export async function insertKey(tx: SQL, key: ApiKey, keyHash: string): Promise<void> {
+  await tx`INSERT INTO api_keys ${tx(rowFromKey(key))}`;
+  await tx`INSERT INTO key_secrets ${tx(secretRow({ key, keyHash }))}`;
+}
 
 /** Revoking twice is no error. */
 export async function changeKey(
@@ -39,7 +26,7 @@ export async function changeKey(
   changes: KeyChanges & Partial<Pick<ApiKey, 'status'>>,
   nowMs: number,
 ): Promise<KeyChange> {
-  const key = await read(tx, id);
+  const key = await getKey(tx, id);
   if (!key) return { kind: 'unknown' };
   if (key.status === 'revoked' && changes.status !== 'revoked') return { kind: 'revoked', key };
   const changed = { ...key, ...changes };
@@ -55,7 +42,7 @@ export async function replaceSecret(
   graceMs: number,
   nowMs: number,
 ): Promise<KeyChange> {
-  const key = await read(tx, id);
+  const key = await getKey(tx, id);
   if (!key) return { kind: 'unknown' };
   if (key.status === 'revoked') return { kind: 'revoked', key };
   const endMs = nowMs + graceMs;
@@ -66,6 +53,28 @@ export async function replaceSecret(
   const row = { key_hash: secret.hash, key_id: id, created_at: nowMs, expires_at: null };
   await tx`INSERT INTO key_secrets ${tx(row)}`;
   return { kind: 'changed', key: await write(tx, { ...key, prefix: secret.prefix }, nowMs) };
+}
+
+export async function deleteKey(tx: SQL, id: string): Promise<KeyDeletion> {
+  const key = await getKey(tx, id);
+  if (!key) return { kind: 'unknown' };
+  if (key.status !== 'revoked') return { kind: 'not_revoked', key };
+  await tx`DELETE FROM key_secrets WHERE key_id = ${id}`;
+  await tx`DELETE FROM api_keys WHERE id = ${id}`;
+  await noteChange(tx, id);
+  return { kind: 'deleted', key };
+}
+
+/** As `KeySource.changesSince`, but never sees that this is another database than before. */
+export async function changesSince(sql: SQL, seq: number | null): Promise<KeyChangeList> {
+  // One statement, and so one snapshot: the counter and the changes up to it.
+  const rows = await sql<{ seq: unknown; key_id: string | null }[]>`
+    SELECT n.seq, c.key_id FROM key_change_counter n
+    LEFT JOIN key_changes c ON c.seq > ${seq ?? Number.MAX_SAFE_INTEGER} LIMIT ${CHANGES_MAX + 1}`;
+  const last = Number(rows[0]!.seq);
+  // A counter that went back is that of another database, or of an older copy of this one.
+  if (rows.length > CHANGES_MAX || (seq !== null && last < seq)) return { seq: last, keyIds: null };
+  return { seq: last, keyIds: rows.flatMap(({ key_id }) => key_id ?? []) };
 }
 
 /** Inserts all of them, or none when there are conflicts. Ids and hashes among them must be unique. */
@@ -93,17 +102,20 @@ export async function importKeys(tx: SQL, keys: readonly ImportedKey[]): Promise
   return [];
 }
 
-async function read(tx: SQL, id: string): Promise<ApiKey | null> {
-  const [row] = await tx<KeyRow[]>`SELECT * FROM api_keys WHERE id = ${id}`;
-  return row ? keyFromRow(row) : null;
-}
-
 /** What others write beside us, the last use above all, is left alone. */
 async function write(tx: SQL, key: ApiKey, nowMs: number): Promise<ApiKey> {
   const changed = { ...key, updatedAt: nowMs };
   const { id, created_at, last_used_at, ...row } = rowFromKey(changed);
   await tx`UPDATE api_keys SET ${tx(row)} WHERE id = ${id}`;
+  await noteChange(tx, id);
   return changed;
+}
+
+/** Tells whoever keeps keys in memory, see the migration. Last in its transaction: from here on other changes wait. */
+async function noteChange(tx: SQL, id: string): Promise<void> {
+  await tx`UPDATE key_change_counter SET seq = seq + 1`;
+  await tx`INSERT INTO key_changes (key_id, seq) SELECT ${id}, seq FROM key_change_counter WHERE TRUE
+    ON CONFLICT (key_id) DO UPDATE SET seq = excluded.seq`;
 }
 
 async function taken(tx: SQL, selectWhere: string, texts: readonly string[]): Promise<Set<string>> {

@@ -1,5 +1,6 @@
 /**
- * Writes usage: records, their totals by day, month and model, and when keys were last used. Owns the connection that does nothing else.
+ * Writes usage: records, their totals by day, month and model, and when keys were last used. Owns the connection that
+ * does nothing else.
  *
  * Guarantees: a call is one transaction, all of it or nothing; a record that is there already is skipped and not added up
  * again; what it throws is a StoreError, and the next call starts afresh. It is synchronous: nothing of this process can
@@ -12,10 +13,16 @@
  */
 import { Database, type Statement } from 'bun:sqlite';
 import type { UsageRecord } from '../../usage/usage-record.ts';
+import { type ModelTotals, type PeriodTotals, totalsOf } from '../batch-totals.ts';
 import { StoreError, toStoreError } from '../store-error.ts';
-import { WRITER_PRAGMAS } from './database.ts';
 import { USAGE_COLUMNS, usageValues, type Value } from './rows.ts';
-import { type ModelTotals, type PeriodTotals, totalsByDay, totalsByModel, totalsByMonth } from './usage-totals.ts';
+import { Segments } from './segments.ts';
+
+/**
+ * Of every connection that writes. NORMAL: a committed transaction survives kill -9; only a power cut may lose the last
+ * ones.
+ */
+export const WRITER_PRAGMAS = ['PRAGMA synchronous = NORMAL', 'PRAGMA foreign_keys = ON'];
 
 export class UsageLedger {
   readonly #path: string;
@@ -55,6 +62,7 @@ interface Connection {
   readonly begin: Statement<unknown, []>;
   readonly commit: Statement<unknown, []>;
   readonly rollback: Statement<unknown, []>;
+  readonly segments: Segments;
   readonly insert: Statement<unknown, Value[]>;
   readonly addToDay: Statement<unknown, Value[]>;
   readonly addToMonth: Statement<unknown, Value[]>;
@@ -74,8 +82,9 @@ function connect(path: string, busyTimeoutMs: number): Connection {
       begin: database.prepare('BEGIN IMMEDIATE'),
       commit: database.prepare('COMMIT'),
       rollback: database.prepare('ROLLBACK'),
-      insert: database.prepare(`INSERT INTO usage_records (${USAGE_COLUMNS.join(', ')})
-        VALUES (${USAGE_COLUMNS.map(() => '?').join(', ')}) ON CONFLICT (id) DO NOTHING`),
+      segments: new Segments(database),
+      insert: database.prepare(`INSERT INTO usage_records (${USAGE_COLUMNS.join(', ')}, segment)
+        VALUES (${USAGE_COLUMNS.map(() => '?').join(', ')}, ?) ON CONFLICT (id) DO NOTHING`),
       addToDay: database.prepare(addTotals('usage_days', 'day')),
       addToMonth: database.prepare(addTotals('usage_months', 'month')),
       addToModel: database.prepare(ADD_TO_MODEL),
@@ -88,25 +97,27 @@ function connect(path: string, busyTimeoutMs: number): Connection {
   }
 }
 
-function transact(
-  { database, begin, commit, rollback, insert, addToDay, addToMonth, addToModel, touch }: Connection,
-  records: readonly UsageRecord[],
-  lastUsedAt: ReadonlyMap<string, number>,
-): void {
-  begin.run();
+function transact(on: Connection, records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): void {
+  on.begin.run();
   try {
-    const added = records.filter((record) => insert.run(...usageValues(record)).changes > 0);
-    const days = totalsByDay(added);
-    for (const day of days) addToDay.run(...totalsValues(day));
-    for (const month of totalsByMonth(days)) addToMonth.run(...totalsValues(month));
-    for (const model of totalsByModel(added)) addToModel.run(...modelValues(model));
-    for (const [id, usedAt] of lastUsedAt) touch.run(id, usedAt);
-    commit.run();
+    const added = insert(on, records);
+    const { days, months, models } = totalsOf(added);
+    for (const day of days) on.addToDay.run(...periodValues(day));
+    for (const month of months) on.addToMonth.run(...periodValues(month));
+    for (const model of models) on.addToModel.run(...modelValues(model));
+    for (const [id, usedAt] of lastUsedAt) on.touch.run(id, usedAt);
+    on.commit.run();
   } catch (error) {
     // A full disk or a failing one has SQLite roll back by itself.
-    if (database.inTransaction) rollback.run();
+    if (on.database.inTransaction) on.rollback.run();
     throw error;
   }
+}
+
+/** @returns the records that were not there yet */
+function insert({ segments, insert }: Connection, records: readonly UsageRecord[]): UsageRecord[] {
+  segments.begin();
+  return records.filter((record) => insert.run(...usageValues(record), segments.of(record.id)).changes > 0);
 }
 
 function addTotals(table: string, period: string): string {
@@ -117,7 +128,7 @@ function addTotals(table: string, period: string): string {
       prompt_tokens = ${table}.prompt_tokens + excluded.prompt_tokens,
       completion_tokens = ${table}.completion_tokens + excluded.completion_tokens,
       total_tokens = ${table}.total_tokens + excluded.total_tokens,
-      updated_at = excluded.updated_at`;
+      updated_at = MAX(${table}.updated_at, excluded.updated_at)`;
 }
 
 const ADD_TO_MODEL = `INSERT INTO usage_by_model
@@ -135,21 +146,21 @@ const ADD_TO_MODEL = `INSERT INTO usage_by_model
 /** In the order of `ADD_TO_MODEL`. */
 function modelValues(row: ModelTotals): Value[] {
   return [
-    row.key_id,
+    row.keyId,
     row.day,
     row.model,
     row.requests,
     row.errors,
-    row.prompt_tokens,
-    row.cached_tokens,
-    row.completion_tokens,
-    row.reasoning_tokens,
-    row.total_tokens,
+    row.promptTokens,
+    row.cachedTokens,
+    row.completionTokens,
+    row.reasoningTokens,
+    row.totalTokens,
   ];
 }
 
 /** In the order of `addTotals`. */
-function totalsValues(row: PeriodTotals): Value[] {
-  const { key_id, period, requests, prompt_tokens, completion_tokens, total_tokens, updated_at } = row;
-  return [key_id, period, requests, prompt_tokens, completion_tokens, total_tokens, updated_at];
+function periodValues(row: PeriodTotals): Value[] {
+  const { keyId, period, requests, promptTokens, completionTokens, totalTokens, updatedAt } = row;
+  return [keyId, period, requests, promptTokens, completionTokens, totalTokens, updatedAt];
 }

@@ -1,0 +1,154 @@
+/** Reads `usage_days`, `usage_months` and `usage_by_model`, which are written with the records and outlive them. */
+import type { SQL } from 'bun';
+import {
+  type SummaryGroup,
+  type SummaryQuery,
+  SummaryTable,
+  type TagValues,
+  type UsageSummary,
+} from '../../usage/usage-summary.ts';
+import type { TotalsQuery, UsageDay, UsageMonth, UsageTotals } from '../../usage/usage-totals.ts';
+import { PacedRead } from '../paced.ts';
+
+interface TotalsRow {
+  readonly key_id: string;
+  readonly period: unknown;
+  readonly requests: unknown;
+  readonly prompt_tokens: unknown;
+  readonly completion_tokens: unknown;
+  readonly total_tokens: unknown;
+  readonly updated_at: unknown;
+}
+
+const TOTALS = 'requests, prompt_tokens, completion_tokens, total_tokens, updated_at';
+
+/** The days of a key from `first` to `last` on which it was used, oldest first. */
+export async function readUsageDays(sql: SQL, keyId: string, first: number, last: number): Promise<UsageDay[]> {
+  const rows = await sql.unsafe<TotalsRow[]>(
+    `SELECT key_id, day AS period, ${TOTALS} FROM usage_days WHERE key_id = ? AND day BETWEEN ? AND ? ORDER BY day`,
+    [keyId, first, last],
+  );
+  return rows.map((row) => ({ day: Number(row.period), ...totalsFromRow(row) }));
+}
+
+/** Newest first; of one day by key. */
+export async function recentUsageDays(sql: SQL, query: TotalsQuery): Promise<UsageDay[]> {
+  const rows = await recentTotals(sql, 'usage_days', 'day', query);
+  return rows.map((row) => ({ day: Number(row.period), ...totalsFromRow(row) }));
+}
+
+/** Newest first; of one month by key. */
+export async function recentUsageMonths(sql: SQL, query: TotalsQuery): Promise<UsageMonth[]> {
+  const rows = await recentTotals(sql, 'usage_months', 'month', query);
+  return rows.map((row) => ({ month: Number(row.period), ...totalsFromRow(row) }));
+}
+
+function recentTotals(sql: SQL, table: string, period: string, query: TotalsQuery): Promise<TotalsRow[]> {
+  const { keyId, first, last, limit } = query;
+  const select = `SELECT key_id, ${period} AS period, ${TOTALS} FROM ${table}`;
+  const range = `${period} BETWEEN ? AND ?`;
+  return keyId === undefined
+    ? sql.unsafe(`${select} WHERE ${range} ORDER BY ${period} DESC, key_id LIMIT ?`, [first, last, limit])
+    : sql.unsafe(`${select} WHERE key_id = ? AND ${range} ORDER BY ${period} DESC LIMIT ?`, [
+        keyId,
+        first,
+        last,
+        limit,
+      ]);
+}
+
+function totalsFromRow(row: TotalsRow): UsageTotals {
+  return {
+    keyId: row.key_id,
+    requests: Number(row.requests),
+    promptTokens: Number(row.prompt_tokens),
+    completionTokens: Number(row.completion_tokens),
+    totalTokens: Number(row.total_tokens),
+    updatedAt: Number(row.updated_at),
+  };
+}
+
+type SummaryRowOfDays = Readonly<Record<(typeof SUMS)[number], unknown>> & {
+  readonly key_id?: string;
+  readonly model?: string;
+  readonly day?: unknown;
+};
+
+const SUMS = [
+  'requests',
+  'errors',
+  'prompt_tokens',
+  'cached_tokens',
+  'completion_tokens',
+  'reasoning_tokens',
+  'total_tokens',
+] as const;
+
+/** So many days are read at once at the most: where there was little use before, the next ones may have much. */
+const DAYS_MAX = 32;
+
+/** Some days at a time, because a year of many keys has millions of rows. */
+export async function summariseUsage(sql: SQL, query: SummaryQuery): Promise<UsageSummary> {
+  const { groupBy, keyId, firstDay, lastDay, rowsMax } = query;
+  const tags = await readTags(sql, groupBy);
+  const table = new SummaryTable(groupBy, tags);
+  const from = `FROM usage_by_model WHERE day BETWEEN ? AND ?${keyId === undefined ? '' : ' AND key_id = ?'}`;
+  const ofKey = keyId === undefined ? [] : [keyId];
+  const values = [firstDay, lastDay, ...ofKey];
+  // Two queries in one: each is a look at one end of an index, both at once would be a look at all of it.
+  const [range] = await sql.unsafe<{ first: unknown; last: unknown }[]>(
+    `SELECT (SELECT MIN(day) ${from}) AS first, (SELECT MAX(day) ${from}) AS last`,
+    [...values, ...values],
+  );
+  if (range?.first == null) return table.toSummary();
+  const columns = columnsFor(groupBy);
+  const sums = SUMS.map((name) => `SUM(${name}) AS ${name}`).join(', ');
+  const select = `SELECT ${[...columns, sums].join(', ')} ${from} GROUP BY ${columns.join(', ')}`;
+  const last = Number(range.last);
+  const pace = new PacedRead(1, DAYS_MAX);
+  for (let day = Number(range.first); day <= last && table.size <= rowsMax; ) {
+    day = await pace.piece(async () => {
+      const end = Math.min(last, day + pace.size - 1);
+      const rows = await sql.unsafe<SummaryRowOfDays[]>(select, [day, end, ...ofKey]);
+      for (const row of rows) table.add(partFromRow(row));
+      return end + 1;
+    });
+  }
+  return table.toSummary();
+}
+
+/** What the groups asked for need of a row. */
+function columnsFor(groupBy: readonly SummaryGroup[]): string[] {
+  const columns = groupBy.map((group) => {
+    if (group === 'model') return 'model';
+    return group === 'day' || group === 'month' ? 'day' : 'key_id';
+  });
+  return [...new Set(columns)];
+}
+
+async function readTags(sql: SQL, groupBy: readonly SummaryGroup[]): Promise<Map<SummaryGroup, TagValues>> {
+  const groups = groupBy.filter((group) => group.startsWith('tag:'));
+  if (groups.length === 0) return new Map();
+  const rows = await sql.unsafe<{ id: string; tags: string }[]>("SELECT id, tags FROM api_keys WHERE tags <> '{}'");
+  const tags = rows.map(({ id, tags }) => [id, JSON.parse(tags) as Record<string, string>] as const);
+  return new Map(groups.map((group) => [group, valuesOf(tags, group.slice('tag:'.length))]));
+}
+
+function valuesOf(tags: readonly (readonly [string, Record<string, string>])[], name: string): TagValues {
+  return new Map(tags.flatMap(([id, ofKey]) => (Object.hasOwn(ofKey, name) ? [[id, ofKey[name]!] as const] : [])));
+}
+
+function partFromRow(row: SummaryRowOfDays) {
+  return {
+    keyId: row.key_id ?? '',
+    model: row.model ?? '',
+    day: Number(row.day ?? 0),
+    requests: Number(row.requests),
+    errors: Number(row.errors),
+    promptTokens: Number(row.prompt_tokens),
+    cachedTokens: Number(row.cached_tokens),
+    completionTokens: Number(row.completion_tokens),
+    reasoningTokens: Number(row.reasoning_tokens),
+    totalTokens: Number(row.total_tokens),
+  };
+}
