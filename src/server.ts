@@ -1,13 +1,14 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
 import { createAdmin } from './admin/admin.ts';
 import type { Config } from './config/schema.ts';
-import { Slots } from './gateway/exchange.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
 import { Pace } from './gateway/pace.ts';
 import { createApp } from './http/app.ts';
 import { Deadlines } from './http/deadlines.ts';
+import { Drain, within } from './http/drain.ts';
 import { raiseListenBacklog } from './http/listen-backlog.ts';
+import { Permits } from './http/permits.ts';
 import { CachedKeyDirectory } from './keys/key-cache.ts';
 import { FailureReport } from './limits/failure-report.ts';
 import { MemoryLimiter } from './limits/memory.ts';
@@ -29,16 +30,14 @@ export interface RunningGateway {
   /** Resolves when all usage recorded so far is in the store. */
   flushUsage(): Promise<void>;
   /**
-   * Refuses new requests, lets those in flight finish for at most `drainTimeoutMs` or until `cut` resolves, then cuts
-   * them, writes the last usage records and closes everything. Calling it twice waits for the same stop.
+   * Takes it out of service (http/drain.ts), at once when `cut` resolves; then the last usage records are written and
+   * everything is closed. Calling it twice waits for the same stop.
    */
-  stop(drainTimeoutMs: number, cut?: Promise<unknown>): Promise<void>;
+  stop(cut?: Promise<unknown>): Promise<void>;
 }
 
-/** Far more than it takes; a bound, so that a bug in settling cannot keep the process alive. */
-const CUT_SETTLES_WITHIN_MS = 1000;
-/** Of the event loop: one takes an answer to Bun, a body that is asked for one later follows in the next. */
-const TURNS_TO_ANSWER = 3;
+/** An answer that is decided has this long to reach a client that reads slowly. */
+const ANSWERS_REACH_CLIENTS_WITHIN_MS = 1000;
 
 /** HOST and PORT cannot be listened on; `cause` is Bun's error. */
 export class ListenError extends Error {
@@ -76,7 +75,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     }),
     recorder: writer,
     usage: store,
-    slots: new Slots(config.maxConcurrentRequests),
+    permits: new Permits(config.maxConcurrentRequests),
     pace: new Pace(),
     connections: {
       allowQuiet: (request) => app.server?.timeout(request, 0),
@@ -96,6 +95,15 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     commonFields: new HeaderBlock(gatewayFields(config.fuelixApiKey, `bve-gateway/${VERSION}`)),
     log,
   };
+  const changes = new Permits(Number.POSITIVE_INFINITY);
+  const drain = new Drain({
+    requests: gateway.permits,
+    changes,
+    deadlines: gateway.deadlines,
+    readyGraceMs: config.readyGraceMs,
+    drainTimeoutMs: config.drainTimeoutMs,
+    onCut: (inFlight) => log.warn({ in_flight: inFlight }, 'open requests are cut'),
+  });
   const admin = createAdmin({
     adminApiKey: config.adminApiKey,
     apiKeyPepper: config.apiKeyPepper,
@@ -103,10 +111,15 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     keys: gateway.keys,
     flushUsage: (deadlineMs) => writer.flush(deadlineMs),
     deadlines: gateway.deadlines,
+    changes,
+    drain: () => {
+      void drain.begin();
+      return { status: 'draining' };
+    },
     bodyTimeoutMs: config.requestBodyTimeoutMs,
     log,
   });
-  const app = createApp({ gateway, admin, idleTimeoutS: config.clientIdleTimeoutS, ping: () => store.ping() });
+  const app = createApp({ gateway, admin, drain, idleTimeoutS: config.clientIdleTimeoutS, ping: () => store.ping() });
   // Fetch would send it through the proxy that it is there for.
   if (upstream.name === 'socket')
     await warmUp({ requests: config.warmUpRequests, gateway, connect: upstream.connect, log });
@@ -128,23 +141,19 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     flushUsage: async () => {
       await writer.flush();
     },
-    stop: (drainTimeoutMs, cut) => {
-      stopping ??= stop(drainTimeoutMs, cut);
+    stop: (cut) => {
+      stopping ??= stop(cut);
       return stopping;
     },
   };
 
-  async function stop(drainTimeoutMs: number, cut?: Promise<unknown>): Promise<void> {
-    const { slots } = gateway;
-    slots.draining = true;
+  async function stop(cut?: Promise<unknown>): Promise<void> {
+    void cut?.then(() => drain.cut());
     // It goes on listening meanwhile: a load balancer must be able to see /ready turn 503, on a new connection too.
-    await within(drainTimeoutMs, cut ? Promise.race([slots.idle(), cut]) : slots.idle());
-    // A slot is free once an answer is decided; the last ones are not at their clients yet, nor even with Bun.
-    for (let turn = 0; turn < TURNS_TO_ANSWER; turn++) await new Promise((resolve) => setImmediate(resolve));
-    if (slots.inFlight > 0) log.warn({ in_flight: slots.inFlight }, 'open requests are cut');
+    await drain.begin();
+    // Nothing is in flight, but the last answers are not at their clients yet, nor even all with Bun.
+    await within(ANSWERS_REACH_CLIENTS_WITHIN_MS, server.stop(false));
     await server.stop(true);
-    // Each request that was cut is told of it by its signal, and settles with a record of its own.
-    await within(CUT_SETTLES_WITHIN_MS, slots.idle());
     client.close();
     await writer.close();
     await retention?.stop();
@@ -161,16 +170,6 @@ function retentionOf(config: Config, store: Store, log: Log): UsageRetention | n
       else log.warn({ deleted, err: error }, 'old usage records could not be deleted');
     },
   });
-}
-
-/** Waits for a promise, but not for longer than a time. */
-async function within(timeoutMs: number, promise: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([promise, timeout]);
-  clearTimeout(timer);
 }
 
 function isWildcard(host: string): boolean {

@@ -5,9 +5,9 @@
  * upstream is a canned one on loopback, the key is made up, records and log lines go nowhere.
  */
 
-import { Slots } from './gateway/exchange.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { createApp } from './http/app.ts';
+import { Permits } from './http/permits.ts';
 import { createKey } from './keys/key.ts';
 import { CachedKeyDirectory } from './keys/key-cache.ts';
 import { FailureReport } from './limits/failure-report.ts';
@@ -71,9 +71,10 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
         onFailure: 'allow',
         failures: new FailureReport(() => {}),
       }),
-      slots: new Slots(CONCURRENCY),
+      permits: new Permits(CONCURRENCY),
       log: log.child({}, { level: 'silent' }),
     },
+    drain: { hasBegun: false },
     idleTimeoutS: 10,
     ping: async () => {},
   }).listen({ hostname: LOOPBACK, port: 0 });

@@ -8,10 +8,11 @@
 import { Elysia, type ParseError } from 'elysia';
 import { GatewayError } from '../errors.ts';
 import type { Deadlines } from '../http/deadlines.ts';
+import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
 import { parseObject, readBody } from '../http/request-body.ts';
 import { requestIdOf as newRequestIdOf } from '../http/request-id.ts';
-import { RouteTable, routeNotFound } from '../http/route.ts';
+import { pathOf, RouteTable, routeNotFound } from '../http/route.ts';
 import type { Log } from '../observe/log.ts';
 import type { Store } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -31,6 +32,10 @@ export interface AdminOptions {
   /** Brings what was recorded so far into the store, so that an answer knows of requests that have just ended. */
   flushUsage(deadlineMs: number): Promise<unknown>;
   readonly deadlines: Deadlines;
+  /** Held by each change, so that none is cut between the database and the answer that shows a secret this once. */
+  readonly changes: Permits;
+  /** Begins what SIGTERM begins, without the exit. */
+  drain(): { readonly status: string };
   readonly bodyTimeoutMs: number;
   readonly log: Log;
 }
@@ -77,6 +82,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
         parse: [parseOptional],
       },
     )
+    .post('/drain', () => Response.json(options.drain()), none)
     .get('/usage', ({ request }) => answer(usage(usageQuestionFrom(request.url))))
     .get('/requests', ({ request }) => answer(requests(requestsQuestionFrom(request.url))))
     .all('/*', ({ request }) => refuse(request, table.refusalOf(request)), none)
@@ -92,14 +98,21 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   };
 
   async function handle(request: Request): Promise<Response> {
+    const isChange = request.method !== 'GET' && request.method !== 'HEAD' && pathOf(request.url) !== '/admin/drain';
     try {
       gate(request.headers);
       queryOf(request.url);
+      if (isChange) options.changes.take();
     } catch (error) {
       return refuse(request, refusalOf(request, error, 'UNKNOWN'));
     }
-    // Elysia answers HEAD only where it has a route of its own; Bun leaves out the body.
-    return app.handle(request.method === 'HEAD' ? new Request(request.url, { headers: request.headers }) : request);
+    try {
+      // Elysia answers HEAD only where it has a route of its own; Bun leaves out the body.
+      const asked = request.method === 'HEAD' ? new Request(request.url, { headers: request.headers }) : request;
+      return await app.handle(asked);
+    } finally {
+      if (isChange) options.changes.release();
+    }
   }
 
   function read(request: Request): Promise<Uint8Array> {

@@ -45,7 +45,7 @@ export const demo: Command = {
         }
         return complete === true ? 0 : 1;
       } finally {
-        await gateway.stop(0);
+        await gateway.stop(Promise.resolve());
       }
     } finally {
       await mock.stop();

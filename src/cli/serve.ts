@@ -8,7 +8,7 @@ import { VERSION } from '../version.ts';
 import { type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
 import { settleRuntimeEnvironment } from './runtime-environment.ts';
-import { stopSignal } from './stop-signal.ts';
+import { stopSignals } from './stop-signal.ts';
 
 export const serve: Command = {
   name: 'serve',
@@ -16,7 +16,8 @@ export const serve: Command = {
   options: CONFIG_FLAGS,
   details: `${CONFIG_DETAILS}
 
-SIGTERM or SIGINT stops it: no new requests, those in flight may finish, a second signal cuts them.
+SIGTERM or SIGINT stops it: /ready is 503, after READY_GRACE_MS new requests are refused, those in flight may finish within
+DRAIN_TIMEOUT_MS, a second signal cuts them.
 
 The least it needs:
   export FUELIX_API_KEY=... API_KEY_PEPPER=at-least-16-characters
@@ -30,24 +31,31 @@ The least it needs:
       ca: readCaFile(config.fuelixCaFile),
     });
     settleRuntimeEnvironment(upstream.name === 'fetch' ? config.maxConcurrentRequests : 0);
+    // Not before: a process that begins anew would forget the signal. Until here it ends the process by itself.
+    const signals = stopSignals();
     // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
     const { createLog } = await import('../observe/log.ts');
     const log = createLog(config.logLevel);
-    const gateway = await start(config, upstream, log);
+    const gateway = await Promise.race([start(config, upstream, log), signals.first]);
+    // Nothing was served yet, so nothing is lost; what the start waits for (a database, the warm-up) is not waited for.
+    if (typeof gateway === 'string') return stopped(log, gateway);
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
     const always = log.child({}, { level: 'info' });
     always.info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
     log.info({ client: upstream.name, reason: upstream.reason, url: config.fuelixBaseUrl }, 'upstream');
     warnAboutEnvironment(config, upstream, network, log);
-    const signal = await stopSignal();
-    // Listened for before anybody can know of the first: a second one that found no listener would kill the process.
-    const cut = stopSignal();
-    log.info({ signal }, 'stopping');
-    await gateway.stop(config.drainTimeoutMs, cut);
-    log.info({}, 'stopped');
-    return 0;
+    log.info({ signal: await signals.first }, 'stopping');
+    await gateway.stop(signals.second);
+    return stopped(log);
   },
 };
+
+/** Ends the process whatever is pending: Bun cannot call off an attempt to connect, which would keep it for minutes. */
+function stopped(log: Log, signal?: string): never {
+  if (signal !== undefined) log.info({ signal }, 'stopping');
+  log.info({}, 'stopped');
+  process.exit(0);
+}
 
 async function start(config: Config, upstream: ChosenClient, log: Log) {
   const { ListenError, startGateway } = await import('../server.ts');

@@ -179,7 +179,14 @@ export const OPTIONS = {
   drainTimeoutMs: option(
     'DRAIN_TIMEOUT_MS',
     '25000',
-    'open requests may finish for this long after SIGTERM',
+    'open requests may finish for this long after SIGTERM and READY_GRACE_MS',
+    integer(0, HOUR_MS),
+  ),
+  /** Off, because it delays every stop. Balancers that look at /ready every second need some five. */
+  readyGraceMs: option(
+    'READY_GRACE_MS',
+    '0',
+    'after SIGTERM /ready is 503 and requests are served for this long, then refused',
     integer(0, HOUR_MS),
   ),
 } as const;

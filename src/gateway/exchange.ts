@@ -1,10 +1,11 @@
 /**
- * One request from its arrival to its usage record. Owns that it settles exactly once: one record, one slot and one
+ * One request from its arrival to its usage record. Owns that it settles exactly once: one record, one permit and one
  * admission released, tokens charged once, one log line, whatever ended it.
  */
 import { GatewayError } from '../errors.ts';
 import { interruptionEvent } from '../formats/interruption.ts';
 import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
+import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
 import { clientRequestId } from '../http/request-id.ts';
 import type { ApiKey } from '../keys/key.ts';
@@ -22,40 +23,6 @@ export interface UsageRecorder {
   record(record: UsageRecord): void;
 }
 
-/** How many requests are in flight, and whether more are let in. */
-export class Slots {
-  private used = 0;
-  private onIdle: (() => void) | undefined;
-  draining = false;
-
-  constructor(private readonly max: number) {}
-
-  get inFlight(): number {
-    return this.used;
-  }
-
-  /** @throws GatewayError overloaded */
-  take(): void {
-    if (this.draining) throw new GatewayError('overloaded', 'The gateway is shutting down', { retryAfterS: 1 });
-    if (this.used >= this.max)
-      throw new GatewayError('overloaded', 'The gateway is at its concurrency limit', { retryAfterS: 1 });
-    this.used++;
-  }
-
-  release(): void {
-    this.used--;
-    if (this.used === 0) this.onIdle?.();
-  }
-
-  /** Resolves when nothing is in flight. */
-  idle(): Promise<void> {
-    if (this.used === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.onIdle = resolve;
-    });
-  }
-}
-
 /**
  * Bun closes a connection on which nothing moves. While an answer is awaited or streamed that is not for it to judge:
  * the relay has deadlines of its own. The lift outlives the request, so it must be taken back.
@@ -67,7 +34,7 @@ export interface ClientConnections {
 
 /** Of the gateway: what an exchange takes its place in, and tells of its end. */
 export interface ExchangeSurroundings {
-  readonly slots: Slots;
+  readonly permits: Permits;
   readonly connections: ClientConnections;
   readonly limiter: Pick<Limiter, 'charge'>;
   readonly recorder: UsageRecorder;
@@ -95,7 +62,7 @@ export class Exchange implements RelayOwner {
   /** Set when upstream was asked for a usage event on the client's behalf. */
   usageFilter: UsageEventFilter | null = null;
   private ttfbMs: number | null = null;
-  private holdsSlot = false;
+  private holdsPermit = false;
   private settled = false;
 
   constructor(
@@ -112,9 +79,9 @@ export class Exchange implements RelayOwner {
   }
 
   /** @throws GatewayError overloaded */
-  takeSlot(): void {
-    this.surroundings.slots.take();
-    this.holdsSlot = true;
+  takePermit(): void {
+    this.surroundings.permits.take();
+    this.holdsPermit = true;
   }
 
   /** Of upstream's body, less what was taken out of it. */
@@ -171,8 +138,8 @@ export class Exchange implements RelayOwner {
   settle(finish: Finish, error: Error | null): void {
     if (this.settled) return;
     this.settled = true;
-    const { slots, connections, recorder } = this.surroundings;
-    if (this.holdsSlot) slots.release();
+    const { permits, connections, recorder } = this.surroundings;
+    if (this.holdsPermit) permits.release();
     connections.boundQuiet(this.request);
     const isFinal = this.meter?.sawFinalUsage === true;
     const usage = this.meter?.close() ?? null;

@@ -30,7 +30,7 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     exchange.key = key;
     checkEndpoint(key, endpoint.group);
     // Before the limits, so that a request the gateway has no room for uses up none of them.
-    exchange.takeSlot();
+    exchange.takePermit();
     const admission = gateway.limiter.admit(key, Date.now());
     exchange.admission = granted(admission instanceof Promise ? await admission : admission);
     const turn = gateway.pace.turn(exchange.arrivedAtMs);

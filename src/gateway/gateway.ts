@@ -1,6 +1,7 @@
 /** What the data plane needs of the rest of the house: the one argument that is handed along a request. */
 
 import type { Deadlines } from '../http/deadlines.ts';
+import type { Permits } from '../http/permits.ts';
 import type { BodyLimits } from '../http/request-body.ts';
 import type { KeyDirectory } from '../keys/key-cache.ts';
 import type { Limiter } from '../limits/limiter.ts';
@@ -8,7 +9,7 @@ import type { Log } from '../observe/log.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import type { HeaderBlock } from '../upstream/header-block.ts';
 import type { UsageDay } from '../usage/usage-totals.ts';
-import type { ClientConnections, Slots, UsageRecorder } from './exchange.ts';
+import type { ClientConnections, UsageRecorder } from './exchange.ts';
 import type { Pace } from './pace.ts';
 import type { RelayLimits } from './relay.ts';
 
@@ -23,7 +24,7 @@ export interface Gateway {
   readonly limiter: Limiter;
   readonly recorder: UsageRecorder;
   readonly usage: UsageReader;
-  readonly slots: Slots;
+  readonly permits: Permits;
   readonly pace: Pace;
   readonly connections: ClientConnections;
   readonly deadlines: Deadlines;

@@ -49,8 +49,8 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
     let bytes = 0;
     let status = 0;
     let headers = new Headers();
-    const deadline = new Deadline(performance.now() + gateway.limits.upstreamHeadTimeoutMs, () => {
-      reject(new GatewayError('upstream_timeout', 'Upstream did not answer in time'));
+    const deadline = new Deadline(performance.now() + gateway.limits.upstreamHeadTimeoutMs, (cut) => {
+      reject(cut ?? new GatewayError('upstream_timeout', 'Upstream did not answer in time'));
       call.abort();
     });
     const over = () => gateway.deadlines.delete(deadline);

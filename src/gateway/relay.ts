@@ -9,7 +9,7 @@
  */
 
 import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
-import { type Deadlines, NOWHERE, type Watched } from '../http/deadlines.ts';
+import { type Deadlines, NOT_WATCHED, type Watched } from '../http/deadlines.ts';
 import {
   type BodySink,
   type ResponseHeaders,
@@ -127,7 +127,7 @@ class Relay implements UpstreamSink, BodySink, Watched, Bun.DirectUnderlyingSour
   private stalledSinceMs: number | undefined;
   private interruption: Uint8Array | null = null;
   private endsByTerminalEvent = false;
-  place = NOWHERE;
+  watchIndex = NOT_WATCHED;
   private call: UpstreamCall | undefined;
   private queue: Uint8Array[] | undefined;
   private queuedBytes = 0;
@@ -246,6 +246,16 @@ class Relay implements UpstreamSink, BodySink, Watched, Bun.DirectUnderlyingSour
       this.expire('idle');
     }
     if (nowMs - this.startedAtMs > limits.upstreamTotalTimeoutMs) this.expire('total');
+  }
+
+  cut(error: Error): void {
+    if (this.meter) {
+      this.settle('error', new UpstreamError('aborted', error.message, { cause: error }));
+      this.controller?.close(error);
+    } else {
+      this.refuse(error);
+    }
+    this.call?.abort();
   }
 
   /** A direct stream: what is written goes to the socket without a queue and a promise between. */

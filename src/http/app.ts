@@ -7,6 +7,7 @@ import { forward } from '../gateway/forward.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { keyStatus } from '../gateway/key-status.ts';
 import { isCrossOrigin, preflight, withCors } from './cors.ts';
+import type { Drain } from './drain.ts';
 import { refusal } from './refusal.ts';
 import { refusalOfTarget } from './request-target.ts';
 import { type Handler, pathOf, RouteTable, routeNotFound } from './route.ts';
@@ -15,6 +16,7 @@ export interface AppOptions {
   readonly gateway: Gateway;
   /** Answers whatever is under /admin, see admin/admin.ts; without it nothing is there. */
   readonly admin?: (request: Request) => Promise<Response>;
+  readonly drain: Pick<Drain, 'hasBegun'>;
   readonly idleTimeoutS: number;
   /** Rejects when the store cannot be reached. */
   ping(): Promise<void>;
@@ -23,7 +25,7 @@ export interface AppOptions {
 /** Far above the configured bound, which `readBody` keeps: Bun's own 413 is not in the OpenAI envelope. */
 const BUN_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
-export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
+export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOptions) {
   const handlers: readonly Handler[] = [
     { method: 'GET', path: '/', handle: () => new Response('BVE Gateway: the API is under /v1\n') },
     { method: 'GET', path: '/health', handle: () => Response.json({ status: 'ok' }) },
@@ -95,7 +97,7 @@ export function createApp({ gateway, admin, idleTimeoutS, ping }: AppOptions) {
   }
 
   async function readiness(): Promise<Response> {
-    if (gateway.slots.draining) return Response.json({ status: 'draining' }, { status: 503 });
+    if (drain.hasBegun) return Response.json({ status: 'draining' }, { status: 503 });
     try {
       await ping();
       return Response.json({ status: 'ready' });

@@ -3,27 +3,37 @@
  * flag set in a field, and never a look at the clock or a timer armed and cleared.
  */
 export interface Watched {
-  /** Where it stands among those that are looked at; for `Deadlines` alone, `NOWHERE` to begin with. */
-  place: number;
-  /** Called every tick while registered; ends the exchange when one of its bounds has passed. */
+  /** Its index among those that are watched; for `Deadlines` alone, `NOT_WATCHED` to begin with. */
+  watchIndex: number;
+  /** Called every tick while watched; ends the exchange when one of its bounds has passed. */
   check(nowMs: number): void;
+  /** The gateway waits no longer: ends the exchange at once. @param error for a client that has not been answered yet */
+  cut(error: Error): void;
 }
 
-/** The `place` of who is not looked at. */
-export const NOWHERE = -1;
+export const NOT_WATCHED = -1;
 
-/** One moment, and what is to happen when it has passed: at every tick until it is deleted. */
+/** One moment, and what happens when it has passed (at every tick until it is deleted), or when it is cut short. */
 export class Deadline implements Watched {
-  place = NOWHERE;
+  watchIndex = NOT_WATCHED;
+  readonly #atMs: number;
+  readonly #end: (cut: Error | null) => void;
 
-  /** @param atMs by `performance.now()` */
-  constructor(
-    private readonly atMs: number,
-    private readonly expire: () => void,
-  ) {}
+  /**
+   * @param atMs by `performance.now()`
+   * @param end is given the error of a cut, null when the time is over
+   */
+  constructor(atMs: number, end: (cut: Error | null) => void) {
+    this.#atMs = atMs;
+    this.#end = end;
+  }
 
   check(nowMs: number): void {
-    if (nowMs > this.atMs) this.expire();
+    if (nowMs > this.#atMs) this.#end(null);
+  }
+
+  cut(error: Error): void {
+    this.#end(error);
   }
 }
 
@@ -36,50 +46,60 @@ const TICK_MS_MIN = 5;
 
 export class Deadlines {
   /**
-   * In no order: who leaves is replaced by the last. A Set, with two entries made and deleted for each request, cost 7%
+   * In no order: what is deleted is replaced by the last. A Set, with two entries made and deleted for each request, cost 7%
    * of a saturated gateway's time and made its TTFB p99 half as long again (streambench.py `burst`).
    */
-  private readonly watched: Watched[] = [];
-  private timer: ReturnType<typeof setInterval> | undefined;
-  private readonly tickMs: number;
+  readonly #watched: Watched[] = [];
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #cutError: Error | null = null;
+  readonly #tickMs: number;
 
   /** @param shortestBoundMs the smallest of all bounds that will be checked, for the length of the tick */
   constructor(shortestBoundMs: number) {
-    this.tickMs = Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortestBoundMs / 8));
+    this.#tickMs = Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortestBoundMs / 8));
   }
 
   add(watched: Watched): void {
-    if (watched.place !== NOWHERE) return;
-    watched.place = this.watched.push(watched) - 1;
-    if (this.timer !== undefined) return;
-    this.timer = setInterval(() => this.tick(), this.tickMs);
-    // It outlives the last exchange, see tick(), and must not keep a process alive that has nothing else to do.
-    this.timer.unref();
+    if (watched.watchIndex !== NOT_WATCHED) return;
+    watched.watchIndex = this.#watched.push(watched) - 1;
+    const cutError = this.#cutError;
+    // Not before the caller has done what it adds this for.
+    if (cutError !== null) queueMicrotask(() => watched.watchIndex !== NOT_WATCHED && watched.cut(cutError));
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => this.#tick(), this.#tickMs);
+    // It outlives the last exchange, see #tick(), and must not keep a process alive that has nothing else to do.
+    this.#timer.unref();
   }
 
   delete(watched: Watched): void {
-    const { place } = watched;
-    if (place === NOWHERE) return;
-    watched.place = NOWHERE;
-    const last = this.watched.pop()!;
+    const { watchIndex } = watched;
+    if (watchIndex === NOT_WATCHED) return;
+    watched.watchIndex = NOT_WATCHED;
+    const last = this.#watched.pop()!;
     if (last === watched) return;
-    this.watched[place] = last;
-    last.place = place;
+    this.#watched[watchIndex] = last;
+    last.watchIndex = watchIndex;
+  }
+
+  /** Ends all that is watched, and whatever is added later. */
+  cut(error: Error): void {
+    this.#cutError = error;
+    for (const watched of [...this.#watched]) if (watched.watchIndex !== NOT_WATCHED) watched.cut(error);
   }
 
   /** Only an idle tick ends the ticker: under light load the last exchange would otherwise end it each time, and the next arm it. */
-  private tick(): void {
-    if (this.watched.length === 0) {
-      clearInterval(this.timer);
-      this.timer = undefined;
+  #tick(): void {
+    if (this.#watched.length === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
       return;
     }
     const nowMs = performance.now();
-    for (let place = 0; place < this.watched.length; ) {
-      const watched = this.watched[place]!;
+    for (let index = 0; index < this.#watched.length; ) {
+      const watched = this.#watched[index]!;
       watched.check(nowMs);
-      // Who left has been replaced by one that has not been looked at yet.
-      if (this.watched[place] === watched) place++;
+      // What was deleted has been replaced by one that has not been looked at yet.
+      if (this.#watched[index] === watched) index++;
     }
   }
 }

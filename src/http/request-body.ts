@@ -32,9 +32,9 @@ export function readBody(
   const announced = request.headers.get('content-length');
   if (announced !== null && Number(announced) > maxBodyBytes) return Promise.reject(tooLarge(maxBodyBytes));
   return new Promise((resolve, reject) => {
-    const deadline = new Deadline(performance.now() + requestBodyTimeoutMs, () => {
+    const deadline = new Deadline(performance.now() + requestBodyTimeoutMs, (cut) => {
       deadlines.delete(deadline);
-      reject(new GatewayError('request_timeout', 'The request body did not arrive in time'));
+      reject(cut ?? new GatewayError('request_timeout', 'The request body did not arrive in time'));
     });
     deadlines.add(deadline);
     // `request.body` makes a stream of what Bun has in one piece already: only for a body of unknown length.

@@ -141,6 +141,7 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   clientStallTimeoutMs: integer(1, 24 * HOUR_MS),
   clientIdleTimeoutS: integer(1, 255),
   drainTimeoutMs: integer(0, HOUR_MS),
+  readyGraceMs: integer(0, HOUR_MS),
 };
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { ENDPOINTS } from '../../src/gateway/endpoints.ts';
-import { Slots } from '../../src/gateway/exchange.ts';
 import { forward } from '../../src/gateway/forward.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
 import { CROWD, Pace } from '../../src/gateway/pace.ts';
 import { Deadlines } from '../../src/http/deadlines.ts';
+import { Permits } from '../../src/http/permits.ts';
 import { createKey } from '../../src/keys/key.ts';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { createLog } from '../../src/observe/log.ts';
@@ -50,7 +50,7 @@ function crowded() {
     },
     recorder: { record: (record) => records.push(record) },
     usage: { usageDays: async () => [] },
-    slots: new Slots(CROWD),
+    permits: new Permits(CROWD),
     pace,
     connections: { allowQuiet: () => {}, boundQuiet: () => {} },
     deadlines: new Deadlines(HOUR_MS),
@@ -78,12 +78,12 @@ function chat(signal: AbortSignal): Request {
 test('who waits for a turn holds a slot and a place, and is answered when the turn comes', async () => {
   const { gateway, records, places } = crowded();
   const answer = forward(chat(new AbortController().signal), CHAT, gateway);
-  expect([gateway.slots.inFlight, places.taken, mock.requests.length]).toEqual([1, 1, 0]);
+  expect([gateway.permits.inFlight, places.taken, mock.requests.length]).toEqual([1, 1, 0]);
   const response = await answer;
   expect(response.status).toBe(200);
   expect(await response.text()).toContain('[DONE]');
   expect(mock.requests.length).toBe(1);
-  expect([gateway.slots.inFlight, places.taken]).toEqual([0, 0]);
+  expect([gateway.permits.inFlight, places.taken]).toEqual([0, 0]);
   expect(records.map(({ finish }) => finish)).toEqual(['complete']);
   gateway.client.close();
 });
@@ -95,7 +95,7 @@ test('a request whose client leaves before its turn is never sent, and leaves on
   const answer = forward(chat(client.signal), CHAT, gateway);
   client.abort();
   await answer;
-  expect([gateway.slots.inFlight, places.taken, mock.requests.length - before]).toEqual([0, 0, 0]);
+  expect([gateway.permits.inFlight, places.taken, mock.requests.length - before]).toEqual([0, 0, 0]);
   expect(records.map(({ finish, status }) => [finish, status])).toEqual([['client_closed', 499]]);
   gateway.client.close();
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from 'bun:test';
-import { Deadlines, NOWHERE, type Watched } from '../../src/http/deadlines.ts';
+import { Deadlines, NOT_WATCHED, type Watched } from '../../src/http/deadlines.ts';
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -9,13 +9,18 @@ afterEach(() => {
 });
 
 class FakeWatched implements Watched {
-  place = NOWHERE;
+  watchIndex = NOT_WATCHED;
+  cutBy: Error | undefined;
   readonly checkedAtMs: number[] = [];
   onCheck: () => void = () => {};
 
   check(nowMs: number): void {
     this.checkedAtMs.push(nowMs);
     this.onCheck();
+  }
+
+  cut(error: Error): void {
+    this.cutBy = error;
   }
 
   get checks(): number {
@@ -117,4 +122,25 @@ test('one that expires and leaves while it is looked at does not keep the others
   jest.advanceTimersByTime(5);
   expect([before.checks, leaving.checks, after.checks]).toEqual([2, 1, 0]);
   deadlines.delete(before);
+});
+
+test('a cut ends all that is watched at once, and whatever is added later, once that has begun', async () => {
+  const deadlines = new Deadlines(20);
+  const [first, second, gone, late] = [new FakeWatched(), new FakeWatched(), new FakeWatched(), new FakeWatched()];
+  for (const watched of [first, second, gone]) deadlines.add(watched);
+  deadlines.delete(gone);
+  const error = new Error('stopping');
+  // Ending one may end another.
+  first.cut = (by) => {
+    first.cutBy = by;
+    deadlines.delete(first);
+    deadlines.delete(second);
+  };
+  deadlines.cut(error);
+  expect([first.cutBy, second.cutBy, gone.cutBy]).toEqual([error, undefined, undefined]);
+  deadlines.add(late);
+  expect(late.cutBy).toBeUndefined();
+  await Promise.resolve();
+  expect(late.cutBy).toBe(error);
+  deadlines.delete(late);
 });
