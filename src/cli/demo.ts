@@ -1,8 +1,12 @@
-/** `bve demo`: a mock upstream, a gateway and one streamed answer, on free ports and in a temporary folder. */
+/**
+ * `bve demo`: a mock upstream, a gateway and one streamed answer, on free ports and in a temporary folder; then a gentle load
+ * until it is ended.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
+import { SseScanner } from '../formats/sse.ts';
 import { createKey, hashKey } from '../keys/key.ts';
 import { startMock } from '../mock/server.ts';
 import { createLog } from '../observe/log.ts';
@@ -10,6 +14,8 @@ import { type RunningGateway, startGateway } from '../server.ts';
 import { chooseClient } from '../upstream/choose-client.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
 import type { Command } from './command.ts';
+import { post } from './demo-request.ts';
+import { DemoTraffic } from './demo-traffic.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const ANSWER =
@@ -27,9 +33,13 @@ const REQUEST = {
 
 export const demo: Command = {
   name: 'demo',
-  summary: 'mock upstream, gateway and one streamed answer, in one go',
+  summary: 'mock upstream, gateway, one streamed answer, and a gentle load to look at',
   options: { once: { type: 'boolean', help: 'end after the answer instead of waiting for Ctrl-C' } },
-  details: 'Needs no account, no key and no network. Everything it writes is in a temporary folder that it deletes.',
+  details: `
+Shows one answer as it streams through the gateway, compares its bytes with the upstream's own, and reads its usage record.
+Then the gateway stays up under three requests a second, until Ctrl-C. Needs no account, no key and no network. Everything
+it writes is in a temporary folder that it deletes.
+`,
   async run(args) {
     // From the start on: whoever ends the demo in the middle of its answer must not be left with a folder.
     const stopped = stopSignal();
@@ -38,11 +48,9 @@ export const demo: Command = {
     try {
       const gateway = await startDemoGateway(mock.url, folder);
       try {
-        const complete = await Promise.race([show(gateway, mock.url), stopped]);
-        if (complete === true && !args.flags.once) {
-          print('\nThe gateway stays up: try the lines above. Ctrl-C ends the demo.');
-          await stopped;
-        }
+        const secret = await newKey(gateway, 'demo');
+        const complete = await Promise.race([show(gateway, mock.url, secret), stopped]);
+        if (complete === true && !args.flags.once) await serve(gateway, secret, stopped);
         return complete === true ? 0 : 1;
       } finally {
         await gateway.stop(Promise.resolve());
@@ -55,6 +63,7 @@ export const demo: Command = {
 };
 
 const PEPPER = crypto.randomUUID();
+const ADMIN_KEY = `demo-admin-${crypto.randomUUID()}`;
 
 function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningGateway> {
   const { config } = loadConfig({
@@ -65,6 +74,7 @@ function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningG
       FUELIX_BASE_URL: upstreamUrl,
       FUELIX_API_KEY: 'the-real-key-that-clients-never-see',
       API_KEY_PEPPER: PEPPER,
+      ADMIN_API_KEY: ADMIN_KEY,
       DATABASE_URL: `sqlite://${join(folder, 'bve.db')}`,
       LOG_LEVEL: 'warn',
     },
@@ -73,18 +83,38 @@ function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningG
   return startGateway(config, upstream, createLog(config.logLevel));
 }
 
-/** Streams one answer and reports on it. Returns whether all of it came through as it should. */
-async function show(gateway: RunningGateway, upstreamUrl: string): Promise<boolean> {
-  const { key, secret } = createKey({ name: 'demo' }, Date.now());
+async function newKey(gateway: RunningGateway, name: string): Promise<string> {
+  const { key, secret } = createKey({ name, rpmLimit: null, rpdLimit: null }, Date.now());
   await gateway.store.insertKey(key, hashKey(secret, PEPPER));
+  return secret;
+}
+
+/** Keeps the gateway up, with something to look at, until the demo is ended. */
+async function serve(gateway: RunningGateway, secret: string, stopped: Promise<unknown>): Promise<void> {
+  const keys = [secret, await newKey(gateway, 'search team'), await newKey(gateway, 'nightly batch')];
+  const traffic = new DemoTraffic(`${gateway.url}/v1`, keys);
+  print(`
+The gateway stays up, under a gentle load of three requests a second. Ctrl-C ends the demo.
+
+  base URL    ${gateway.url}/v1
+  client key  ${secret}
+  admin key   ${ADMIN_KEY}
+  dashboard   ${gateway.url}/dashboard`);
+  await stopped;
+  await traffic.stop();
+}
+
+/** Streams one answer and reports on it. Returns whether all of it came through as it should. */
+async function show(gateway: RunningGateway, upstreamUrl: string, secret: string): Promise<boolean> {
   print(introduction(gateway.url, upstreamUrl, secret));
   const url = `${gateway.url}/v1/chat/completions`;
   // The first request of a process opens the database and a connection: not what the time to first byte below is about.
   await stream(url, secret, () => {}, { ...REQUEST, mock: { text: 'Ready.' } });
   const streamed = await stream(url, secret, showToken);
-  const direct = await stream(`${upstreamUrl}/chat/completions`, secret, () => {});
+  const unpaced = { ...REQUEST, mock: { text: ANSWER } };
+  const direct = await stream(`${upstreamUrl}/chat/completions`, secret, () => {}, unpaced);
   await gateway.flushUsage();
-  const [record] = await gateway.store.recentUsage({ keyId: key.id, limit: 1 });
+  const [record] = await gateway.store.recentUsage({ limit: 1 });
   const equal = streamed.sha256 === direct.sha256;
   print(report(streamed, direct, equal, record));
   return equal && record?.usageSource === 'upstream';
@@ -139,33 +169,29 @@ async function stream(
   request: object = REQUEST,
 ): Promise<Streamed> {
   const sentAtMs = performance.now();
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify(request),
-  });
   const hash = new Bun.CryptoHasher('sha256');
-  const decoder = new TextDecoder();
   let ttfbMs = 0;
   let events = 0;
   let bytes = 0;
-  let text = '';
-  for await (const part of response.body ?? []) {
+  let data = '';
+  const scanner = new SseScanner({
+    // The answer is ASCII, so no piece ends inside a character.
+    data: (piece, from, to) => {
+      data += Buffer.from(piece.subarray(from, to)).toString('utf8');
+    },
+    end: () => {
+      events++;
+      onEvent(data);
+      data = '';
+    },
+  });
+  const { latency } = await post(url, key, request, (piece) => {
     if (bytes === 0) ttfbMs = performance.now() - sentAtMs;
-    bytes += part.length;
-    hash.update(part);
-    const lines = (text + decoder.decode(part, { stream: true })).split('\n\n');
-    text = lines.pop()!;
-    events += lines.length;
-    for (const line of lines) onEvent(line.replace(/^data: /, ''));
-  }
-  return {
-    ttfbMs,
-    events,
-    bytes,
-    sha256: hash.digest('hex'),
-    latency: `${response.headers.get('x-bve-latency') ?? '?'} ms`,
-  };
+    bytes += piece.length;
+    hash.update(piece);
+    scanner.push(piece, 0, false);
+  });
+  return { ttfbMs, events, bytes, sha256: hash.digest('hex'), latency: `${latency ?? '?'} ms` };
 }
 
 function showToken(data: string): void {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import manifest from '../../package.json';
 import { startMock } from '../../src/mock/server.ts';
+import { eventually } from '../support/eventually.ts';
 import { BARE_ENV, BVE, runBve, startGatewayProcess } from '../support/gateway.ts';
 
 setDefaultTimeout(30_000);
@@ -198,6 +199,21 @@ describe('bve demo', () => {
     expect([response.status, (await response.text()).endsWith('data: [DONE]\n\n')]).toEqual([200, true]);
     child.kill('SIGINT');
     expect([await child.exited, readdirSync(TMPDIR)]).toEqual([0, []]);
+  });
+
+  test('then a gentle load goes on, which the admin key that it prints shows', async () => {
+    // A proxy of the machine has no business between the demo and itself.
+    const { child, until } = start(['demo'], { TMPDIR: temporaryFolder(), HTTP_PROXY: 'http://127.0.0.1:1' });
+    const [, url] = await until(/base URL +(\S+)\/v1/);
+    const [, adminKey] = await until(/admin key +(\S+)/);
+    const models = async () => {
+      const headers = { authorization: `Bearer ${adminKey}` };
+      const records = (await (await fetch(`${url}/admin/requests`, { headers })).json()) as { model: string }[];
+      return new Set(records.map(({ model }) => model));
+    };
+    await eventually(async () => (await models()).size >= 3);
+    child.kill('SIGINT');
+    expect([await child.exited, await child.stderr.text()]).toEqual([0, '']);
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(
