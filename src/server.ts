@@ -9,9 +9,9 @@ import { Deadlines } from './http/deadlines.ts';
 import { Drain, within } from './http/drain.ts';
 import { raiseListenBacklog } from './http/listen-backlog.ts';
 import { Permits } from './http/permits.ts';
-import { CachedKeyDirectory } from './keys/key-cache.ts';
-import { FailureReport } from './limits/failure-report.ts';
+import { KeyCache } from './keys/key-cache.ts';
 import { MemoryLimiter } from './limits/memory.ts';
+import { FailureReport } from './observe/failure-report.ts';
 import type { Log } from './observe/log.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -59,16 +59,24 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
   const writer = new UsageWriter(store, {
     onTrouble: (trouble) => log.warn(trouble, 'usage records wait or are lost'),
   });
+  const keyFailures = new FailureReport(({ count, error }) =>
+    log.warn({ failures: count, reason: messageOf(error) }, 'keys cannot be read from the store'),
+  );
+  const keys = new KeyCache(store, config.apiKeyPepper, {
+    staleMs: config.keyCacheStaleMs,
+    onFailure: (error) => keyFailures.count(error),
+  });
+  await keys.start();
   const gateway: Gateway = {
     client,
-    keys: new CachedKeyDirectory(store, config.apiKeyPepper),
+    keys,
     limiter: new MemoryLimiter({
       source: store,
       isSourceCurrent: () => writer.waiting === 0,
       onFailure: config.limitsOnFailure,
       failures: new FailureReport(({ count, error }) =>
         log.warn(
-          { requests: count, limits_on_failure: config.limitsOnFailure, err: error },
+          { requests: count, limits_on_failure: config.limitsOnFailure, reason: messageOf(error) },
           'limits cannot be counted',
         ),
       ),
@@ -108,7 +116,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     adminApiKey: config.adminApiKey,
     apiKeyPepper: config.apiKeyPepper,
     store,
-    keys: gateway.keys,
+    keys,
     flushUsage: (deadlineMs) => writer.flush(deadlineMs),
     deadlines: gateway.deadlines,
     changes,
@@ -119,13 +127,20 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     bodyTimeoutMs: config.requestBodyTimeoutMs,
     log,
   });
-  const app = createApp({ gateway, admin, drain, idleTimeoutS: config.clientIdleTimeoutS, ping: () => store.ping() });
+  const app = createApp({
+    gateway,
+    admin,
+    drain,
+    idleTimeoutS: config.clientIdleTimeoutS,
+    ping: config.readyRequiresStore ? () => store.ping() : undefined,
+  });
   // Fetch would send it through the proxy that it is there for.
   if (upstream.name === 'socket')
     await warmUp({ requests: config.warmUpRequests, gateway, connect: upstream.connect, log });
   try {
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {
+    await keys.stop();
     await store.close();
     throw new ListenError(error);
   }
@@ -157,6 +172,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     client.close();
     await writer.close();
     await retention?.stop();
+    await keys.stop();
     await store.close();
   }
 }
@@ -178,4 +194,9 @@ function isWildcard(host: string): boolean {
 
 function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+/** One line for the log: what reports of failures that may come by the thousand have room for. */
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

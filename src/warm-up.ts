@@ -9,9 +9,9 @@ import type { Gateway } from './gateway/gateway.ts';
 import { createApp } from './http/app.ts';
 import { Permits } from './http/permits.ts';
 import { createKey } from './keys/key.ts';
-import { CachedKeyDirectory } from './keys/key-cache.ts';
-import { FailureReport } from './limits/failure-report.ts';
+import { KeyCache } from './keys/key-cache.ts';
 import { MemoryLimiter } from './limits/memory.ts';
+import { FailureReport } from './observe/failure-report.ts';
 import type { Log } from './observe/log.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 
@@ -59,11 +59,19 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
   const upstream = cannedUpstream();
   const { key, secret } = createKey({ name: 'warm-up', rpmLimit: null, rpdLimit: null }, Date.now());
   const client = connect(`http://${LOOPBACK}:${upstream.port}/v1`);
+  const keys = new KeyCache(
+    {
+      findByHashes: async (hashes) => new Map(hashes.map((hash) => [hash, { key, secretExpiresAt: null }])),
+      changesSince: async () => ({ seq: 0, keyIds: [] }),
+    },
+    'warm-up',
+  );
+  await keys.start();
   const app = createApp({
     gateway: {
       ...gateway,
       client,
-      keys: new CachedKeyDirectory({ findByHash: async () => ({ key, secretExpiresAt: null }) }, 'warm-up'),
+      keys,
       recorder: { record: () => {} },
       limiter: new MemoryLimiter({
         source: { usageDays: async () => [] },
@@ -76,7 +84,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
     },
     drain: { hasBegun: false },
     idleTimeoutS: 10,
-    ping: async () => {},
+    ping: undefined,
   }).listen({ hostname: LOOPBACK, port: 0 });
   const caller = connect(`http://${LOOPBACK}:${app.server!.port}/v1`);
   try {
@@ -84,6 +92,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
   } finally {
     caller.close();
     await app.stop(true);
+    await keys.stop();
     client.close();
     upstream.stop(true);
   }

@@ -19,7 +19,8 @@ import type { KeyChange, Store } from '../store/store.ts';
 
 /** Whoever holds keys in memory. */
 export interface ChangeReach {
-  invalidate(): void;
+  /** The next request with this key meets it as it is now. */
+  forget(keyId: string): void;
 }
 
 export class KeyDesk {
@@ -79,7 +80,7 @@ export class KeyDesk {
   }
 
   private tell(action: string, key: ApiKey): void {
-    this.reach.invalidate();
+    this.reach.forget(key.id);
     this.log.info({ action, key_id: key.id, key_status: key.status }, 'admin');
   }
 }

@@ -39,6 +39,13 @@ export const PEPPER_LENGTH_MIN = 16;
 export const PEPPER_LENGTH_MIN_LOOPBACK = 12;
 
 const HOUR_MS = 3_600_000;
+const TRUE_OR_FALSE: Reader<boolean> = {
+  toml: 'true/false',
+  parse(text) {
+    if (text === 'true' || text === 'false') return text === 'true';
+    throw new Error(`must be true or false, not '${shortened(text)}'`);
+  },
+};
 /** Of a value in a complaint about it. */
 const SHOWN_CHARACTERS_MAX = 64;
 
@@ -72,6 +79,20 @@ export const OPTIONS = {
     '0',
     'usage records are deleted after this many days; 0 keeps them',
     integer(0, 36_500),
+  ),
+  /** A store that is away for minutes must not stop keys that are known; a key revoked meanwhile works that long. */
+  keyCacheStaleMs: option(
+    'KEY_CACHE_STALE_MS',
+    '300000',
+    'known keys are served for this long while the store is away; 0: strictly not',
+    integer(0, 24 * HOUR_MS),
+  ),
+  /** By default a store in trouble leaves the gateway ready: it goes on with what it knows. */
+  readyRequiresStore: option(
+    'READY_REQUIRES_STORE',
+    'false',
+    'true makes GET /ready 503 while the store cannot be reached',
+    TRUE_OR_FALSE,
   ),
   redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', text(refuseRedis)),
   logLevel: option('LOG_LEVEL', 'info', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS)),

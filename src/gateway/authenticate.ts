@@ -7,7 +7,8 @@ import type { KeyAnswer, KeyDirectory } from '../keys/key-cache.ts';
 
 /**
  * The key, when it may be used now. Answers with a promise only when the directory must ask the store.
- * @throws GatewayError, or rejects with it: missing_api_key, invalid_api_key, api_key_suspended, _revoked, _expired
+ * @throws GatewayError, or rejects with it: missing_api_key, invalid_api_key, api_key_suspended, _revoked, _expired,
+ *   overloaded when the store cannot be asked
  */
 export function authenticate(request: Request, keys: KeyDirectory): ApiKey | Promise<ApiKey> {
   const credentials = readCredentials(request.headers);
@@ -29,6 +30,8 @@ function activeKey(answer: KeyAnswer): ApiKey {
       return answer.key;
     case 'unknown':
       throw new GatewayError('invalid_api_key', 'Invalid API key');
+    case 'unavailable':
+      throw new GatewayError('overloaded', 'API keys cannot be checked at the moment, try again', { retryAfterS: 1 });
     default:
       throw new GatewayError(`api_key_${answer.kind}`, `API key is ${answer.kind}`);
   }

@@ -23,13 +23,17 @@ export async function keyStatus(request: Request, gateway: Gateway): Promise<Res
     const { first, last } = daysOfMonth(monthOf(nowMs));
     const [standing, days] = await Promise.all([
       gateway.limiter.status(key, nowMs),
-      gateway.usage.usageDays(key.id, first, last),
+      gateway.usage.usageDays(key.id, first, last).catch(unreadable),
     ]);
     return Response.json(statusJson(key, standing, days, dayOf(nowMs)), { headers: { 'x-request-id': requestId } });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return refusal(request, error, { requestId });
   }
+}
+
+function unreadable(cause: unknown): never {
+  throw new GatewayError('overloaded', 'Usage cannot be read at the moment, try again', { retryAfterS: 1, cause });
 }
 
 function statusJson(key: ApiKey, standing: KeyStanding, days: readonly UsageDay[], today: number) {

@@ -18,8 +18,8 @@ export interface AppOptions {
   readonly admin?: (request: Request) => Promise<Response>;
   readonly drain: Pick<Drain, 'hasBegun'>;
   readonly idleTimeoutS: number;
-  /** Rejects when the store cannot be reached. */
-  ping(): Promise<void>;
+  /** Rejects when the store cannot be reached; undefined: being ready does not depend on it. */
+  readonly ping: (() => Promise<void>) | undefined;
 }
 
 /** Far above the configured bound, which `readBody` keeps: Bun's own 413 is not in the OpenAI envelope. */
@@ -99,7 +99,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOpti
   async function readiness(): Promise<Response> {
     if (drain.hasBegun) return Response.json({ status: 'draining' }, { status: 503 });
     try {
-      await ping();
+      await ping?.();
       return Response.json({ status: 'ready' });
     } catch {
       return Response.json({ status: 'store_unreachable' }, { status: 503 });

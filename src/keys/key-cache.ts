@@ -1,32 +1,26 @@
 /**
  * From a secret to the key it belongs to: the step `authenticate` of every request.
  *
- * Constant work per request: one hash and one probe of a bounded map. An answer is at most `lifeMs` old, so a key that
- * another process revoked stops working within a second. Between `staleMs` and `lifeMs` an answer is used and read
- * again in the background, so a key in steady use never waits for the database. Secrets are never kept, only hashes.
- * Unknown keys have a map of their own: guessing cannot push out the keys that are in use.
+ * Constant work per request: one hash and one probe of a bounded map. A key that was read stays until it changes: every
+ * 400 ms one query asks for all of them which changed, and those are forgotten, so a key that another process revoked
+ * stops working within a second. While that query fails, keys are served from what is known for `staleMs`. Expiry and
+ * the grace of a replaced secret are judged at use. Secrets are never kept, only hashes.
  */
 import { type ApiKey, hashKey } from './key.ts';
-import type { FoundKey } from './key-source.ts';
+import { KeyLookups } from './key-lookups.ts';
+import type { FoundKey, KeySource } from './key-source.ts';
 
 export type KeyAnswer =
   | { readonly kind: 'active'; readonly key: ApiKey }
-  | { readonly kind: 'unknown' | 'suspended' | 'revoked' | 'expired' };
+  /** `unavailable`: it is not known whether there is such a key, because the store cannot be asked now. */
+  | { readonly kind: 'unknown' | 'suspended' | 'revoked' | 'expired' | 'unavailable' };
 
 export interface KeyDirectory {
   /**
+   * Answers at once when it can, else with a promise that never rejects.
    * @param secret has the form of one (`isKeyForm`): whoever reads credentials has seen to that
-   *
-   * Answers at once when the cache can, with a promise only when it cannot. The promise rejects with a StoreError when
-   * the database cannot be asked and nothing recent enough is known.
    */
   lookup(secret: string): KeyAnswer | Promise<KeyAnswer>;
-  /** Forgets everything: a change made in this process takes effect on the next request. */
-  invalidate(): void;
-}
-
-interface KeyLookup {
-  findByHash(keyHash: string): Promise<FoundKey | null>;
 }
 
 /** Wall clock in milliseconds: `expires_at` is compared with it. */
@@ -34,117 +28,193 @@ export interface Clock {
   now(): number;
 }
 
-export interface DirectoryOptions {
-  /** No answer is older than this. Default 900. */
-  readonly lifeMs?: number;
-  /** From this age on an answer is read again in the background. Default 400. */
+export interface KeyCacheOptions {
+  /** How long keys are served from what is known while the source is away. Default 300,000; 0: not at all. */
   readonly staleMs?: number;
-  /** Bound of each of the two maps. Default 10,000, about 10 MB. */
+  /** Default 400. */
+  readonly pollIntervalMs?: number;
+  /** Default 50,000 keys, about 50 MB. */
   readonly entriesMax?: number;
+  readonly clock?: Clock;
+  /** Told of each failure of the source. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
-export class CachedKeyDirectory implements KeyDirectory {
-  readonly #source: KeyLookup;
+/** What is known is up to date while the source was asked for changes in this time; with `pollIntervalMs` below a second. */
+const FRESH_MS = 900;
+/** So long an unknown key is not asked for again. Short: a key that is imported may have been tried before. */
+const UNKNOWN_MS = 500;
+const UNKNOWN_MAX = 10_000;
+/** So many entries are looked at to find one to evict. */
+const EVICTION_PROBES = 16;
+
+export class KeyCache implements KeyDirectory {
+  readonly #source: KeySource;
+  readonly #lookups: KeyLookups;
   readonly #pepper: string;
   readonly #clock: Clock;
-  readonly #lifeMs: number;
-  readonly #staleMs: number;
+  readonly #usableMs: number;
+  readonly #pollIntervalMs: number;
   readonly #entriesMax: number;
-  readonly #known = new Map<string, Entry>();
-  readonly #unknown = new Map<string, Entry>();
-  /** Reads under way, so that a burst of requests with one key asks the database once. */
-  #reads = new Map<string, Promise<Entry>>();
+  readonly #onFailure: (error: unknown) => void;
+  readonly #entries = new Map<string, Entry>();
+  /** The hashes of a key, of which it has more than one while an old secret is in its grace. */
+  readonly #hashesOf = new Map<string, string[]>();
+  /** Hashes of no key, and until when they are not asked for. Apart from the keys: guessing evicts none of those. */
+  readonly #unknown = new Map<string, number>();
+  /** Of the last change that was seen; null: none was asked for yet. */
+  #seq: number | null = null;
+  /** When the source was last asked for changes and answered; steady time. */
+  #freshAtMs = Number.NEGATIVE_INFINITY;
+  /** Grows with every change: what was read before it is not kept. */
+  #epoch = 0;
+  #timer: Timer | undefined;
+  #polling: Promise<void> = Promise.resolve();
+  #stopped = false;
 
-  constructor(source: KeyLookup, pepper: string, clock: Clock = Date, options: DirectoryOptions = {}) {
+  constructor(source: KeySource, pepper: string, options: KeyCacheOptions = {}) {
     this.#source = source;
     this.#pepper = pepper;
-    this.#clock = clock;
-    this.#lifeMs = options.lifeMs ?? 900;
-    this.#staleMs = options.staleMs ?? 400;
-    this.#entriesMax = options.entriesMax ?? 10_000;
+    this.#clock = options.clock ?? Date;
+    this.#usableMs = FRESH_MS + (options.staleMs ?? 300_000);
+    this.#pollIntervalMs = options.pollIntervalMs ?? 400;
+    this.#entriesMax = options.entriesMax ?? 50_000;
+    this.#onFailure = options.onFailure ?? (() => {});
+    this.#lookups = new KeyLookups(source, { onFailure: this.#onFailure });
+  }
+
+  /** Begins to ask for changes: until then nothing is kept. */
+  async start(): Promise<void> {
+    this.#polling = this.#poll();
+    await this.#polling;
+  }
+
+  /** Resolves when it does not use the source any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#polling;
   }
 
   lookup(secret: string): KeyAnswer | Promise<KeyAnswer> {
     const hash = hashKey(secret, this.#pepper);
-    const now = this.#clock.now();
-    const entry = this.#known.get(hash) ?? this.#unknown.get(hash);
-    const age = entry ? now - entry.readAt : -1;
-    // A clock that was set back makes entries look younger than they are: those are not used.
-    if (!entry || age < 0 || age >= this.#lifeMs) {
-      return this.#read(hash, now).then((read) => answerOf(read, this.#clock.now()));
+    const nowMs = performance.now();
+    const entry = this.#entries.get(hash);
+    if (entry !== undefined && nowMs - this.#freshAtMs < this.#usableMs) {
+      entry.used = true;
+      return answerOf(entry, this.#clock.now());
     }
-    if (age >= this.#staleMs && now >= entry.retryAt) this.#refresh(hash, entry, now);
-    return answerOf(entry, now);
+    const unknownUntilMs = this.#unknown.get(hash);
+    if (unknownUntilMs !== undefined && nowMs < unknownUntilMs) return UNKNOWN;
+    return this.#read(hash);
   }
 
-  invalidate(): void {
-    this.#known.clear();
-    this.#unknown.clear();
-    // Reads that began before the change still answer whoever waits for them, but nobody else joins, and none is kept.
-    this.#reads = new Map();
+  /** A change made in this process takes effect on the next request. */
+  forget(keyId: string): void {
+    this.#epoch++;
+    for (const hash of this.#hashesOf.get(keyId) ?? []) this.#entries.delete(hash);
+    this.#hashesOf.delete(keyId);
   }
 
-  #refresh(hash: string, entry: Entry, now: number): void {
-    if (this.#reads.has(hash)) return;
-    this.#read(hash, now).catch(() => {
-      // The old answer serves until its life ends; a database in trouble is not asked again for every request.
-      entry.retryAt = now + RETRY_MS;
-    });
+  async #read(hash: string): Promise<KeyAnswer> {
+    const epoch = this.#epoch;
+    const found = await this.#lookups.find(hash);
+    if (found === 'unavailable') return UNAVAILABLE;
+    if (found === null) this.#keepUnknown(hash);
+    const entry = found === null ? null : entryOf(found);
+    // What changed while it was on its way may be newer: it is read once more by the next request.
+    if (entry !== null && epoch === this.#epoch && this.#seq !== null) this.#keep(hash, entry);
+    return entry === null ? UNKNOWN : answerOf(entry, this.#clock.now());
   }
 
-  #read(hash: string, now: number): Promise<Entry> {
-    const underWay = this.#reads.get(hash);
-    if (underWay) return underWay;
-    const reads = this.#reads;
-    const read = this.#source
-      .findByHash(hash)
-      // The age counts from before the query: the row may have changed while the answer was on its way.
-      .then((found) => this.#keep(hash, entryOf(found, now), reads === this.#reads))
-      .finally(() => reads.delete(hash));
-    reads.set(hash, read);
-    return read;
+  #keep(hash: string, entry: Entry): void {
+    if (!this.#entries.has(hash)) {
+      if (this.#entries.size >= this.#entriesMax) this.#evict();
+      const { id } = entry.found.key;
+      const hashes = this.#hashesOf.get(id);
+      if (hashes === undefined) this.#hashesOf.set(id, [hash]);
+      else hashes.push(hash);
+    }
+    this.#entries.set(hash, entry);
   }
 
-  #keep(hash: string, entry: Entry, current: boolean): Entry {
-    if (!current) return entry;
-    // Deleted first, so that it moves to the end: the first in a map is the one not read again for the longest time.
-    this.#known.delete(hash);
+  #keepUnknown(hash: string): void {
+    if (this.#unknown.size >= UNKNOWN_MAX) this.#unknown.delete(this.#unknown.keys().next().value!);
+    // Deleted first, so that it moves to the end: the first in a map is the oldest.
     this.#unknown.delete(hash);
-    const map = entry.found ? this.#known : this.#unknown;
-    if (map.size >= this.#entriesMax) map.delete(map.keys().next().value!);
-    map.set(hash, entry);
-    return entry;
+    this.#unknown.set(hash, performance.now() + UNKNOWN_MS);
+  }
+
+  /** One that was not used since it was last looked at for this; the map is a ring, those in use go to its end. */
+  #evict(): void {
+    let probes = EVICTION_PROBES;
+    for (const [hash, entry] of this.#entries) {
+      this.#entries.delete(hash);
+      if (!entry.used || --probes === 0) {
+        this.#dropHash(entry.found.key.id, hash);
+        return;
+      }
+      entry.used = false;
+      this.#entries.set(hash, entry);
+    }
+  }
+
+  #dropHash(keyId: string, hash: string): void {
+    const others = (this.#hashesOf.get(keyId) ?? []).filter((other) => other !== hash);
+    if (others.length > 0) this.#hashesOf.set(keyId, others);
+    else this.#hashesOf.delete(keyId);
+  }
+
+  async #poll(): Promise<void> {
+    // What changes from now on may be missing in the answer.
+    const askedAtMs = performance.now();
+    try {
+      const { seq, keyIds } = await this.#source.changesSince(this.#seq);
+      if (keyIds === null || this.#seq === null) this.#forgetAll();
+      else for (const keyId of keyIds) this.forget(keyId);
+      this.#seq = seq;
+      this.#freshAtMs = askedAtMs;
+    } catch (error) {
+      this.#onFailure(error);
+    }
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#polling = this.#poll();
+    }, this.#pollIntervalMs);
+    // It is no reason for a process to live on.
+    this.#timer.unref();
+  }
+
+  #forgetAll(): void {
+    this.#epoch++;
+    this.#entries.clear();
+    this.#hashesOf.clear();
+    this.#unknown.clear();
   }
 }
 
 interface Entry {
-  readonly found: FoundKey | null;
+  readonly found: FoundKey;
   /** Made once, so that the usual answer allocates nothing. */
   readonly active: KeyAnswer;
-  readonly readAt: number;
-  /** No background read before this time. */
-  retryAt: number;
+  used: boolean;
 }
-
-/** How long a failed background read is left alone. */
-const RETRY_MS = 100;
 
 const UNKNOWN: KeyAnswer = { kind: 'unknown' };
 const SUSPENDED: KeyAnswer = { kind: 'suspended' };
 const REVOKED: KeyAnswer = { kind: 'revoked' };
 const EXPIRED: KeyAnswer = { kind: 'expired' };
+const UNAVAILABLE: KeyAnswer = { kind: 'unavailable' };
 
-function entryOf(found: FoundKey | null, readAt: number): Entry {
-  return { found, active: found ? { kind: 'active', key: found.key } : UNKNOWN, readAt, retryAt: 0 };
+function entryOf(found: FoundKey): Entry {
+  return { found, active: { kind: 'active', key: found.key }, used: true };
 }
 
-/** Expiry is judged now, not when the row was read. */
-function answerOf({ found, active }: Entry, now: number): KeyAnswer {
-  if (!found) return UNKNOWN;
+function answerOf({ found, active }: Entry, nowMs: number): KeyAnswer {
   // A secret past its grace is no longer a secret of this key.
-  if (found.secretExpiresAt !== null && found.secretExpiresAt <= now) return UNKNOWN;
+  if (found.secretExpiresAt !== null && found.secretExpiresAt <= nowMs) return UNKNOWN;
   if (found.key.status === 'revoked') return REVOKED;
   if (found.key.status === 'suspended') return SUSPENDED;
-  if (found.key.expiresAt !== null && found.key.expiresAt <= now) return EXPIRED;
+  if (found.key.expiresAt !== null && found.key.expiresAt <= nowMs) return EXPIRED;
   return active;
 }

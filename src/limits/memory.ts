@@ -8,8 +8,8 @@
  * forgotten, and read again when they come back. Keys in use are never forgotten, however many there are.
  */
 import type { ApiKey } from '../keys/key.ts';
+import type { FailureReport } from '../observe/failure-report.ts';
 import { SteadyTime } from './counters.ts';
-import type { FailureReport } from './failure-report.ts';
 import { KeyCounters, type Moment, type StoredUse } from './key-counters.ts';
 import {
   type Admission,

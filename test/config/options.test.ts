@@ -98,6 +98,15 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     complaint: 'must be one of allow, deny',
   },
   usageRetentionDays: integer(0, 36_500),
+  keyCacheStaleMs: integer(0, 86_400_000),
+  readyRequiresStore: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['yes', '1', 'True'],
+    complaint: 'must be true or false',
+  },
   warmUpRequests: integer(0, 100_000),
   streamUsage: {
     good: [

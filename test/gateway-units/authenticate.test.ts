@@ -8,7 +8,6 @@ const DIRECTORY: KeyDirectory = {
   lookup: () => {
     throw new Error('looked up');
   },
-  invalidate: () => {},
 };
 
 function codeOf(headers: Record<string, string>): string {

@@ -37,7 +37,7 @@ function crowded() {
       idleLimitMs: HOUR_MS,
       ageMaxMs: HOUR_MS,
     }),
-    keys: { lookup: () => ({ kind: 'active', key }), invalidate: () => {} },
+    keys: { lookup: () => ({ kind: 'active', key }) },
     limiter: {
       admit: (_key, nowMs) => {
         places.taken++;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import { FailureReport } from '../../src/limits/failure-report.ts';
 import type { OnFailure } from '../../src/limits/limiter.ts';
 import { MemoryLimiter, type UsedDay } from '../../src/limits/memory.ts';
 import { dayOf, MINUTE_MS } from '../../src/limits/windows.ts';
+import { FailureReport } from '../../src/observe/failure-report.ts';
 import { granted, keyWith, limiterContract } from './contract.ts';
 
 const NOON = Date.parse('2026-07-15T12:00:00Z');

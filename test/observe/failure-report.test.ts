@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { FailureReport, type Failures } from '../../src/limits/failure-report.ts';
+import { FailureReport, type Failures } from '../../src/observe/failure-report.ts';
 
 test('the first failure is told at once, the others together when the interval is over', async () => {
   const told: Failures[] = [];
