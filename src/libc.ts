@@ -1,6 +1,6 @@
 /**
  * The few calls of the C library that Bun has no API for (Bun 1.4.5 sets neither SO_RCVBUF nor the backlog of a
- * listening socket). Linux only, with glibc or musl; elsewhere there is none, and whoever asks does without.
+ * listening socket, and cannot ask whether a pipe takes more). Linux only, with glibc or musl; elsewhere there is none, and whoever asks does without.
  */
 import { dlopen } from 'bun:ffi';
 
@@ -9,6 +9,7 @@ const CALLS = {
   getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
   getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
   listen: { args: ['i32', 'i32'], returns: 'i32' },
+  poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
 } as const;
 
 export type LibC = ReturnType<typeof dlopen<typeof CALLS>>['symbols'];

@@ -1,5 +1,6 @@
 /** `bve`: the first argument names a command, one file of cli/ each. */
 import { type Command, type CommandGroup, runCommand, runGroup } from './cli/command.ts';
+import { complain, OutputError, print } from './output.ts';
 
 /** Loaded on demand, so that `bve version` does not pay for a server. */
 const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command | CommandGroup> }>> = {
@@ -34,22 +35,33 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
   },
 };
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await exitCodeOf(main(process.argv.slice(2)));
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    (name === undefined ? process.stderr : process.stdout).write(overview());
+    (name === undefined ? complain : print)(overview());
     return name === undefined ? 2 : 0;
   }
   const wanted = name === '--version' || name === '-v' ? 'version' : name;
   const entry = Object.hasOwn(COMMANDS, wanted) ? COMMANDS[wanted] : undefined;
   if (!entry) {
-    process.stderr.write(`bve: unknown command '${name}'\nTry 'bve --help'.\n`);
+    complain(`bve: unknown command '${name}'\nTry 'bve --help'.\n`);
     return 2;
   }
   const command = await entry.load();
   return 'commands' in command ? runGroup(command, rest) : runCommand(command, rest);
+}
+
+/** Help, too, may find nobody who reads it. */
+async function exitCodeOf(running: Promise<number>): Promise<number> {
+  try {
+    return await running;
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
+    if (!error.isClosed) complain(`bve: ${error.message}\n`);
+    return error.isClosed ? 0 : 1;
+  }
 }
 
 function overview(): string {

@@ -1,5 +1,6 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
 import { createAdmin } from './admin/admin.ts';
+import { localUrl } from './config/address.ts';
 import type { Config } from './config/schema.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
@@ -150,7 +151,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
   let stopping: Promise<void> | undefined;
 
   return {
-    url: `http://${isWildcard(config.host) ? '127.0.0.1' : bracketed(config.host)}:${server.port}`,
+    url: localUrl(config.host, server.port!),
     port: server.port!,
     store,
     flushUsage: async () => {
@@ -186,14 +187,6 @@ function retentionOf(config: Config, store: Store, log: Log): UsageRetention | n
       else log.warn({ deleted, err: error }, 'old usage records could not be deleted');
     },
   });
-}
-
-function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::' || host === '[::]';
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
 /** One line for the log: what reports of failures that may come by the thousand have room for. */

@@ -10,6 +10,7 @@ import { type Report, reportOf } from '../load/report-data.ts';
 import { distribution } from '../load/statistics.ts';
 import { summaryOf, verdictText, warningsOf } from '../load/summary.ts';
 import { DEFAULT_PATH } from '../load/target.ts';
+import { complain, print } from '../output.ts';
 import { planFrom } from './bench-plan.ts';
 import { type Arguments, type Command, CommandFailure, textFlag, UsageError } from './command.ts';
 
@@ -84,17 +85,24 @@ async function run(args: Arguments): Promise<number> {
   const htmlFile = textFlag(args, 'html');
   if (htmlFile !== undefined) write(htmlFile, htmlOf(load, report));
   const document = `${JSON.stringify({ ...report, assertions: verdicts }, null, 2)}\n`;
-  process.stdout.write(args.flags.json ? document : summaryOf(report));
+  print(args.flags.json ? document : summaryOf(report));
   for (const text of warningsOf(report)) warn(text);
   tellOfRecordings(plan);
-  for (const verdict of verdicts) if (!verdict.holds) process.stderr.write(`bve bench: ${verdictText(verdict)}\n`);
+  for (const verdict of verdicts) if (!verdict.holds) complain(`bve bench: ${verdictText(verdict)}\n`);
   const hopeless = isHopeless(report);
   return hopeless || verdicts.some(({ holds }) => !holds) ? 1 : 0;
 }
 
+const TERMINAL = {
+  write: complain,
+  get columns() {
+    return process.stderr.columns;
+  },
+};
+
 /** Returns the processor share of the harness. Ctrl-C ends the run early, with a report. */
 async function carryOut(load: Load): Promise<number> {
-  const hide = process.stderr.isTTY ? showProgress(load, process.stderr, distribution) : () => {};
+  const hide = process.stderr.isTTY ? showProgress(load, TERMINAL, distribution) : () => {};
   const interrupt = () => load.interrupt();
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
@@ -112,7 +120,7 @@ async function carryOut(load: Load): Promise<number> {
 function isHopeless({ streams, errors }: Report): boolean {
   if (streams.complete + streams.abandoned > 0 || streams.interrupted > 0) return false;
   const [worst] = Object.values(errors.by_kind).sort((a, b) => b.count - a.count);
-  process.stderr.write(`bve bench: not one stream was complete${worst ? `: ${worst.example}` : ''}\n`);
+  complain(`bve bench: not one stream was complete${worst ? `: ${worst.example}` : ''}\n`);
   return true;
 }
 
@@ -128,7 +136,7 @@ function assertionsFrom(texts: readonly string[]): Assertion[] {
 function tellOfRecordings({ recorder }: LoadPlan): void {
   if (!recorder) return;
   for (const note of recorder.notes) warn(note);
-  process.stderr.write(`bve bench: ${recorder.written.length} streams recorded in ${recorder.folder}\n`);
+  complain(`bve bench: ${recorder.written.length} streams recorded in ${recorder.folder}\n`);
 }
 
 function write(path: string, text: string): void {
@@ -142,5 +150,5 @@ function write(path: string, text: string): void {
 }
 
 function warn(text: string): void {
-  process.stderr.write(`bve bench: WARNING: ${text}\n`);
+  complain(`bve bench: WARNING: ${text}\n`);
 }

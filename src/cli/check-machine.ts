@@ -20,7 +20,7 @@ function hostProblem(host: string): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();
     server.on('error', (error: NodeJS.ErrnoException) =>
-      resolve(`HOST '${host}' is no address of this machine that can be listened on (${error.code ?? error.message})`),
+      resolve(`HOST ${host} is no address of this machine, or no name of one (${error.code ?? error.message})`),
     );
     server.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port: 0 }, () => server.close(() => resolve(null)));
   });

@@ -1,12 +1,13 @@
 /** `bve check`: the effective configuration, or whether a running gateway is healthy (for a container's health check). */
 import { get } from 'node:http';
+import { reachableHost } from '../config/address.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { type EffectiveOption, effectiveOptions, effectiveToJson } from '../config/effective.ts';
 import { loadAddress, loadConfig } from '../config/load.ts';
+import { print, printJson } from '../output.ts';
 import { problemsOfMachine } from './check-machine.ts';
 import { type Arguments, type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
-import { printJson } from './keys-database.ts';
 
 const HEALTH_TIMEOUT_MS = 2000;
 
@@ -29,7 +30,7 @@ cannot be listened on, a missing FUELIX_CA_FILE, and a DATABASE_URL in a folder 
     if (problems.length > 0) throw new ConfigError(problems);
     const options = effectiveOptions(loaded);
     if (args.flags.json) printJson(effectiveToJson(options));
-    else process.stdout.write(listOf(options));
+    else print(listOf(options));
     return 0;
   },
 };
@@ -42,7 +43,7 @@ function listOf(options: readonly EffectiveOption[]): string {
 /** Asks for nothing but HOST and PORT: in a container it runs beside the server, perhaps without the server's secrets. */
 async function checkHealth(args: Arguments): Promise<number> {
   const { host, port } = loadAddress({ configFile: textFlag(args, 'config'), flags: args.flags });
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const reachable = reachableHost(host);
   const status = await statusOf({ host: reachable, port, path: '/health' });
   if (status !== 200) throw new CommandFailure(`/health on ${reachable} port ${port} answered ${status}`);
   return 0;

@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../config/config-error.ts';
+import { complain, OutputError, print } from '../output.ts';
 
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
@@ -55,21 +56,22 @@ export async function runCommand(command: Command, argv: readonly string[]): Pro
   try {
     const args = parse(command, argv);
     if (args.flags.help) {
-      process.stdout.write(helpOf(command));
+      print(helpOf(command));
       return 0;
     }
     return await command.run(args);
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`bve ${command.name}: ${error.message}\nTry 'bve ${command.name} --help'.\n`);
+      complain(`bve ${command.name}: ${error.message}\nTry 'bve ${command.name} --help'.\n`);
       return 2;
     }
     if (error instanceof ConfigError) {
-      process.stderr.write(error.problems.map((problem) => `bve ${command.name}: ${problem}\n`).join(''));
+      complain(error.problems.map((problem) => `bve ${command.name}: ${problem}\n`).join(''));
       return 2;
     }
-    if (error instanceof CommandFailure) {
-      process.stderr.write(`bve ${command.name}: ${error.message}\n`);
+    if (error instanceof OutputError && error.isClosed) return 0;
+    if (error instanceof CommandFailure || error instanceof OutputError) {
+      complain(`bve ${command.name}: ${error.message}\n`);
       return 1;
     }
     throw error;
@@ -80,12 +82,12 @@ export async function runCommand(command: Command, argv: readonly string[]): Pro
 export async function runGroup(group: CommandGroup, argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    (name === undefined ? process.stderr : process.stdout).write(helpOfGroup(group));
+    (name === undefined ? complain : print)(helpOfGroup(group));
     return name === undefined ? 2 : 0;
   }
   const command = group.commands.find((candidate) => candidate.name === name);
   if (!command) {
-    process.stderr.write(`bve ${group.name}: unknown command '${name}'\nTry 'bve ${group.name} --help'.\n`);
+    complain(`bve ${group.name}: unknown command '${name}'\nTry 'bve ${group.name} --help'.\n`);
     return 2;
   }
   return runCommand({ ...command, name: `${group.name} ${name}` }, rest);

@@ -25,7 +25,7 @@ export function csvText(rows: readonly (readonly (string | number)[])[]): string
  * file is opened by somebody else than who chose the name.
  */
 export function spreadsheetSafe(text: string): string {
-  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/.test(text) ? `'${text}` : text;
 }
 
 /** Without empty lines; a byte order mark is skipped. @throws CsvError */

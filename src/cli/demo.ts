@@ -10,6 +10,7 @@ import { SseScanner } from '../formats/sse.ts';
 import { createKey, hashKey } from '../keys/key.ts';
 import { startMock } from '../mock/server.ts';
 import { createLog } from '../observe/log.ts';
+import { print } from '../output.ts';
 import { type RunningGateway, startGateway } from '../server.ts';
 import { chooseClient } from '../upstream/choose-client.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
@@ -99,14 +100,15 @@ The gateway stays up, under a gentle load of three requests a second. Ctrl-C end
   base URL    ${gateway.url}/v1
   client key  ${secret}
   admin key   ${ADMIN_KEY}
-  dashboard   ${gateway.url}/dashboard`);
+  dashboard   ${gateway.url}/dashboard
+`);
   await stopped;
   await traffic.stop();
 }
 
 /** Streams one answer and reports on it. Returns whether all of it came through as it should. */
 async function show(gateway: RunningGateway, upstreamUrl: string, secret: string): Promise<boolean> {
-  print(introduction(gateway.url, upstreamUrl, secret));
+  print(`${introduction(gateway.url, upstreamUrl, secret)}\n`);
   const url = `${gateway.url}/v1/chat/completions`;
   // The first request of a process opens the database and a connection: not what the time to first byte below is about.
   await stream(url, secret, () => {}, { ...REQUEST, mock: { text: 'Ready.' } });
@@ -116,7 +118,7 @@ async function show(gateway: RunningGateway, upstreamUrl: string, secret: string
   await gateway.flushUsage();
   const [record] = await gateway.store.recentUsage({ limit: 1 });
   const equal = streamed.sha256 === direct.sha256;
-  print(report(streamed, direct, equal, record));
+  print(`${report(streamed, direct, equal, record)}\n`);
   return equal && record?.usageSource === 'upstream';
 }
 
@@ -197,9 +199,5 @@ async function stream(
 function showToken(data: string): void {
   if (data === '[DONE]') return;
   const chunk = JSON.parse(data) as { choices?: { delta?: { content?: string } }[] };
-  process.stdout.write(chunk.choices?.[0]?.delta?.content ?? '');
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  print(chunk.choices?.[0]?.delta?.content ?? '');
 }

@@ -1,10 +1,13 @@
 /** `bve keys create`: the key object of POST /admin/api-keys, made from flags. */
-import { ConfigError } from '../config/config-error.ts';
+import { localUrl } from '../config/address.ts';
+import { loadAddress } from '../config/load.ts';
 import { type ApiKey, createKey, hashKey, keyToJson, type NewKey } from '../keys/key.ts';
-import { type Arguments, type Command, UsageError } from './command.ts';
+import { print, printJson } from '../output.ts';
+import { type Arguments, type Command, textFlag, UsageError } from './command.ts';
 import { fieldsFrom, keyFlags } from './key-flags.ts';
-import { CONFIG, configOf, DATABASE, printJson, withStore } from './keys-database.ts';
-import { limitsOf, printable } from './keys-table.ts';
+import { CONFIG, DATABASE, pepperOf, withStore } from './keys-database.ts';
+import { clientLines, showSecret } from './keys-secret.ts';
+import { describeKey } from './keys-table.ts';
 
 export const create: Command = {
   name: 'create',
@@ -17,18 +20,33 @@ export const create: Command = {
   details: `${DATABASE}\nAPI_KEY_PEPPER must be the one the gateway runs with, or the key will be unknown to it.`,
   async run(args) {
     const wanted = newKeyFrom(args, Date.now());
-    const { apiKeyPepper } = configOf(args);
-    if (apiKeyPepper === null) throw new ConfigError(['API_KEY_PEPPER is required']);
+    const pepper = pepperOf(args);
+    // Before there is a key: what is wrong with HOST must not keep its secret from being shown.
+    const baseUrl = args.flags.json ? '' : gatewayUrl(args);
     const { key, secret } = createKey(wanted, Date.now());
-    await withStore(args, (store) => store.insertKey(key, hashKey(secret, apiKeyPepper)));
-    if (args.flags.json) printJson({ ...keyToJson(key), key: secret });
-    else
-      process.stdout.write(
-        `${secret}\n\n${describe(key)}\nThe key is shown this once and stored nowhere: keep it now.\n`,
-      );
+    await withStore(args, (store) => store.insertKey(key, hashKey(secret, pepper)));
+    showSecret(key, () => {
+      if (args.flags.json) printJson({ ...keyToJson(key), key: secret });
+      else print(introduction(key, secret, baseUrl));
+    });
     return 0;
   },
 };
+
+function introduction(key: ApiKey, secret: string, baseUrl: string): string {
+  return `${secret}
+
+${describeKey(key)}
+The key is shown this once and stored nowhere: keep it now.
+
+${clientLines(baseUrl, secret)}`;
+}
+
+/** Where a gateway with this configuration listens. @throws ConfigError */
+function gatewayUrl(args: Arguments): string {
+  const { host, port } = loadAddress({ configFile: textFlag(args, 'config') });
+  return localUrl(host, port === 0 ? 'PORT' : port);
+}
 
 /** @throws UsageError */
 function newKeyFrom(args: Arguments, nowMs: number): NewKey {
@@ -38,10 +56,4 @@ function newKeyFrom(args: Arguments, nowMs: number): NewKey {
     throw new UsageError(`--expires-at must lie in the future, not '${args.flags['expires-at']}'`);
   }
   return { name, ...others };
-}
-
-function describe(key: ApiKey): string {
-  const models = key.allowedModels === null ? 'all' : key.allowedModels.map(printable).join(', ');
-  const expires = key.expiresAt === null ? 'never' : new Date(key.expiresAt).toISOString();
-  return `id       ${key.id}\nname     ${printable(key.name)}\nlimits   ${limitsOf(key)}\nmodels   ${models}\nexpires  ${expires}\n`;
 }

@@ -1,8 +1,9 @@
 /** The database as the commands use it that work without a gateway: opened for one command, a key found by what people type. */
+import { ConfigError } from '../config/config-error.ts';
 import { loadKeysConfig } from '../config/load.ts';
 import { type ApiKey, isKeyForm } from '../keys/key.ts';
 import { openStore } from '../store/open-store.ts';
-import type { Store } from '../store/store.ts';
+import type { KeyChange, Store } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { type Arguments, CommandFailure, type OptionSpec, textFlag } from './command.ts';
 import { printable } from './keys-table.ts';
@@ -17,13 +18,22 @@ export const DATABASE =
   'DATABASE_URL names the database, sqlite://bve.db by default; a gateway that runs on it may keep running.';
 
 /** Shorter texts name a key too easily by accident: the 8 first of an id, or sk-bve- and a digit. */
-export const KEY_TEXT_MIN = 8;
+const KEY_TEXT_MIN = 8;
+export const ID_DETAILS = `ID is a key's id, or as much of the beginning of its id or prefix as no other key shares (${KEY_TEXT_MIN} characters at
+least). A running gateway follows within one second.`;
 /** A command has nothing else to do than wait until the gateway has written its batch. */
 const BUSY_TIMEOUT_MS = 5_000;
 
 /** @throws ConfigError */
-export function configOf(args: Arguments) {
+function configOf(args: Arguments) {
   return loadKeysConfig({ configFile: textFlag(args, 'config') });
+}
+
+/** @throws ConfigError when it is not set */
+export function pepperOf(args: Arguments): string {
+  const { apiKeyPepper } = configOf(args);
+  if (apiKeyPepper === null) throw new ConfigError(['API_KEY_PEPPER is required']);
+  return apiKeyPepper;
 }
 
 /** @throws CommandFailure in place of a StoreError */
@@ -57,6 +67,14 @@ export async function keyNamed(store: Store, text: string): Promise<ApiKey> {
   return found[0];
 }
 
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+/** @throws CommandFailure when there was nothing to change */
+export function changedKey(change: KeyChange, id: string): ApiKey {
+  switch (change.kind) {
+    case 'changed':
+      return change.key;
+    case 'revoked':
+      throw new CommandFailure(`key ${id} is revoked, and that is final: create a new one`);
+    case 'unknown':
+      throw new CommandFailure(`there is no key ${id}`);
+  }
 }

@@ -1,8 +1,9 @@
 /** `bve keys import`: the hashed keys of an existing deployment, all of a file or none of it. */
 import { readFileSync, statSync } from 'node:fs';
 import { keyToJson } from '../keys/key.ts';
+import { print, printJson } from '../output.ts';
 import { type Command, CommandFailure } from './command.ts';
-import { CONFIG, DATABASE, JSON_OUTPUT, printJson, withStore } from './keys-database.ts';
+import { CONFIG, DATABASE, JSON_OUTPUT, withStore } from './keys-database.ts';
 import { type ImportProblem, OPTIONAL_FIELDS, readImportFile } from './keys-import-file.ts';
 
 /** Some hundred thousand keys; a larger file is the wrong one. */
@@ -31,7 +32,7 @@ ${DATABASE}`,
       conflicts.map(({ index, field }) => ({ line: lines[index]!, text: `a key with this ${field} is there already` })),
     );
     if (args.flags.json) printJson(keys.map(({ key }) => keyToJson(key)));
-    else process.stdout.write(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'} imported\n`);
+    else print(`${keys.length} ${keys.length === 1 ? 'key' : 'keys'} imported\n`);
     return 0;
   },
 };

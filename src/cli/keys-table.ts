@@ -1,4 +1,4 @@
-/** Keys as text for people: `bve keys list` and the summary after `create`. */
+/** Keys as text for people: `bve keys list`, and one key after `create` and `update`. */
 import type { ApiKey } from '../keys/key.ts';
 import { textTable } from './text-table.ts';
 
@@ -20,8 +20,28 @@ export function keyTable(keys: readonly ApiKey[], nowMs: number): string {
   return textTable(rows);
 }
 
+/** All fields of a key that are not as in any other, one a line. */
+export function describeKey(key: ApiKey): string {
+  const rows = [
+    ['id', key.id],
+    ['name', printable(key.name)],
+    ['limits', limitsOf(key)],
+    ['models', listOf(key.allowedModels)],
+    ['endpoints', listOf(key.allowedEndpoints)],
+    ['expires', key.expiresAt === null ? 'never' : new Date(key.expiresAt).toISOString()],
+    ...(key.injectStreamUsage === null ? [] : [['usage', key.injectStreamUsage ? 'asked for' : 'not asked for']]),
+    ...(key.onLeave === null ? [] : [['on leave', key.onLeave]]),
+    ...Object.entries(key.tags).map(([name, text]) => ['tag', `${name}=${printable(text)}`]),
+  ];
+  return rows.map(([name, text]) => `${name!.padEnd(11)}${text}\n`).join('');
+}
+
+function listOf(names: readonly string[] | null): string {
+  return names === null ? 'all' : names.map(printable).join(', ');
+}
+
 /** Only the limits there are, e.g. `60/min 10000/day`. */
-export function limitsOf(key: ApiKey): string {
+function limitsOf(key: ApiKey): string {
   const limits = [
     limit(key.rpmLimit, '/min'),
     limit(key.rpdLimit, '/day'),

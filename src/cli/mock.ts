@@ -5,6 +5,8 @@ import type { ReceivedRequest } from '../mock/received-request.ts';
 import type { Scenario } from '../mock/scenario.ts';
 import { parseScenario, parseScenarioText, ScenarioError } from '../mock/scenario-parser.ts';
 import { type MockOptions, type MockServer, startMock } from '../mock/server.ts';
+import { LineOutput } from '../observe/line-output.ts';
+import { print } from '../output.ts';
 import { type Arguments, type Command, CommandFailure, integerFlag, textFlag, UsageError } from './command.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -72,7 +74,7 @@ Examples:
 async function run(args: Arguments): Promise<number> {
   const options = optionsFrom(args);
   const server = start(options);
-  process.stdout.write(`mock upstream listens on ${server.url}\n`);
+  print(`mock upstream listens on ${server.url}\n`);
   await stopSignal();
   await server.stop();
   return 0;
@@ -91,7 +93,7 @@ function optionsFrom(args: Arguments): MockOptions {
     ...(args.flags.rotate ? { rotate: true } : {}),
     // Nobody asks this process for its requests, so none are kept.
     requestsMax: 0,
-    ...(args.flags['json-log'] ? { onRequest: logWhenEnded } : {}),
+    ...(args.flags['json-log'] ? { onRequest: logTo(stdoutLines()) } : {}),
   };
 }
 
@@ -165,13 +167,19 @@ function reasonOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 }
 
-function logWhenEnded(request: ReceivedRequest): void {
-  const startedMs = performance.now();
-  request.closed.then((end) => {
-    const { sequence, connectionId, method, path, bytesSent } = request;
-    const ms = Math.round(performance.now() - startedMs);
-    process.stdout.write(
-      `${JSON.stringify({ sequence, connection: connectionId, method, path, bytesSent, ms, end })}\n`,
-    );
-  });
+/** What nobody reads is dropped: it must not stop the mock. */
+function stdoutLines(): LineOutput {
+  const droppedLine = (count: number) => `${JSON.stringify({ dropped: count })}\n`;
+  return new LineOutput({ fd: 1, onTrouble: () => {}, droppedLine });
+}
+
+function logTo(log: LineOutput) {
+  return (request: ReceivedRequest) => {
+    const startedMs = performance.now();
+    request.closed.then((end) => {
+      const { sequence, connectionId, method, path, bytesSent } = request;
+      const ms = Math.round(performance.now() - startedMs);
+      log.write(`${JSON.stringify({ sequence, connection: connectionId, method, path, bytesSent, ms, end })}\n`);
+    });
+  };
 }

@@ -1,10 +1,11 @@
 /** `bve usage`: what keys used by day and month, straight from the database: the rows of GET /admin/usage. */
 import { dateOf, readUsageReport, type UsageReport, usageReportToJson, yearMonthOf } from '../admin/usage-report.ts';
 import { parseIsoDay } from '../keys/iso-time.ts';
+import { print, printJson } from '../output.ts';
 import type { UsageTotals } from '../usage/usage-totals.ts';
 import { type Arguments, type Command, textFlag, UsageError } from './command.ts';
 import { csvText, spreadsheetSafe } from './csv.ts';
-import { CONFIG, DATABASE, JSON_OUTPUT, keyNamed, printJson, withStore } from './keys-database.ts';
+import { CONFIG, DATABASE, JSON_OUTPUT, keyNamed, withStore } from './keys-database.ts';
 import { printable } from './keys-table.ts';
 import { textTable } from './text-table.ts';
 
@@ -44,9 +45,8 @@ ${DATABASE}`,
       };
     });
     if (args.flags.json) printJson(usageReportToJson(report));
-    else if (args.flags.csv)
-      process.stdout.write(args.flags.monthly ? monthsCsv(report, names) : daysCsv(report, names));
-    else process.stdout.write(tables(report, names));
+    else if (args.flags.csv) print(args.flags.monthly ? monthsCsv(report, names) : daysCsv(report, names));
+    else print(tables(report, names));
     return 0;
   },
 };

@@ -1,3 +1,4 @@
+import { print } from '../output.ts';
 import { commit, VERSION } from '../version.ts';
 import type { Command } from './command.ts';
 
@@ -7,7 +8,7 @@ export const version: Command = {
   options: { json: { type: 'boolean', help: 'as JSON' } },
   async run(args) {
     const facts = { version: VERSION, commit: commit(), bun: Bun.version };
-    process.stdout.write(
+    print(
       args.flags.json
         ? `${JSON.stringify(facts)}\n`
         : `bve ${facts.version} (commit ${facts.commit.slice(0, 12)}, Bun ${facts.bun})\n`,

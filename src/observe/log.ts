@@ -4,17 +4,50 @@
  */
 import pino from 'pino';
 import type { LogLevel } from '../config/schema.ts';
+import { LineOutput } from './line-output.ts';
 
 export type Log = pino.Logger;
 
 export function createLog(level: LogLevel): Log {
-  return pino({
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: errorFields },
-  });
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: errorFields },
+    },
+    { write: (line: string) => stdout().write(withoutControls(line)) },
+  );
+}
+
+let lines: LineOutput | undefined;
+
+/** One for all logs of the process, so that their lines keep their order. */
+function stdout(): LineOutput {
+  if (lines) return lines;
+  const output = new LineOutput({ fd: 1, onTrouble: tellStderr, droppedLine });
+  process.once('exit', () => output.flush());
+  lines = output;
+  return output;
+}
+
+/** Which may well be the same pipe, and is not waited for either. */
+function tellStderr(reason: string): void {
+  const stderr = new LineOutput({ fd: 2, onTrouble: () => {}, droppedLine: () => '' });
+  stderr.write(`bve: cannot write the log: ${reason}. Requests are served on.\n`);
+}
+
+function droppedLine(count: number): string {
+  const msg = 'log lines were dropped: stdout could not be written';
+  return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), lines: count, msg })}\n`;
+}
+
+/** JSON leaves these as they are; a terminal obeys the first, and reads a line backwards for the last. */
+const CONTROLS = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+function withoutControls(line: string): string {
+  return line.replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Name, code and stack; no message of a foreign error object's own fields, which may hold headers or bodies. */

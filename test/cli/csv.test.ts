@@ -52,6 +52,8 @@ test('what is written is read back, whatever the cells hold', () => {
 });
 
 test('what a spreadsheet would run has an apostrophe before it', () => {
-  for (const text of ['=1+1', '+1', '-1', '@x', '\t=1', '\r=1']) expect(spreadsheetSafe(text)).toBe(`'${text}`);
+  const fullWidth = ['\uFF1D1', '\uFF0B1', '\uFF0D1', '\uFF20x'];
+  for (const text of ['=1+1', '+1', '-1', '@x', '\t=1', '\r=1', '\n=1', ...fullWidth])
+    expect(spreadsheetSafe(text)).toBe(`'${text}`);
   for (const text of ['alice', '', ' =1', 'a=1', '1']) expect(spreadsheetSafe(text)).toBe(text);
 });

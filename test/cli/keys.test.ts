@@ -136,7 +136,60 @@ test('without --json create shows the key once and says so', async () => {
   expect(out).toMatch(/^sk-bve-[0-9a-f]{64}\n/);
   expect(out).toContain('shown this once');
   expect(out).toContain('60/min 10000/day');
+  const secret = out.slice(0, 71);
+  for (const line of [
+    `export OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=${secret}\n`,
+    `export ANTHROPIC_BASE_URL=http://127.0.0.1:8080 ANTHROPIC_AUTH_TOKEN=${secret} `,
+    `curl http://127.0.0.1:8080/v1/models -H 'Authorization: Bearer ${secret}'\n`,
+  ]) {
+    expect(out).toContain(line);
+  }
   expect((await keys(['list'])).out).not.toContain(out.slice(12, 71));
+});
+
+test('update changes what its flags name and nothing else', async () => {
+  const { key, ...created } = await create(
+    '--name',
+    'n',
+    '--monthly-limit',
+    '5',
+    '--allowed-models',
+    'a',
+    '--tags',
+    'a=1',
+  );
+  const updated = async (...args: string[]) => {
+    const { code, out, err } = await keys(['update', created.id, '--json', ...args]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    return JSON.parse(out) as unknown;
+  };
+  const renamed = { ...created, name: 'renamed', rpm_limit: 7, allowed_models: ['b', 'c'], tags: { team: 'x' } };
+  expect(await updated('--name', 'renamed', '--rpm-limit', '7', '--allowed-models', 'b,c', '--tags', 'team=x')).toEqual(
+    renamed,
+  );
+  expect(await updated('--inject-stream-usage', '--on-leave', 'cancel')).toEqual({
+    ...renamed,
+    inject_stream_usage: true,
+    on_leave: 'cancel',
+  });
+  const none = '--monthly-limit none --allowed-models all --inject-stream-usage none --on-leave none --tags none';
+  expect(await updated(...none.split(' '))).toEqual({
+    ...renamed,
+    monthly_limit: null,
+    allowed_models: null,
+    tags: {},
+  });
+  expect(await updated('--inject-stream-usage', 'false', '--unlimited', '--rpd-limit', '3')).toMatchObject({
+    inject_stream_usage: false,
+    rpm_limit: null,
+    rpd_limit: 3,
+  });
+  // A key may be made to expire now.
+  expect((await keys(['update', created.id, '--expires-at', '2020-01-01'])).out).toContain('2020-01-01');
+  expect((await keys(['update', created.id])).code).toBe(2);
+  expect((await keys(['update', 'ffffffff', '--name', 'x'])).code).toBe(1);
+  await keys(['revoke', created.id]);
+  expect((await keys(['update', created.id, '--name', 'x'])).err).toContain('revoked');
 });
 
 test('a wrong value is refused with exit code 2 and the name of its flag, and creates nothing', async () => {
@@ -314,7 +367,7 @@ test('bve keys explains itself, and so does each of its commands', async () => {
   const help = await keys(['--help']);
   expect([help.code, help.err]).toEqual([0, '']);
   expect(help.out).toBe(alone.err);
-  for (const command of ['create', 'list', 'rotate', 'import', 'revoke', 'suspend', 'activate']) {
+  for (const command of ['create', 'list', 'update', 'rotate', 'import', 'revoke', 'suspend', 'activate']) {
     expect(help.out).toContain(`  ${command}`);
     const { code, out } = await keys([command, '--help']);
     expect(code).toBe(0);
