@@ -3,6 +3,7 @@
  * so an expected event is what comes before those digits and what comes after them; everything else has to be equal.
  */
 import { createHash } from 'node:crypto';
+import { splitEvents } from '../../src/mock/split-events.ts';
 
 interface ExpectedEvent {
   /** All of it, when it carries no time. */
@@ -27,11 +28,10 @@ export interface ExpectedAnswer {
 
 const TIME = Buffer.from('"t":');
 const NUMBER = Buffer.from('"i":');
-const BLANK_LINE = Buffer.from('\n\n');
 export const DONE = Buffer.from('data: [DONE]\n\n');
 
 export function expectedAnswer(status: number, contentType: string, body: Buffer): ExpectedAnswer {
-  const events = eventsOf(body).map(expectedEvent);
+  const events = splitEvents(body).map(expectedEvent);
   const hash = createHash('sha256');
   for (const { before, after } of events) {
     hash.update(before);
@@ -77,18 +77,6 @@ function expectedEvent(event: Buffer): ExpectedEvent {
   const start = key + TIME.length;
   const end = endOfDigits(event, start);
   return { before: event.subarray(0, start), after: event.subarray(end), timeDigits: end - start, number };
-}
-
-function eventsOf(body: Buffer): Buffer[] {
-  const events: Buffer[] = [];
-  let start = 0;
-  while (start < body.length) {
-    const blank = body.indexOf(BLANK_LINE, start);
-    const end = blank < 0 ? body.length : blank + BLANK_LINE.length;
-    events.push(body.subarray(start, end));
-    start = end;
-  }
-  return events;
 }
 
 function integerAfter(key: Buffer, event: Buffer): number {

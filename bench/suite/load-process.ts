@@ -4,6 +4,7 @@
  * under Node. Ends with its standard input.
  */
 import { createInterface } from 'node:readline';
+import { splitEvents } from '../../src/mock/split-events.ts';
 import { type ExpectedAnswer, timeIn } from './expected-answer.ts';
 import { type LoadJob, type Measurement, runLoad, type TargetEndpoint } from './load.ts';
 import { OpenStreams } from './open-streams.ts';
@@ -77,10 +78,8 @@ async function timeline({ endpoint }: Jobs['timeline']['in']): Promise<Timeline>
   await readAnswer(endpoint, 'sample');
   const { pieces } = await readAnswer(endpoint, 'sample');
   const times = pieces.flatMap(({ piece, atMs }) =>
-    piece
-      .toString('utf8')
-      .split('\n\n')
-      .map((event) => timeIn(Buffer.from(event)))
+    splitEvents(piece)
+      .map(timeIn)
       .filter((sentNs) => sentNs >= 0)
       .map((sentNs) => ({ sentMs: (sentNs - originNs) / 1e6, seenMs: atMs })),
   );

@@ -1,6 +1,6 @@
 /** Cuts SSE bytes behind every blank line (LF, CRLF or CR); what follows the last one is an event too. */
-export function splitEvents(bytes: Uint8Array): Uint8Array[] {
-  const events: Uint8Array[] = [];
+export function splitEvents<B extends Uint8Array>(bytes: B): B[] {
+  const events: B[] = [];
   let start = 0;
   let lineStart = 0;
   for (let i = 0; i < bytes.length; i++) {
@@ -10,10 +10,10 @@ export function splitEvents(bytes: Uint8Array): Uint8Array[] {
     if (byte === CR && bytes[i + 1] === LF) i++;
     lineStart = i + 1;
     if (!blank) continue;
-    events.push(bytes.subarray(start, i + 1));
+    events.push(bytes.subarray(start, i + 1) as B);
     start = i + 1;
   }
-  if (start < bytes.length) events.push(bytes.subarray(start));
+  if (start < bytes.length) events.push(bytes.subarray(start) as B);
   return events;
 }
 

@@ -1,5 +1,6 @@
 /** /v1/messages as Anthropic's SDKs use it: x-api-key, their headers, their events, their errors. Spoken with fetch. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { eventsOf } from '../support/events.ts';
 import { pair, UUID } from '../support/pair.ts';
 import { RECORDED_STREAMS, sha256 } from '../support/streams.ts';
 
@@ -22,19 +23,9 @@ function messages(body: object, headers: Record<string, string> = {}, signal?: A
   });
 }
 
-/** As Anthropic's SDKs take events apart: name and data of each. */
-function eventsOf(text: string): { event: string | undefined; data: { type?: string; error?: unknown } }[] {
-  return text
-    .split('\n\n')
-    .filter((block) => block.trim() !== '')
-    .map((block) => {
-      const field = (name: string) =>
-        block
-          .split('\n')
-          .find((line) => line.startsWith(`${name}: `))
-          ?.slice(name.length + 2);
-      return { event: field('event'), data: JSON.parse(field('data')!) };
-    });
+/** Name and data of each event. */
+function eventsIn(text: string): { event: string | undefined; data: { type?: string; error?: unknown } }[] {
+  return eventsOf(text).map(({ event, data }) => ({ event, data: JSON.parse(data) }));
 }
 
 test('a message: x-api-key opens, the version and beta headers go upstream, the key does not', async () => {
@@ -55,7 +46,7 @@ test('a message: x-api-key opens, the version and beta headers go upstream, the 
 test('a streamed message: every event, named as its data says, to message_stop', async () => {
   bench.mock.script({ text: 'One two three' });
   const response = await messages({ ...CALL, stream: true });
-  const events = eventsOf(await response.text());
+  const events = eventsIn(await response.text());
   expect(events.every(({ event, data }) => event === data.type)).toBe(true);
   expect([events[0]!.event, events.at(-1)!.event]).toEqual(['message_start', 'message_stop']);
 });
@@ -69,7 +60,7 @@ describe.skipIf(RECORDED_STREAMS.length === 0)('recordings', () => {
       const response = await messages({ ...CALL, stream: true }, { 'x-request-id': requestId });
       const body = await response.bytes();
       expect([body.length, sha256(body)]).toEqual([stream.bytes, stream.sha256]);
-      expect(eventsOf(new TextDecoder().decode(body)).length).toBe(stream.events);
+      expect(eventsIn(new TextDecoder().decode(body)).length).toBe(stream.events);
       const { prompt, completion, total } = stream.usage!;
       expect(await bench.recordOf(requestId)).toMatchObject({
         endpoint: '/v1/messages',
@@ -102,7 +93,7 @@ describe('a stream that breaks off', () => {
     // What arrives together with the break may be lost with it; what came is a part of what was sent.
     const before = text.slice(0, errorAt);
     expect([sent + closing, '']).toContain(before);
-    const [error] = eventsOf(text.slice(errorAt));
+    const [error] = eventsIn(text.slice(errorAt));
     expect(error).toEqual({ event: 'error', data: { type: 'error', error: INTERRUPTED } });
     expect(text).not.toContain('message_stop');
   });

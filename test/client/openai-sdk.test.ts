@@ -10,6 +10,7 @@ import OpenAI, {
   RateLimitError,
 } from 'openai';
 import type { Scenario } from '../../src/mock/scenario.ts';
+import { eventsOf } from '../support/events.ts';
 import { type Pair, pair, startPair, UUID } from '../support/pair.ts';
 import { RECORDED_STREAMS, type RecordedStream } from '../support/streams.ts';
 
@@ -52,12 +53,8 @@ async function failure(call: PromiseLike<unknown>): Promise<APIError> {
 }
 
 /** The events of a recording, read without the SDK: what stands behind `data:`, up to `[DONE]`. */
-function eventsOf(stream: RecordedStream): unknown[] {
-  const datas = Buffer.from(stream.content)
-    .toString('utf8')
-    .split(/\r?\n\r?\n/)
-    .flatMap((event) => event.split(/\r?\n/).filter((line) => line.startsWith('data:')))
-    .map((line) => line.slice('data:'.length).trim());
+function eventsIn(stream: RecordedStream): unknown[] {
+  const datas = eventsOf(Buffer.from(stream.content).toString('utf8')).map(({ data }) => data);
   const done = datas.indexOf('[DONE]');
   return datas.slice(0, done === -1 ? undefined : done).map((data) => JSON.parse(data));
 }
@@ -132,8 +129,8 @@ describe.skipIf(RECORDED_STREAMS.length === 0)('recordings', () => {
         ]);
         expect(gated).toEqual(direct);
         // The SDK adds a null finish_reason where a provider leaves it out.
-        expect(gated).toMatchObject({ events: eventsOf(stream) as object[], error: null });
-        expect(gated.events.length).toBe(eventsOf(stream).length);
+        expect(gated).toMatchObject({ events: eventsIn(stream) as object[], error: null });
+        expect(gated.events.length).toBe(eventsIn(stream).length);
       }
     });
   }
@@ -147,8 +144,8 @@ describe.skipIf(RECORDED_STREAMS.length === 0)('recordings', () => {
         collect(straight().responses.create(params)),
       ]);
       expect(gated).toEqual(direct);
-      expect(gated.events).toEqual(eventsOf(stream).slice(0, gated.events.length));
-      if (!gated.error) expect(gated.events.length).toBe(eventsOf(stream).length);
+      expect(gated.events).toEqual(eventsIn(stream).slice(0, gated.events.length));
+      if (!gated.error) expect(gated.events.length).toBe(eventsIn(stream).length);
     });
   }
 });

@@ -1,6 +1,7 @@
 /** Contract, section 1: a stream that upstream breaks off never looks complete, and its record says what happened. */
 import { describe, expect, test } from 'bun:test';
 import type { Fault, Scenario } from '../../src/mock/scenario.ts';
+import { eventsOf } from '../support/events.ts';
 import { CHAT, jsonOf, PLAIN, pair, STREAM, textOf } from '../support/pair.ts';
 import type { RawAnswer } from '../support/raw-client.ts';
 
@@ -101,7 +102,10 @@ describe('a stream', () => {
           .subarray(0, oneCrlf - 1)
           .toString(),
       ).toBe(CRLF.slice(0, -1));
-      expect(eventsOf(textOf(answer))).toEqual([FIRST.slice(6, -2), JSON.stringify({ error: ERROR })]);
+      expect(eventsOf(textOf(answer)).map(({ data }) => data)).toEqual([
+        FIRST.slice(6, -2),
+        JSON.stringify({ error: ERROR }),
+      ]);
     },
   );
 
@@ -126,7 +130,7 @@ describe('a stream', () => {
         const got = Buffer.from(answer.body);
         expect(got.subarray(0, after_bytes).equals(bytes.subarray(0, after_bytes))).toBe(true);
         expect(got.subarray(after_bytes).toString()).toMatch(/^(\n\n)?data: \{"error":[^\n]+\}\n\n$/);
-        expect(eventsOf(got.toString()).at(-1)).toBe(JSON.stringify({ error: ERROR }));
+        expect(eventsOf(got.toString()).at(-1)?.data).toBe(JSON.stringify({ error: ERROR }));
       };
       await Promise.all(Array.from({ length: bytes.length + 1 }, (_, cut) => one(cut)));
     },
@@ -366,22 +370,6 @@ describe('many at once', () => {
     expect(textOf(await p.call())).toEndWith('data: [DONE]\n\n');
   });
 });
-
-/** The data of each event, as a browser reads them: HTML 9.2.6, written anew to judge the gateway's own scanner. */
-function eventsOf(text: string): string[] {
-  return text
-    .replaceAll('\r\n', '\n')
-    .replaceAll('\r', '\n')
-    .split('\n\n')
-    .map((event) =>
-      event
-        .split('\n')
-        .filter((line) => line.startsWith('data:'))
-        .map((line) => line.slice(5).replace(/^ /, ''))
-        .join('\n'),
-    )
-    .filter((data) => data !== '');
-}
 
 describe('a stream of /v1/messages that upstream ends in order', () => {
   const start =

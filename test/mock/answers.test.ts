@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test';
+import { eventsOf } from '../support/events.ts';
 import { clientOf, mockServer } from './fixture.ts';
 
 interface Event {
@@ -6,16 +7,12 @@ interface Event {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-function eventsOf(text: string): Event[] {
+/** All of them but `[DONE]`; the stream ends with a blank line. */
+function eventsIn(text: string): Event[] {
   expect(text).toEndWith('\n\n');
-  return text
-    .slice(0, -2)
-    .split('\n\n')
-    .filter((block) => block !== 'data: [DONE]')
-    .map((block) => ({
-      event: /^event: (.*)$/m.exec(block)?.[1],
-      data: JSON.parse(/^data: (.*)$/m.exec(block)![1]!),
-    }));
+  return eventsOf(text)
+    .filter(({ data }) => data !== '[DONE]')
+    .map(({ event, data }) => ({ event, data: JSON.parse(data) }));
 }
 
 test('chat completions as JSON and as a stream tell the same', async () => {
@@ -31,7 +28,7 @@ test('chat completions as JSON and as a stream tell the same', async () => {
   const answer = await client.post({ ...asked, stream: true }).answer();
   expect(answer.header('content-type')).toBe('text/event-stream');
   expect(answer.text).toEndWith('data: [DONE]\n\n');
-  const chunks = eventsOf(answer.text).map((event) => event.data) as unknown as {
+  const chunks = eventsIn(answer.text).map((event) => event.data) as unknown as {
     object: string;
     usage?: object;
     choices: [{ delta: { role?: string; content?: string }; finish_reason: string | null }];
@@ -45,7 +42,7 @@ test('chat completions as JSON and as a stream tell the same', async () => {
 test('a chat stream ends with usage only when the request or the scenario says so', async () => {
   const client = await clientOf(mockServer());
   const usageOf = async (body: object) => {
-    const last = eventsOf((await client.post({ stream: true, ...body }).answer()).text).at(-1)!;
+    const last = eventsIn((await client.post({ stream: true, ...body }).answer()).text).at(-1)!;
     return (last.data as { usage?: unknown }).usage;
   };
   expect(await usageOf({})).toBeUndefined();
@@ -63,7 +60,7 @@ test('text is streamed word by word and adds up to itself', async () => {
   const client = await clientOf(mockServer());
   const text = ' Grüße,\n"Welt" 👋 \\ end ';
   const answer = await client.post({ stream: true, mock: { text } }).answer();
-  const chunks = eventsOf(answer.text).map((event) => event.data) as unknown as {
+  const chunks = eventsIn(answer.text).map((event) => event.data) as unknown as {
     choices: [{ delta: { content?: string } }];
   }[];
   expect(chunks.map((chunk) => chunk.choices[0].delta.content ?? '').join('')).toBe(text);
@@ -74,7 +71,7 @@ test('text is streamed word by word and adds up to itself', async () => {
 test('messages and responses stream in their own form', async () => {
   const client = await clientOf(mockServer());
   const body = { model: 'm', stream: true, mock: { text: 'one two' } };
-  const messages = eventsOf((await client.post(body, '/v1/messages').answer()).text);
+  const messages = eventsIn((await client.post(body, '/v1/messages').answer()).text);
   expect(messages.map((event) => event.event as string)).toEqual([
     'message_start',
     'content_block_start',
@@ -87,7 +84,7 @@ test('messages and responses stream in their own form', async () => {
   ]);
   expect(messages[0]!.data).toMatchObject({ message: { model: 'm', usage: { input_tokens: 9 } } });
   expect(messages.at(-2)!.data).toMatchObject({ usage: { output_tokens: 2 } });
-  const responses = eventsOf((await client.post(body, '/v1/responses').answer()).text);
+  const responses = eventsIn((await client.post(body, '/v1/responses').answer()).text);
   expect(responses.every(({ event, data }, i) => data.type === event && (data.sequence_number as number) === i)).toBe(
     true,
   );
@@ -117,7 +114,7 @@ test('numbered events work on every API and are ignored where there is no comple
   for (const path of ['/v1/chat/completions', '/v1/messages', '/v1/responses', '/v1/anything']) {
     const { text } = await client.post({ stream: true }, path).answer();
     expect(text.match(/"i":\d/g)).toEqual(['"i":0', '"i":1', '"i":2']);
-    eventsOf(text);
+    eventsIn(text);
   }
   expect((await client.post({}).answer()).json).toMatchObject({ usage: { completion_tokens: 3 } });
   expect((await client.get('/v1/models').answer()).json).toMatchObject({ object: 'list' });

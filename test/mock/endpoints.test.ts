@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import OpenAI, { NotFoundError, toFile } from 'openai';
 import { binaryBytes } from '../../src/mock/binary.ts';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
+import { eventsOf } from '../support/events.ts';
 
 let server: MockServer;
 let client: OpenAI;
@@ -125,10 +126,9 @@ test('speech: binary, and as events', async () => {
   expect(answer.headers.get('content-disposition')).toBe('attachment; filename="speech.wav"');
   expect(answer.headers.get('content-length')).toBe(String(audio.length));
   const streamed = await client.audio.speech.create({ ...asked, stream_format: 'sse' });
-  const events = (await streamed.text())
-    .trimEnd()
-    .split('\n\n')
-    .map((event) => JSON.parse(event.slice('data: '.length)) as { type: string; audio?: string; usage?: object });
+  const events = eventsOf(await streamed.text()).map(
+    ({ data }) => JSON.parse(data) as { type: string; audio?: string; usage?: object },
+  );
   const deltas = events.slice(0, -1).map((event) => Buffer.from(event.audio!, 'base64'));
   expect(Buffer.concat(deltas).equals(audio)).toBe(true);
   expect(events.at(-1)).toEqual({

@@ -128,7 +128,7 @@ test('headers go out as they are: repeated, in order, replacing the default cont
   const answer = await client.answer();
   expect(answer.status).toBe(418);
   expect(answer.headers.slice(0, 4)).toEqual(headers.map(([name, value]): [string, string] => [name, value]));
-  expect(answer.header('content-type')).toBeUndefined();
+  expect(answer.headers.find(([name]) => name === 'content-type')).toBeUndefined();
 });
 
 test('a head without a body: HEAD, 204, 304', async () => {

@@ -1,5 +1,6 @@
 /** A TCP client that shows what really came over the wire: every read, and how the connection ended. */
 import net from 'node:net';
+import { AnswerDecoder, GrowingBytes } from '../support/answer-decoder.ts';
 
 interface WireEnd {
   /** The peer sent FIN. */
@@ -81,10 +82,23 @@ export class RawClient {
   /** The next whole answer, off the front of what was received. */
   async answer(): Promise<Answer> {
     const decoder = new AnswerDecoder();
-    while (!decoder.done(this.bytes)) await this.#more();
+    while (!decoder.read(this.bytes)) await this.#more();
     this.reads.length = 0;
     this.#received.dropFirst(decoder.wireBytes);
-    return decoder.answer();
+    const { status, headers, chunks } = decoder;
+    const body = Buffer.concat(chunks);
+    const text = body.toString('utf8');
+    return {
+      status,
+      headers,
+      header: (name) => decoder.header(name),
+      body,
+      text,
+      get json() {
+        return JSON.parse(text);
+      },
+      chunks,
+    };
   }
 
   /** Forgets what was received so far. */
@@ -117,92 +131,6 @@ interface Answer {
   readonly text: string;
   readonly json: unknown;
   readonly chunks: readonly Buffer[];
-}
-
-/** A strict decoder for correct answers, length or chunked; goes on where it stopped, as there are 100,000 reads in some tests. */
-class AnswerDecoder {
-  #head: { status: number; headers: (readonly [string, string])[] } | undefined;
-  #chunks: Buffer[] = [];
-  wireBytes = 0;
-
-  /** @param bytes everything since the first call, and more each time */
-  done(bytes: Buffer): boolean {
-    if (!this.#head && !this.#readHead(bytes)) return false;
-    if (this.#header('transfer-encoding') === 'chunked') return this.#readChunks(bytes);
-    const end = this.wireBytes + Number(this.#header('content-length') ?? 0);
-    if (bytes.length < end) return false;
-    this.#chunks.push(Buffer.from(bytes.subarray(this.wireBytes, end)));
-    this.wireBytes = end;
-    return true;
-  }
-
-  answer(): Answer {
-    const { status, headers } = this.#head!;
-    const body = Buffer.concat(this.#chunks);
-    return {
-      status,
-      headers,
-      header: (name) => this.#header(name),
-      body,
-      text: body.toString('utf8'),
-      get json() {
-        return JSON.parse(this.text);
-      },
-      chunks: this.#chunks,
-    };
-  }
-
-  #header(name: string): string | undefined {
-    return this.#head!.headers.find(([given]) => given === name)?.[1];
-  }
-
-  #readHead(bytes: Buffer): boolean {
-    const end = bytes.indexOf('\r\n\r\n');
-    if (end < 0) return false;
-    const [statusLine, ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
-    const headers = lines.map((line) => [line.split(': ')[0]!, line.slice(line.indexOf(': ') + 2)] as const);
-    this.#head = { status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine!)![1]), headers };
-    this.wireBytes = end + 4;
-    return true;
-  }
-
-  #readChunks(bytes: Buffer): boolean {
-    while (true) {
-      const lineEnd = bytes.indexOf('\r\n', this.wireBytes);
-      if (lineEnd < 0) return false;
-      const size = Number.parseInt(bytes.toString('latin1', this.wireBytes, lineEnd), 16);
-      const start = lineEnd + 2;
-      if (bytes.length < start + size + 2) return false;
-      this.wireBytes = start + size + 2;
-      if (size === 0) return true;
-      this.#chunks.push(Buffer.from(bytes.subarray(start, start + size)));
-    }
-  }
-}
-
-class GrowingBytes {
-  #memory = Buffer.alloc(4_096);
-  #length = 0;
-
-  get bytes(): Buffer {
-    return this.#memory.subarray(0, this.#length);
-  }
-
-  append(bytes: Buffer): void {
-    const length = this.#length + bytes.length;
-    if (length > this.#memory.length) {
-      const larger = Buffer.alloc(2 * length);
-      this.bytes.copy(larger);
-      this.#memory = larger;
-    }
-    bytes.copy(this.#memory, this.#length);
-    this.#length = length;
-  }
-
-  dropFirst(count: number): void {
-    this.#memory.copyWithin(0, count, this.#length);
-    this.#length -= count;
-  }
 }
 
 /** Turns the event loop until something holds that announces itself to nobody. */

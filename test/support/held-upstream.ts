@@ -2,6 +2,8 @@
  * An upstream whose answers the test writes itself, when it wants to: what a scenario of the mock holds back by a time is held
  * back here by the test, so that a slow machine finds everything in the order in which it is tested.
  */
+import type { RequestHead } from '../../src/mock/received-request.ts';
+import { RequestReader } from '../../src/mock/request-reader.ts';
 import { type RawConnection, rawUpstream } from '../upstream/raw-upstream.ts';
 
 /** One that has arrived whole. All of its answer is ASCII. */
@@ -11,11 +13,10 @@ export class HeldRequest {
 
   constructor(
     readonly connection: RawConnection,
-    text: string,
+    head: RequestHead,
   ) {
-    const [method = '', path = ''] = text.split(' ', 2);
-    this.method = method;
-    this.path = path;
+    this.method = head.method;
+    this.path = head.path;
   }
 
   /** The head of a stream and its first event. */
@@ -50,15 +51,16 @@ interface HeldUpstream {
 }
 
 export function heldUpstream(): HeldUpstream {
-  const texts = new Map<RawConnection, string>();
+  const readers = new Map<RawConnection, RequestReader>();
   const arrived: HeldRequest[] = [];
   const asking: ((request: HeldRequest) => void)[] = [];
   const upstream = rawUpstream((connection) => {
-    const text = (texts.get(connection) ?? '') + connection.takeText();
-    const whole = isWhole(text);
-    texts.set(connection, whole ? '' : text);
+    const reader = readers.get(connection) ?? new RequestReader(() => {});
+    readers.set(connection, reader);
+    reader.push(Buffer.from(connection.takeText(), 'latin1'));
+    const whole = reader.next();
     if (!whole) return;
-    const request = new HeldRequest(connection, text);
+    const request = new HeldRequest(connection, whole.head);
     const asked = asking.shift();
     if (asked) asked(request);
     else arrived.push(request);
@@ -71,13 +73,6 @@ export function heldUpstream(): HeldUpstream {
     },
     stop: upstream.stop,
   };
-}
-
-/** Whether a request has come to its end. */
-function isWhole(text: string): boolean {
-  const headEnd = text.indexOf('\r\n\r\n');
-  const length = Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? 0);
-  return headEnd !== -1 && text.length >= headEnd + 4 + length;
 }
 
 function chunk(event: string): string {

@@ -1,5 +1,6 @@
 /** An HTTP/1.1 client on a bare socket: sends exactly what it is told, and tells how the connection really ended. */
 import { connect, type Socket } from 'node:net';
+import { AnswerDecoder, GrowingBytes } from './answer-decoder.ts';
 
 export interface RawAnswer {
   readonly status: number;
@@ -61,22 +62,15 @@ export async function rawText(port: number, text: string): Promise<RawAnswer> {
 
 export function readAnswer(socket: Socket): Promise<RawAnswer> {
   return new Promise((resolve) => {
-    const parts: Buffer[] = [];
-    let tail = Buffer.alloc(0);
-    let bytes = 0;
-    let bytesWanted: number | undefined;
+    const received = new GrowingBytes();
+    const decoder = new AnswerDecoder();
     const finish = (ended: RawAnswer['ended']) => {
       socket.off('data', onData);
-      resolve(parse(Buffer.concat(parts), ended));
+      resolve(answerOf(received.bytes, decoder, ended));
     };
     const onData = (part: Buffer) => {
-      parts.push(part);
-      bytes += part.length;
-      tail = Buffer.concat([tail, part]).subarray(-LAST_CHUNK.length);
-      bytesWanted ??= announcedBytes(parts);
-      // The whole is parsed only when its end may be here: answers in thousands of tiny chunks must not cost a square.
-      if (bytesWanted === undefined ? !tail.equals(LAST_CHUNK) : bytes < bytesWanted) return;
-      if (parse(Buffer.concat(parts), 'keep-alive').complete) finish('keep-alive');
+      received.append(part);
+      if (decoder.read(received.bytes)) finish('keep-alive');
     };
     socket.on('data', onData);
     socket.once('end', () => finish('closed'));
@@ -85,70 +79,22 @@ export function readAnswer(socket: Socket): Promise<RawAnswer> {
   });
 }
 
-const LAST_CHUNK = Buffer.from('0\r\n\r\n');
-
-/** Head and body together, when the answer has a content-length or no body; undefined while that is not known. */
-function announcedBytes(parts: readonly Buffer[]): number | undefined {
-  if (parts.length > 100) return undefined;
-  const start = Buffer.concat(parts);
-  const headEnd = start.indexOf('\r\n\r\n');
-  if (headEnd === -1) return undefined;
-  const head = start.toString('latin1', 0, headEnd);
-  const length =
-    /\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? (/^HTTP\/1.1 (204|304) /.test(head) ? '0' : undefined);
-  return length === undefined ? undefined : headEnd + 4 + Number(length);
+/** @param raw all that came on a connection, and how that ended */
+export function parse(raw: Buffer, ended: RawAnswer['ended']): RawAnswer {
+  return answerOf(raw, new AnswerDecoder(), ended);
 }
 
-export function parse(raw: Buffer, ended: RawAnswer['ended']): RawAnswer {
-  const headEnd = raw.indexOf('\r\n\r\n');
-  if (headEnd === -1) return answerOf(0, [], new Uint8Array(), false, ended, raw);
-  const [statusLine, ...lines] = raw.subarray(0, headEnd).toString('latin1').split('\r\n');
-  const headers = lines.map((line): [string, string] => {
-    const colon = line.indexOf(':');
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-  });
-  const status = Number(statusLine!.split(' ')[1]);
-  const rest = raw.subarray(headEnd + 4);
-  const headerOf = (name: string) => headers.find(([candidate]) => candidate === name)?.[1];
-  if (status === 204 || status === 304) return answerOf(status, headers, new Uint8Array(), true, ended, raw);
-  if (headerOf('transfer-encoding') === 'chunked') {
-    const { body, complete } = dechunk(rest);
-    return answerOf(status, headers, body, complete, ended, raw);
-  }
-  const length = headerOf('content-length');
-  const complete = length === undefined ? ended === 'closed' : rest.length >= Number(length);
-  return answerOf(
-    status,
-    headers,
-    rest.subarray(0, length === undefined ? undefined : Number(length)),
-    complete,
+function answerOf(raw: Buffer, decoder: AnswerDecoder, ended: RawAnswer['ended']): RawAnswer {
+  const isWhole = decoder.complete || decoder.read(raw);
+  const body = isWhole ? Buffer.concat(decoder.chunks) : decoder.bodySoFar(raw);
+  return {
+    status: decoder.status,
+    headers: decoder.headers.map(([name, value]) => [name.toLowerCase(), value]),
+    header: (name) => decoder.header(name) ?? null,
+    body,
+    // With neither length nor chunks the end of the connection is the end of the body.
+    complete: isWhole || (ended === 'closed' && decoder.endsWithConnection),
     ended,
     raw,
-  );
-}
-
-function dechunk(bytes: Buffer): { body: Uint8Array; complete: boolean } {
-  const parts: Buffer[] = [];
-  let at = 0;
-  for (;;) {
-    const lineEnd = bytes.indexOf('\r\n', at);
-    if (lineEnd === -1) return { body: Buffer.concat(parts), complete: false };
-    const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16);
-    if (size === 0) return { body: Buffer.concat(parts), complete: bytes.length >= lineEnd + 4 };
-    parts.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
-    at = lineEnd + 2 + size + 2;
-    if (at > bytes.length) return { body: Buffer.concat(parts), complete: false };
-  }
-}
-
-function answerOf(
-  status: number,
-  headers: RawAnswer['headers'],
-  body: Uint8Array,
-  complete: boolean,
-  ended: RawAnswer['ended'],
-  raw: Uint8Array,
-): RawAnswer {
-  const header = (name: string) => headers.find(([candidate]) => candidate === name)?.[1] ?? null;
-  return { status, headers, header, body, complete, ended, raw };
+  };
 }
