@@ -4,18 +4,21 @@
  * success. Times count while the window is open; faults always do.
  */
 import type { Client } from 'autocannon';
+import { Reservoir } from '../../src/load/reservoir.ts';
 import type { ExpectedAnswer } from './expected-answer.ts';
-import { Sample } from './sample.ts';
 import { addFaults, type Faults, noFaults, StreamChecker } from './stream-checker.ts';
 import { originNs } from './upstream-clock.ts';
+
+/** Of each figure so many values are kept. */
+const VALUES_MAX = 50_000;
 
 /** Of all clients of one run together. */
 export class Observations {
   /** Measuring; before it the target warms up. */
   open = false;
-  readonly ttfbMs = new Sample();
-  readonly gapMs = new Sample();
-  readonly delayMs = new Sample();
+  readonly ttfbMs = new Reservoir(VALUES_MAX);
+  readonly gapMs = new Reservoir(VALUES_MAX);
+  readonly delayMs = new Reservoir(VALUES_MAX);
   readonly faults: Faults = noFaults();
   /** In the window. */
   events = 0;

@@ -3,7 +3,7 @@
  * of the target are read at the very moments at which the window opens and closes.
  */
 import autocannon, { type Request } from 'autocannon';
-import type { Distribution } from '../../src/load/statistics.ts';
+import { type Distribution, evenQuantiles } from '../../src/load/statistics.ts';
 import { Observations, watchClient } from './client-watch.ts';
 import type { ExpectedAnswer } from './expected-answer.ts';
 import { cpuUs, memoryBytes, processTree, resetPeak } from './process-cost.ts';
@@ -100,7 +100,7 @@ export async function runLoad(job: LoadJob, expected: ReadonlyMap<string, Expect
     faults: seen.faults,
     autocannon: { answers: result['2xx'] + result.non2xx, errors: result.errors + result.timeouts },
     answers: seen.answers,
-    ttfbShape: seen.ttfbMs.shape(SHAPE_POINTS),
+    ttfbShape: evenQuantiles(seen.ttfbMs.values().toSorted(), SHAPE_POINTS),
   };
 }
 

@@ -2,7 +2,7 @@
  * What a run of the suite says: plain data, as it is kept in bench/results. Figures are medians over rounds; differences are
  * taken round by round against `direct` and only then reduced to their median.
  */
-import { median, pairedDifference, quantile } from '../../src/load/statistics.ts';
+import { evenQuantiles, median, pairedDifference } from '../../src/load/statistics.ts';
 import type { Measurement } from './load.ts';
 import type { MemoryPoint, Timeline } from './load-process.ts';
 import type { Machine } from './machine.ts';
@@ -118,7 +118,7 @@ export function targetFigures(own: Rounds, direct: Rounds | undefined): TargetFi
     timedStreams: sum(own.measurements.map(({ ttfbMs }) => ttfbMs.count)),
     faults,
     rounds: rounds.map(rounded),
-    ttfbShape: evenly(shape, SHAPE_POINTS).map(threeDecimals),
+    ttfbShape: evenQuantiles(shape, SHAPE_POINTS).map(threeDecimals),
   };
 }
 
@@ -172,11 +172,6 @@ function added(reference: readonly Figures[], own: readonly Figures[], name: Fig
 function rounded(figures: Figures): Figures {
   const entries = Object.entries(figures).map(([name, value]) => [name, value === null ? null : threeDecimals(value)]);
   return Object.fromEntries(entries) as unknown as Figures;
-}
-
-function evenly(sorted: readonly number[], points: number): number[] {
-  if (sorted.length <= points) return [...sorted];
-  return Array.from({ length: points }, (_, i) => quantile(sorted, (i + 1) / points));
 }
 
 function threeDecimals(value: number): number {

@@ -1,6 +1,6 @@
 /**
- * Values of one figure in bounded memory. Up to `KEPT_MAX` values all are kept; beyond it a uniform random sample of them.
- * Count, smallest, largest and mean are exact however many there were.
+ * Values of one figure in bounded memory. Up to a bound all of them are kept; beyond it a uniform random sample. Count,
+ * smallest, largest and mean are exact however many there were.
  */
 import { type Distribution, distribution, randomFrom } from './statistics.ts';
 
@@ -14,19 +14,24 @@ export class Reservoir {
   #max = Number.NEGATIVE_INFINITY;
   #sum = 0;
   readonly #random = randomFrom(1);
+  readonly #keptMax: number;
+
+  constructor(keptMax = KEPT_MAX) {
+    this.#keptMax = keptMax;
+  }
 
   add(value: number): void {
     if (value < this.#min) this.#min = value;
     if (value > this.#max) this.#max = value;
     this.#sum += value;
     const at = this.count++;
-    if (at < KEPT_MAX) {
+    if (at < this.#keptMax) {
       if (at === this.#values.length) this.#grow();
       this.#values[at] = value;
       return;
     }
-    const place = Math.floor(this.#random() * this.count);
-    if (place < KEPT_MAX) this.#values[place] = value;
+    const kept = Math.floor(this.#random() * this.count);
+    if (kept < this.#keptMax) this.#values[kept] = value;
   }
 
   clear(): void {
@@ -38,17 +43,17 @@ export class Reservoir {
 
   /** A view of the values that are kept, in no order that means anything. */
   values(): Float64Array {
-    return this.#values.subarray(0, Math.min(this.count, KEPT_MAX));
+    return this.#values.subarray(0, Math.min(this.count, this.#keptMax));
   }
 
   distribution(): Distribution {
     const kept = distribution(this.values());
-    if (this.count <= KEPT_MAX) return kept;
+    if (this.count <= this.#keptMax) return kept;
     return { ...kept, count: this.count, min: this.#min, max: this.#max, mean: this.#sum / this.count };
   }
 
   #grow(): void {
-    const grown = new Float64Array(Math.min(this.#values.length * 2, KEPT_MAX));
+    const grown = new Float64Array(Math.min(this.#values.length * 2, this.#keptMax));
     grown.set(this.#values);
     this.#values = grown;
   }

@@ -56,6 +56,12 @@ export function quantile(sorted: Float64Array | readonly number[], share: number
   return sorted[Math.min(sorted.length, Math.max(1, rank)) - 1]!;
 }
 
+/** So many evenly spaced quantiles, or all values when there are fewer: the shape of a distribution, for a plot. */
+export function evenQuantiles(sorted: Float64Array | readonly number[], count: number): number[] {
+  if (sorted.length <= count) return [...sorted];
+  return Array.from({ length: count }, (_, i) => quantile(sorted, (i + 1) / count));
+}
+
 /** The middle one, or the mean of the middle two; NaN for no values. */
 export function median(values: Float64Array | readonly number[]): number {
   return middle(Float64Array.from(values).sort());

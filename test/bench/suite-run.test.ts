@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { run } from '../../bench/suite/child.ts';
 import type { SuiteResult } from '../../bench/suite/results.ts';
 import { compareRuntimes, runtimeText } from '../../bench/suite/runtimes.ts';
 
@@ -36,7 +37,7 @@ test('every micro bench still runs', async () => {
   const { exitCode, stdout } = await bench('micro/main.ts', '--tiny', '--json');
   expect(exitCode).toBe(0);
   const timings = JSON.parse(stdout) as { name: string; nsP50: number }[];
-  for (const piece of ['scanner', 'meter', 'header filter', 'key hash', 'directory']) {
+  for (const piece of ['scanner', 'meter', 'header filter', 'key hash', 'key cache']) {
     expect(timings.some(({ name, nsP50 }) => name.includes(piece) && nsP50 > 0)).toBeTrue();
   }
 });
@@ -74,16 +75,6 @@ describe('a wrong call ends with one clear line and exit code 2', () => {
   });
 });
 
-async function bench(script: string, ...args: string[]) {
-  const child = Bun.spawn([process.execPath, '--no-env-file', join(ROOT, 'bench', script), ...args], {
-    cwd: ROOT,
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { exitCode, stdout, stderr };
+function bench(script: string, ...args: string[]) {
+  return run([process.execPath, '--no-env-file', join(ROOT, 'bench', script), ...args], { cwd: ROOT });
 }

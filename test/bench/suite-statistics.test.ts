@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test';
-import { Sample } from '../../bench/suite/sample.ts';
+import { Reservoir } from '../../src/load/reservoir.ts';
 import {
   bootstrapInterval,
   distribution,
+  evenQuantiles,
   median,
   type Pair,
   pairedDifference,
@@ -78,13 +79,14 @@ describe('bootstrap interval', () => {
 });
 
 test('a sample keeps extremes and mean exactly and quantiles closely, in bounded memory', () => {
-  const sample = new Sample(1000);
+  const sample = new Reservoir(1000);
   for (let i = 1; i <= 100_000; i++) sample.add(i);
   const { count, min, max, mean, p50 } = sample.distribution();
   expect({ count, min, max, mean }).toEqual({ count: 100_000, min: 1, max: 100_000, mean: 50_000.5 });
   expect(Math.abs(p50 - 50_000)).toBeLessThan(5000);
-  expect(sample.shape(50)).toHaveLength(50);
-  expect(new Sample().distribution().count).toBe(0);
+  expect(sample.values()).toHaveLength(1000);
+  expect(evenQuantiles(sample.values().toSorted(), 50)).toHaveLength(50);
+  expect(new Reservoir().distribution().count).toBe(0);
 });
 
 /** What both of a pair share (a slow machine) is large; what is their own is a few percent. */

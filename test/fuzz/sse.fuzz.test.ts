@@ -6,27 +6,11 @@ import { describe, expect, test } from 'bun:test';
 import { EventUsage } from '../../src/formats/event-usage.ts';
 import { type Format, Meter } from '../../src/gateway/meter.ts';
 import { findInDocument, findInEvents } from '../formats/usage-oracle.ts';
+import { pick, type Random, randomFrom } from '../support/random.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_240_601);
 const CASES = Number(process.env.FUZZ_CASES ?? 100_000);
 const FORMATS: Format[] = ['chat', 'responses', 'messages', 'opaque'];
-
-type Random = (below: number) => number;
-
-/** mulberry32 */
-function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-function pick<T>(random: Random, from: readonly T[]): T {
-  return from[random(from.length)] as T;
-}
 
 const encoder = new TextEncoder();
 
