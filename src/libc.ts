@@ -1,6 +1,7 @@
 /**
- * The few calls of the C library that Bun has no API for (Bun 1.4.5 sets neither SO_RCVBUF nor the backlog of a
- * listening socket, and cannot ask whether a pipe takes more). Linux only, with glibc or musl; elsewhere there is none, and whoever asks does without.
+ * The few calls of the C library that Bun has no API for (Bun 1.4.5 sets no socket options but TCP_NODELAY and keep-alive,
+ * and cannot ask whether a pipe takes more). Linux only, with glibc or musl; elsewhere there is none, and whoever asks does
+ * without.
  */
 import { dlopen } from 'bun:ffi';
 
@@ -18,6 +19,9 @@ export type LibC = ReturnType<typeof dlopen<typeof CALLS>>['symbols'];
 export const SOL_SOCKET = 1;
 export const SO_RCVBUF = 8;
 export const SO_ACCEPTCONN = 30;
+/** linux/in.h, linux/tcp.h. */
+export const IPPROTO_TCP = 6;
+export const TCP_NOTSENT_LOWAT = 25;
 
 let loaded: LibC | null | undefined;
 

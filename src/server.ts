@@ -8,7 +8,7 @@ import { Pace } from './gateway/pace.ts';
 import { createApp } from './http/app.ts';
 import { Deadlines } from './http/deadlines.ts';
 import { Drain, within } from './http/drain.ts';
-import { raiseListenBacklog } from './http/listen-backlog.ts';
+import { tuneListeningSocket } from './http/listening-socket.ts';
 import { Permits } from './http/permits.ts';
 import { KeyCache } from './keys/key-cache.ts';
 import { MemoryLimiter } from './limits/memory.ts';
@@ -146,7 +146,7 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     throw new ListenError(error);
   }
   const server = app.server!;
-  raiseListenBacklog(server.port!);
+  tuneListeningSocket(server.port!);
   const retention = retentionOf(config, store, log);
   let stopping: Promise<void> | undefined;
 
