@@ -23,8 +23,8 @@ export interface KeyStore extends KeySource {
   findByHash(keyHash: string): Promise<FoundKey | null>;
   /** @throws StoreError 'rejected' when the id or the hash is there already */
   insertKey(key: ApiKey, keyHash: string): Promise<void>;
-  /** All keys, newest first. */
-  listKeys(): Promise<ApiKey[]>;
+  /** Newest first; all of them without a query. */
+  listKeys(query?: KeysQuery): Promise<ApiKey[]>;
   getKey(id: string): Promise<ApiKey | null>;
   /** Revoking twice is no error; nothing else can be done to a revoked key. */
   setKeyStatus(id: string, status: KeyStatus, nowMs: number): Promise<KeyChange>;
@@ -38,8 +38,18 @@ export interface KeyStore extends KeySource {
   importKeys(keys: readonly ImportedKey[]): Promise<ImportConflict[]>;
 }
 
+/** Of keys with all that is given; what is left out may be anything. */
+export interface KeysQuery {
+  readonly status?: KeyStatus;
+  /** Is in the name, the id, the prefix or the text of a tag, in any case. */
+  readonly text?: string;
+  readonly limit?: number;
+  /** Only keys behind this one in the list. */
+  readonly after?: Pick<ApiKey, 'id' | 'createdAt'>;
+}
+
 export type KeyChange =
-  | { readonly kind: 'changed'; readonly key: ApiKey }
+  | { readonly kind: 'changed'; readonly before: ApiKey; readonly key: ApiKey }
   | { readonly kind: 'unknown' }
   /** Revoked keys stay revoked, and as they were. */
   | { readonly kind: 'revoked'; readonly key: ApiKey };

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe } from 'bun:test';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { changeContract } from './contract-changes.ts';
+import { keysContract } from './contract-keys.ts';
 import { searchContract } from './contract-search.ts';
 import { summaryContract } from './contract-summary.ts';
 import type { StoreUnderTest, TestDatabase } from './store-under-test.ts';
@@ -28,6 +29,7 @@ export function storeContract(kind: string, makeDatabase: () => Promise<TestData
       },
     };
     changeContract(underTest);
+    keysContract(underTest);
     searchContract(underTest);
     summaryContract(underTest);
   });

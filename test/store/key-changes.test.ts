@@ -20,10 +20,12 @@ test('a patch changes what it names, dates it, and is no change when all is so a
   const changed = { ...key, name: 'm', rpmLimit: null, allowedModels: ['x'], updatedAt: 2_000, lastUsedAt: 9_000 };
   expect(await t.store.patchKey(key.id, { name: 'm', rpmLimit: null, allowedModels: ['x'] }, 2_000)).toEqual({
     kind: 'changed',
+    before: { ...key, lastUsedAt: 9_000 },
     key: changed,
   });
   expect(await t.store.patchKey(key.id, { name: 'm', allowedModels: ['x'] }, 3_000)).toEqual({
     kind: 'changed',
+    before: changed,
     key: changed,
   });
   expect(await t.store.getKey(key.id)).toEqual(changed);

@@ -79,6 +79,7 @@ test('a key can be suspended and activated, and the change is dated', async () =
   const { key } = await insertNewKey();
   expect(await t.store.setKeyStatus(key.id, 'suspended', 5)).toEqual({
     kind: 'changed',
+    before: key,
     key: { ...key, status: 'suspended', updatedAt: 5 },
   });
   expect((await t.store.setKeyStatus(key.id, 'active', 6)).kind).toBe('changed');

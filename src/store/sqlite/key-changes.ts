@@ -30,8 +30,8 @@ export async function changeKey(
   if (!key) return { kind: 'unknown' };
   if (key.status === 'revoked' && changes.status !== 'revoked') return { kind: 'revoked', key };
   const changed = { ...key, ...changes };
-  if (Bun.deepEquals(key, changed, true)) return { kind: 'changed', key };
-  return { kind: 'changed', key: await write(tx, changed, nowMs) };
+  if (Bun.deepEquals(key, changed, true)) return { kind: 'changed', before: key, key };
+  return { kind: 'changed', before: key, key: await write(tx, changed, nowMs) };
 }
 
 /** The secrets so far work on for the grace, or for what is left of theirs if that is less. */
@@ -52,7 +52,7 @@ export async function replaceSecret(
   await tx`DELETE FROM key_secrets WHERE key_id = ${id} AND expires_at <= ${nowMs}`;
   const row = { key_hash: secret.hash, key_id: id, created_at: nowMs, expires_at: null };
   await tx`INSERT INTO key_secrets ${tx(row)}`;
-  return { kind: 'changed', key: await write(tx, { ...key, prefix: secret.prefix }, nowMs) };
+  return { kind: 'changed', before: key, key: await write(tx, { ...key, prefix: secret.prefix }, nowMs) };
 }
 
 export async function deleteKey(tx: SQL, id: string): Promise<KeyDeletion> {

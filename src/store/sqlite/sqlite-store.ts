@@ -16,6 +16,7 @@ import type {
   ImportedKey,
   KeyChange,
   KeyDeletion,
+  KeysQuery,
   RecordsQuery,
   Secret,
   Store,
@@ -93,8 +94,8 @@ export class SqliteStore implements Store {
     await this.#change('insert a key', (tx) => insertKey(tx, key, keyHash));
   }
 
-  listKeys(): Promise<ApiKey[]> {
-    return this.#read('list the keys', listKeys);
+  listKeys(query: KeysQuery = {}): Promise<ApiKey[]> {
+    return this.#read('list the keys', (sql) => listKeys(sql, query));
   }
 
   getKey(id: string): Promise<ApiKey | null> {
