@@ -10,7 +10,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import('./cli/demo.ts')).demo,
   },
   keys: {
-    summary: 'create, list, rotate, import and revoke client keys',
+    summary: 'create, list, change, rotate, import, revoke and delete client keys',
     load: async () => (await import('./cli/keys.ts')).keys,
   },
   usage: {

@@ -1,6 +1,8 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
 import { createAdmin } from './admin/admin.ts';
 import { localUrl } from './config/address.ts';
+import { effectiveOptions, effectiveToJson } from './config/effective.ts';
+import type { Loaded } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
@@ -54,7 +56,8 @@ export class ListenError extends Error {
 }
 
 /** @throws StoreError when the database cannot be opened, ListenError */
-export async function startGateway(config: Config, upstream: ChosenClient, log: Log): Promise<RunningGateway> {
+export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: Log): Promise<RunningGateway> {
+  const { config } = loaded;
   const { client } = upstream;
   const store = await openStore(config.databaseUrl);
   const writer = new UsageWriter(store, {
@@ -118,6 +121,9 @@ export async function startGateway(config: Config, upstream: ChosenClient, log: 
     apiKeyPepper: config.apiKeyPepper,
     store,
     keys,
+    limiter: gateway.limiter,
+    effectiveConfig: () => effectiveToJson(effectiveOptions(loaded)),
+    addressOf: (request) => app.server?.requestIP(request)?.address ?? null,
     flushUsage: (deadlineMs) => writer.flush(deadlineMs),
     deadlines: gateway.deadlines,
     changes,

@@ -3,23 +3,32 @@ import { timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { bearerToken } from '../keys/credentials.ts';
 
-/** @throws GatewayError admin_disabled, invalid_api_key */
-export type AdminGate = (headers: Headers) => void;
+export class AdminGate {
+  readonly #expected: NodeJS.TypedArray | null;
 
-/**
- * Takes the key behind `Bearer` or alone. Compares digests: they have one length, and the time it takes does not depend
- * on how much of a guess is right.
- */
-export function adminGate(adminApiKey: string | undefined): AdminGate {
-  if (adminApiKey === undefined) {
-    return () => {
-      throw new GatewayError('admin_disabled', 'The admin API is disabled: ADMIN_API_KEY is not set');
-    };
+  constructor(adminApiKey: string | undefined) {
+    this.#expected = adminApiKey === undefined ? null : Bun.SHA256.hash(adminApiKey);
   }
-  const expected = Bun.SHA256.hash(adminApiKey);
-  return (headers) => {
-    const authorization = headers.get('authorization') ?? '';
-    const given = Bun.SHA256.hash(bearerToken(authorization) || authorization);
-    if (!timingSafeEqual(given, expected)) throw new GatewayError('invalid_api_key', 'Invalid admin API key');
-  };
+
+  /**
+   * Takes the key behind `Bearer` or alone.
+   * @throws GatewayError admin_disabled, invalid_api_key
+   */
+  check(authorization: string | null): void {
+    const given = authorization ?? '';
+    this.checkToken(bearerToken(given) || given);
+  }
+
+  /**
+   * Compares digests: they have one length, and the time it takes does not depend on how much of a guess is right.
+   * @throws GatewayError admin_disabled, invalid_api_key
+   */
+  checkToken(token: string): void {
+    if (this.#expected === null) {
+      throw new GatewayError('admin_disabled', 'The admin API is disabled: ADMIN_API_KEY is not set');
+    }
+    if (!timingSafeEqual(Bun.SHA256.hash(token), this.#expected)) {
+      throw new GatewayError('invalid_api_key', 'Invalid admin API key');
+    }
+  }
 }

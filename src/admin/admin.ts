@@ -5,7 +5,8 @@
  * Guarantees: nothing of a request is read before its admin key was checked; every refusal is in OpenAI's envelope; no
  * answer may be cached, has CORS headers, or holds a hash.
  */
-import { Elysia, type ParseError } from 'elysia';
+import { bearer } from '@elysiajs/bearer';
+import { Elysia } from 'elysia';
 import { GatewayError } from '../errors.ts';
 import type { Deadlines } from '../http/deadlines.ts';
 import type { Permits } from '../http/permits.ts';
@@ -13,24 +14,29 @@ import { refusal } from '../http/refusal.ts';
 import { parseObject, readBody } from '../http/request-body.ts';
 import { requestIdOf as newRequestIdOf } from '../http/request-id.ts';
 import { pathOf, RouteTable, routeNotFound } from '../http/route.ts';
+import type { Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { Store } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
-import { adminGate } from './admin-key.ts';
-import { type Body, graceSecondsFrom, keyChangesFrom, newKeyFrom } from './key-body.ts';
-import { type ChangeReach, KeyDesk } from './key-service.ts';
+import { AdminGate } from './admin-key.ts';
+import { AuditLog, type Caller } from './audit-log.ts';
+import { keyRoutes } from './key-routes.ts';
+import { type HeldKeys, KeyService } from './key-service.ts';
 import { queryOf } from './query.ts';
-import { requestsQuestionFrom, usageQuestionFrom } from './usage-parameters.ts';
-import { readUsageReport, usageRecordToJson, usageReportToJson } from './usage-report.ts';
+import { UNREAD } from './request.ts';
+import { type UsageRoutesOptions, usageRoutes } from './usage-routes.ts';
 
-export interface AdminOptions {
+export interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
   readonly adminApiKey: string | undefined;
   readonly apiKeyPepper: string;
   readonly store: Store;
   /** Told of every change of a key, so that this process's next request knows of it. */
-  readonly keys: ChangeReach;
-  /** Brings what was recorded so far into the store, so that an answer knows of requests that have just ended. */
-  flushUsage(deadlineMs: number): Promise<unknown>;
+  readonly keys: HeldKeys;
+  readonly limiter: Pick<Limiter, 'status'>;
+  /** What GET /admin/config answers. */
+  effectiveConfig(): object;
+  /** Of the other end of a connection; null when it is gone. */
+  addressOf(request: Request): string | null;
   readonly deadlines: Deadlines;
   /** Held by each change, so that none is cut between the database and the answer that shows a secret this once. */
   readonly changes: Permits;
@@ -42,22 +48,13 @@ export interface AdminOptions {
 
 /** A key with a thousand allowed models has 40 kB. */
 const BODY_BYTES_MAX = 64 * 1024;
-/** Reading usage does not wait longer than this for a writer whose database is locked. */
-const FLUSH_DEADLINE_MS = 250;
-/** More would hold the event loop for longer than streams should wait. */
-const USAGE_ROWS_MAX = 10_000;
 
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
-  const { store, log } = options;
-  const gate = adminGate(options.adminApiKey);
-  const desk = new KeyDesk(store, options.apiKeyPepper, options.keys, log);
+  const { store, limiter, keys, log } = options;
+  const gate = new AdminGate(options.adminApiKey);
+  const audit = new AuditLog(log);
+  const service = new KeyService({ store, pepper: options.apiKeyPepper, keys, limiter, audit });
   const requestIds = new WeakMap<Request, string>();
-  const parse = async ({ request }: { request: Request }) => parseObject(await read(request));
-  const parseOptional = async ({ request }: { request: Request }) => {
-    const body = await read(request);
-    return body.length === 0 ? {} : parseObject(body);
-  };
-  const none = { parse: 'none' } as const;
 
   const app = new Elysia({
     prefix: '/admin',
@@ -66,26 +63,25 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     handler: { standardHostname: false },
   })
     .onError(({ error, code, request }) => refuse(request, refusalOf(request, error, code)))
-    .get('/api-keys', () => answer(desk.list()))
-    .post('/api-keys', ({ body }) => answer(desk.create(newKeyFrom(body as Body)), 201), { parse: [parse] })
-    .get('/api-keys/:id', ({ params }) => answer(desk.get(params.id)))
-    .patch('/api-keys/:id', ({ params, body }) => answer(desk.patch(params.id, keyChangesFrom(body as Body))), {
-      parse: [parse],
+    // Never from the query: no parameter has this name.
+    .use(bearer({ extract: { body: '\0', query: '\0', header: 'Bearer' } }))
+    // `handle` has seen to it already; this is for a route that somebody mounts past it.
+    .onBeforeHandle(({ bearer: token, request }) => {
+      if (token) gate.checkToken(token.trimStart());
+      else gate.check(request.headers.get('authorization'));
     })
-    .post('/api-keys/:id/revoke', ({ params }) => answer(desk.setStatus(params.id, 'revoked')), none)
-    .post('/api-keys/:id/suspend', ({ params }) => answer(desk.setStatus(params.id, 'suspended')), none)
-    .post('/api-keys/:id/activate', ({ params }) => answer(desk.setStatus(params.id, 'active')), none)
+    .use(keyRoutes(service, { readBody: parsedBody, readOptionalBody: parsedOptionalBody, callerOf }))
+    .use(usageRoutes({ store, flushUsage: options.flushUsage }))
+    .get('/config', () => Response.json(options.effectiveConfig()))
     .post(
-      '/api-keys/:id/rotate',
-      ({ params, body }) => answer(desk.rotate(params.id, graceSecondsFrom(body as Body))),
-      {
-        parse: [parseOptional],
+      '/drain',
+      ({ request }) => {
+        audit.changed('drain', callerOf(request), {});
+        return Response.json(options.drain());
       },
+      UNREAD,
     )
-    .post('/drain', () => Response.json(options.drain()), none)
-    .get('/usage', ({ request }) => answer(usage(usageQuestionFrom(request.url))))
-    .get('/requests', ({ request }) => answer(requests(requestsQuestionFrom(request.url))))
-    .all('/*', ({ request }) => refuse(request, table.refusalOf(request)), none)
+    .all('/*', ({ request }) => refuse(request, table.refusalOf(request)), UNREAD)
     .compile();
   const table = new RouteTable(app.routes.filter(({ method }) => method !== 'ALL'));
 
@@ -100,7 +96,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   async function handle(request: Request): Promise<Response> {
     const isChange = request.method !== 'GET' && request.method !== 'HEAD' && pathOf(request.url) !== '/admin/drain';
     try {
-      gate(request.headers);
+      checkKey(request);
       queryOf(request.url);
       if (isChange) options.changes.take();
     } catch (error) {
@@ -115,29 +111,33 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     }
   }
 
-  function read(request: Request): Promise<Uint8Array> {
-    return readBody(
-      request,
-      { maxBodyBytes: BODY_BYTES_MAX, requestBodyTimeoutMs: options.bodyTimeoutMs },
-      options.deadlines,
-    );
-  }
-
-  async function usage(question: ReturnType<typeof usageQuestionFrom>) {
-    await options.flushUsage(FLUSH_DEADLINE_MS);
-    const report = await readUsageReport(store, question, Date.now(), USAGE_ROWS_MAX);
-    if (report.daily.length > USAGE_ROWS_MAX || report.monthly.length > USAGE_ROWS_MAX) {
-      throw new GatewayError(
-        'invalid_request',
-        `More than ${USAGE_ROWS_MAX} rows: narrow 'from' and 'to', or 'key_id'`,
-      );
+  function checkKey(request: Request): void {
+    const authorization = request.headers.get('authorization');
+    try {
+      gate.check(authorization);
+    } catch (error) {
+      const isGuess = authorization && error instanceof GatewayError && error.code === 'invalid_api_key';
+      if (isGuess) audit.wrongKey(callerOf(request));
+      throw error;
     }
-    return usageReportToJson(report);
   }
 
-  async function requests(question: ReturnType<typeof requestsQuestionFrom>) {
-    await options.flushUsage(FLUSH_DEADLINE_MS);
-    return (await store.recentUsage(question)).map(usageRecordToJson);
+  async function parsedBody(request: Request) {
+    return parseObject(await read(request));
+  }
+
+  async function parsedOptionalBody(request: Request) {
+    const body = await read(request);
+    return body.length === 0 ? {} : parseObject(body);
+  }
+
+  function read(request: Request): Promise<Uint8Array> {
+    const limits = { maxBodyBytes: BODY_BYTES_MAX, requestBodyTimeoutMs: options.bodyTimeoutMs };
+    return readBody(request, limits, options.deadlines);
+  }
+
+  function callerOf(request: Request): Caller {
+    return { requestId: requestIdOf(request), address: options.addressOf(request) };
   }
 
   function refuse(request: Request, error: GatewayError): Response {
@@ -154,19 +154,13 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   }
 
   function refusalOf(request: Request, error: unknown, code: string | number): GatewayError {
-    // What a parser throws comes wrapped.
-    const reason = code === 'PARSE' ? (error as ParseError).cause : error;
-    if (reason instanceof GatewayError) return reason;
+    if (error instanceof GatewayError) return error;
     if (code === 'NOT_FOUND') return routeNotFound(request);
-    if (reason instanceof StoreError && (reason.kind === 'busy' || reason.kind === 'unavailable')) {
-      log.warn({ request_id: requestIdOf(request), err: reason }, 'the admin API cannot reach the database');
+    if (error instanceof StoreError && (error.kind === 'busy' || error.kind === 'unavailable')) {
+      log.warn({ request_id: requestIdOf(request), err: error }, 'the admin API cannot reach the database');
       return new GatewayError('overloaded', 'The database cannot be reached, try again', { retryAfterS: 1 });
     }
-    log.error({ request_id: requestIdOf(request), err: reason }, 'internal error');
-    return new GatewayError('internal_error', 'Internal error', { cause: reason });
+    log.error({ request_id: requestIdOf(request), err: error }, 'internal error');
+    return new GatewayError('internal_error', 'Internal error', { cause: error });
   }
-}
-
-async function answer(value: Promise<unknown>, status = 200): Promise<Response> {
-  return Response.json(await value, { status });
 }

@@ -8,20 +8,19 @@ import { GatewayError } from '../errors.ts';
 import { FIELD_LIST } from '../keys/fields.ts';
 import { GRACE_SECONDS_MAX, type KeyChanges, type NewKey } from '../keys/key.ts';
 import { invalidField, unknownField } from './refused-input.ts';
-
-export type Body = Readonly<Record<string, unknown>>;
+import type { JsonObject } from './request.ts';
 
 const FIELDS = new Map(FIELD_LIST.map(([property, field]) => [field.name, { property, field }]));
 
 /** @throws GatewayError invalid_request, naming the field */
-export function newKeyFrom(body: Body): NewKey {
+export function newKeyFrom(body: JsonObject): NewKey {
   const { name, ...others } = keyChangesFrom(body);
   if (name === undefined) throw new GatewayError('invalid_request', "Missing field 'name'");
   return { name, ...others };
 }
 
 /** Only what the body has. @throws GatewayError invalid_request, naming the field */
-export function keyChangesFrom(body: Body): KeyChanges {
+export function keyChangesFrom(body: JsonObject): KeyChanges {
   const entries = Object.entries(body).map(([name, json]) => {
     const row = FIELDS.get(name);
     if (!row) throw unknownField(name);
@@ -33,7 +32,7 @@ export function keyChangesFrom(body: Body): KeyChanges {
 }
 
 /** @throws GatewayError invalid_request, naming the field */
-export function graceSecondsFrom(body: Body): number {
+export function graceSecondsFrom(body: JsonObject): number {
   const { grace_seconds: graceS = 0, ...others } = body;
   for (const name of Object.keys(others)) throw unknownField(name);
   if (typeof graceS !== 'number' || !Number.isInteger(graceS) || graceS < 0 || graceS > GRACE_SECONDS_MAX) {

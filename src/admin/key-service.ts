@@ -1,8 +1,11 @@
 /**
  * What operators do to keys, in the JSON form of the contract. Owns that a change is in the store before this process is
- * told of it, and told before the caller is answered: the next request meets the key as it is now.
+ * told of it, told before the caller is answered (the next request meets the key as it is now), and logged with who made
+ * it and what changed.
  */
 import { GatewayError } from '../errors.ts';
+import { limitsToJson } from '../gateway/key-status.ts';
+import { FIELD_LIST } from '../keys/fields.ts';
 import {
   type ApiKey,
   createKey,
@@ -14,75 +17,128 @@ import {
   newSecret,
   prefixOf,
 } from '../keys/key.ts';
-import type { Log } from '../observe/log.ts';
-import type { KeyChange, Store } from '../store/store.ts';
+import type { Limiter } from '../limits/limiter.ts';
+import type { KeyChange, KeyStore, KeysQuery } from '../store/store.ts';
+import type { AuditLog, Caller, FieldChanges } from './audit-log.ts';
 
 /** Whoever holds keys in memory. */
-export interface ChangeReach {
+export interface HeldKeys {
   /** The next request with this key meets it as it is now. */
   forget(keyId: string): void;
 }
 
-export class KeyDesk {
-  constructor(
-    private readonly store: Store,
-    private readonly pepper: string,
-    private readonly reach: ChangeReach,
-    private readonly log: Log,
-  ) {}
+export interface KeyServiceOptions {
+  readonly store: KeyStore;
+  readonly pepper: string;
+  readonly keys: HeldKeys;
+  readonly limiter: Pick<Limiter, 'status'>;
+  readonly audit: AuditLog;
+}
 
-  async list() {
-    return (await this.store.listKeys()).map(keyToJson);
+export class KeyService {
+  readonly #options: KeyServiceOptions;
+
+  constructor(options: KeyServiceOptions) {
+    this.#options = options;
   }
 
-  /** @throws GatewayError api_key_not_found */
+  async list(query: KeysQuery) {
+    return (await this.#options.store.listKeys(query)).map(keyToJson);
+  }
+
+  /** The key of an id that a list goes on behind. @throws GatewayError invalid_request */
+  async cursor(id: string): Promise<ApiKey> {
+    const key = await this.#options.store.getKey(id);
+    if (!key) throw new GatewayError('invalid_request', "Invalid value for 'after': expected the id of a key");
+    return key;
+  }
+
+  /** With its limits and what is left of them. @throws GatewayError api_key_not_found */
   async get(id: string) {
-    const key = await this.store.getKey(id);
+    const key = await this.#options.store.getKey(id);
     if (!key) throw notFound();
-    return keyToJson(key);
+    return { ...keyToJson(key), limits: limitsToJson(await this.#options.limiter.status(key, Date.now())) };
   }
 
-  async create(wanted: NewKey) {
+  async create(wanted: NewKey, by: Caller) {
+    const { store, pepper } = this.#options;
     const { key, secret } = createKey(wanted, Date.now());
-    await this.store.insertKey(key, hashKey(secret, this.pepper));
-    this.tell('create', key);
+    await store.insertKey(key, hashKey(secret, pepper));
+    this.#tell('create', key, fieldChanges(null, key), by);
     return { ...keyToJson(key), key: secret };
   }
 
   /** @throws GatewayError api_key_not_found, conflict */
-  async patch(id: string, changes: KeyChanges) {
-    return keyToJson(this.changed('patch', await this.store.patchKey(id, changes, Date.now())));
+  async update(id: string, changes: KeyChanges, by: Caller) {
+    return keyToJson(this.#changed('update', await this.#options.store.patchKey(id, changes, Date.now()), by));
   }
 
   /** @throws GatewayError api_key_not_found, conflict */
-  async setStatus(id: string, status: KeyStatus) {
-    return keyToJson(this.changed(status, await this.store.setKeyStatus(id, status, Date.now())));
+  async setStatus(id: string, action: keyof typeof STATUS_OF, by: Caller) {
+    const change = await this.#options.store.setKeyStatus(id, STATUS_OF[action], Date.now());
+    return keyToJson(this.#changed(action, change, by));
   }
 
   /** @throws GatewayError api_key_not_found, conflict */
-  async rotate(id: string, graceS: number) {
+  async rotate(id: string, graceS: number, by: Caller) {
+    const { store, pepper } = this.#options;
     const secret = newSecret();
-    const stored = { hash: hashKey(secret, this.pepper), prefix: prefixOf(secret) };
-    const key = this.changed('rotate', await this.store.rotateKey(id, stored, graceS * 1000, Date.now()));
-    return { ...keyToJson(key), key: secret };
+    const stored = { hash: hashKey(secret, pepper), prefix: prefixOf(secret) };
+    const change = await store.rotateKey(id, stored, graceS * 1000, Date.now());
+    return { ...keyToJson(this.#changed('rotate', change, by, { grace_seconds: graceS })), key: secret };
   }
 
-  private changed(action: string, change: KeyChange): ApiKey {
+  /** @throws GatewayError api_key_not_found, conflict */
+  async remove(id: string, by: Caller): Promise<void> {
+    const deletion = await this.#options.store.deleteKey(id);
+    switch (deletion.kind) {
+      case 'unknown':
+        throw notFound();
+      case 'not_revoked':
+        throw new GatewayError('conflict', 'Only a revoked API key can be deleted');
+      case 'deleted':
+        this.#tell('delete', deletion.key, {}, by);
+    }
+  }
+
+  #changed(action: string, change: KeyChange, by: Caller, details: object = {}): ApiKey {
     switch (change.kind) {
       case 'unknown':
         throw notFound();
       case 'revoked':
         throw new GatewayError('conflict', 'API key is revoked, and that is final');
-      case 'changed':
-        this.tell(action, change.key);
+      case 'changed': {
+        const changes = fieldChanges(change.before, change.key);
+        if (Object.keys(changes).length > 0) this.#tell(action, change.key, changes, by, details);
         return change.key;
+      }
     }
   }
 
-  private tell(action: string, key: ApiKey): void {
-    this.reach.forget(key.id);
-    this.log.info({ action, key_id: key.id, key_status: key.status }, 'admin');
+  #tell(action: string, key: ApiKey, changes: FieldChanges, by: Caller, details: object = {}): void {
+    this.#options.keys.forget(key.id);
+    this.#options.audit.changed(action, by, { key_id: key.id, ...details, changes });
   }
+}
+
+const STATUS_OF = { revoke: 'revoked', suspend: 'suspended', activate: 'active' } as const satisfies Record<
+  string,
+  KeyStatus
+>;
+
+/** What is not as it was before; of a new key, what is not as a key has it by default. */
+function fieldChanges(before: ApiKey | null, after: ApiKey): FieldChanges {
+  const fields = FIELD_LIST.map(([property, { name, default: initial, toJson }]) => {
+    const from = before === null ? initial : before[property];
+    return { name, from: from === undefined ? null : toJson(from), to: toJson(after[property]) };
+  });
+  const rows = [
+    ...fields,
+    { name: 'status', from: before?.status ?? 'active', to: after.status },
+    { name: 'prefix', from: before?.prefix ?? after.prefix, to: after.prefix },
+  ];
+  const changed = rows.filter(({ from, to }) => !Bun.deepEquals(from, to, true));
+  return Object.fromEntries(changed.map(({ name, from, to }) => [name, { from, to }]));
 }
 
 function notFound(): GatewayError {

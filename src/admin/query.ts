@@ -1,14 +1,14 @@
 /** The query of an admin call. A parameter that is given twice is refused: two readers could take different ones. */
-import { repeatedParameter, unknownParameter } from './refused-input.ts';
+import { invalidField, repeatedParameter, unknownParameter } from './refused-input.ts';
 
+/** Parameters by name, without empty ones: `?key_id=&from=&to=` asks for everything. */
 export type Query = ReadonlyMap<string, string>;
 
-/** Without empty parameters: `?key_id=&from=&to=` asks for everything. @throws GatewayError invalid_request */
+/** @throws GatewayError invalid_request */
 export function queryOf(url: string): Query {
-  const start = url.indexOf('?');
   const seen = new Set<string>();
   const query = new Map<string, string>();
-  for (const [name, value] of new URLSearchParams(start === -1 ? '' : url.slice(start + 1))) {
+  for (const [name, value] of parametersOf(url)) {
     if (seen.has(name)) throw repeatedParameter(name);
     seen.add(name);
     if (value !== '') query.set(name, value);
@@ -18,9 +18,31 @@ export function queryOf(url: string): Query {
 
 /** @throws GatewayError invalid_request naming the first that is none of these, empty ones too */
 export function onlyParameters(url: string, names: readonly string[]): Query {
-  const start = url.indexOf('?');
-  for (const name of new URLSearchParams(start === -1 ? '' : url.slice(start + 1)).keys()) {
+  for (const name of parametersOf(url).keys()) {
     if (!names.includes(name)) throw unknownParameter(name);
   }
   return queryOf(url);
+}
+
+/** @throws GatewayError invalid_request */
+export function integerFrom(query: Query, name: string, min: number, max: number): number | undefined {
+  const text = query.get(name);
+  if (text === undefined) return undefined;
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw invalidField(name, `a whole number from ${min} to ${max}`);
+}
+
+/** @throws GatewayError invalid_request */
+export function choiceFrom<C extends string>(query: Query, name: string, choices: readonly C[]): C | undefined {
+  const text = query.get(name);
+  if (text === undefined) return undefined;
+  const choice = choices.find((candidate) => candidate === text);
+  if (choice === undefined) throw invalidField(name, `one of ${choices.join(', ')}`);
+  return choice;
+}
+
+function parametersOf(url: string): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
 }

@@ -1,38 +1,80 @@
 /** The query parameters of the usage routes. */
 import { GatewayError } from '../errors.ts';
 import { parseIsoDay, parseIsoTime } from '../keys/iso-time.ts';
-import { firstIdOf } from '../usage/usage-record.ts';
-import { onlyParameters } from './query.ts';
+import type { RecordsQuery } from '../store/store.ts';
+import { type Finish, firstIdOf } from '../usage/usage-record.ts';
+import type { SummaryGroup, SummaryQuery } from '../usage/usage-summary.ts';
+import { choiceFrom, integerFrom, onlyParameters, type Query } from './query.ts';
 import { invalidField } from './refused-input.ts';
-import type { UsageQuestion } from './usage-report.ts';
+import { LAST_DAY, type UsageReportQuery } from './usage-report.ts';
 
 const DAY = 'a UTC date as YYYY-MM-DD';
 const CURSOR = "a record's id, or an ISO 8601 time with its zone";
+const GROUPS = 'key, model, day, month or tag:NAME, or two of them with a comma between';
+const GROUP = /^(key|model|day|month|tag:[a-z0-9_-]{1,32})$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FINISHES: readonly Finish[] = ['complete', 'client_closed', 'upstream_interrupted', 'error'];
 const REQUESTS_DEFAULT = 50;
 const REQUESTS_MAX = 1_000;
 
 /** @throws GatewayError invalid_request, naming the parameter */
-export function usageQuestionFrom(url: string): UsageQuestion {
+export function usageQueryFrom(url: string): UsageReportQuery {
   const query = onlyParameters(url, ['key_id', 'from', 'to']);
+  return { keyId: query.get('key_id'), ...daysFrom(query) };
+}
+
+/** Of all days without dates, by key without groups. @throws GatewayError invalid_request, naming the parameter */
+export function summaryQueryFrom(url: string, rowsMax: number): SummaryQuery {
+  const query = onlyParameters(url, ['group_by', 'from', 'to', 'key_id']);
+  const { firstDay = 0, lastDay = LAST_DAY } = daysFrom(query);
+  const keyId = query.get('key_id');
+  return { groupBy: groupsFrom(query.get('group_by') ?? 'key'), firstDay, lastDay, rowsMax, ...(keyId && { keyId }) };
+}
+
+/** @throws GatewayError invalid_request, naming the parameter */
+export function recordsQueryFrom(url: string): RecordsQuery {
+  const query = onlyParameters(url, [
+    'key_id',
+    'request_id',
+    'model',
+    'endpoint',
+    'finish',
+    'status',
+    'min_duration_ms',
+    'limit',
+    'before',
+  ]);
+  const before = query.get('before');
+  const given = {
+    keyId: query.get('key_id'),
+    requestId: query.get('request_id'),
+    model: query.get('model'),
+    endpoint: query.get('endpoint'),
+    finish: choiceFrom(query, 'finish', FINISHES),
+    status: integerFrom(query, 'status', 100, 599),
+    minDurationMs: integerFrom(query, 'min_duration_ms', 0, Number.MAX_SAFE_INTEGER),
+    before: before === undefined ? undefined : cursorFrom(before),
+  };
+  return {
+    limit: integerFrom(query, 'limit', 1, REQUESTS_MAX) ?? REQUESTS_DEFAULT,
+    ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<RecordsQuery>),
+  };
+}
+
+function groupsFrom(text: string): readonly SummaryGroup[] {
+  const groups = text.split(',');
+  const isTaken = groups.length <= 2 && groups.every((group) => GROUP.test(group)) && groups[0] !== groups[1];
+  if (!isTaken) throw invalidField('group_by', GROUPS);
+  return groups as SummaryGroup[];
+}
+
+function daysFrom(query: Query) {
   const firstDay = dayFrom('from', query.get('from'));
   const lastDay = dayFrom('to', query.get('to'));
   if (firstDay !== undefined && lastDay !== undefined && firstDay > lastDay) {
     throw new GatewayError('invalid_request', "Invalid value for 'from': it is later than 'to'");
   }
-  return { keyId: query.get('key_id'), firstDay, lastDay };
-}
-
-/** @throws GatewayError invalid_request, naming the parameter */
-export function requestsQuestionFrom(url: string) {
-  const query = onlyParameters(url, ['key_id', 'limit', 'before']);
-  const limit = wholeNumber(query.get('limit') ?? String(REQUESTS_DEFAULT));
-  if (!(limit >= 1 && limit <= REQUESTS_MAX)) {
-    throw invalidField('limit', `a whole number from 1 to ${REQUESTS_MAX}`);
-  }
-  const keyId = query.get('key_id');
-  const before = query.get('before');
-  return { limit, ...(keyId ? { keyId } : {}), ...(before ? { before: cursorFrom(before) } : {}) };
+  return { firstDay, lastDay };
 }
 
 function dayFrom(name: string, value: string | undefined): number | undefined {
@@ -48,8 +90,4 @@ function cursorFrom(value: string): string {
   const time = parseIsoTime(value.replace(' ', '+'));
   if (time === null) throw invalidField('before', CURSOR);
   return firstIdOf(time);
-}
-
-function wholeNumber(value: string): number {
-  return /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
 }

@@ -9,7 +9,7 @@ import { dayOf, dayStartMs, monthOf, monthStartMs } from '../limits/windows.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
 import type { TotalsQuery, UsageDay, UsageMonth, UsageTotals } from '../usage/usage-totals.ts';
 
-export interface UsageQuestion {
+export interface UsageReportQuery {
   readonly keyId?: string | undefined;
   /** Days since 1970, both included. */
   readonly firstDay?: number | undefined;
@@ -32,7 +32,7 @@ const KEY_MONTHS = 12;
 const ALL_DAY_ROWS = 100;
 const ALL_MONTH_ROWS = 50;
 /** 9999-12-31: the last day that has four digits for its year. */
-const LAST_DAY = 2_932_896;
+export const LAST_DAY = 2_932_896;
 
 /**
  * Months are all those that the days touch: their rows are whole months.
@@ -40,11 +40,11 @@ const LAST_DAY = 2_932_896;
  */
 export async function readUsageReport(
   source: UsageSource,
-  question: UsageQuestion,
+  query: UsageReportQuery,
   nowMs: number,
   rowsMax: number,
 ): Promise<UsageReport> {
-  const { keyId, firstDay, lastDay } = question;
+  const { keyId, firstDay, lastDay } = query;
   const of = keyId === undefined ? {} : { keyId };
   if (firstDay !== undefined || lastDay !== undefined) {
     const first = firstDay ?? 0;

@@ -67,7 +67,7 @@ const PEPPER = crypto.randomUUID();
 const ADMIN_KEY = `demo-admin-${crypto.randomUUID()}`;
 
 function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningGateway> {
-  const { config } = loadConfig({
+  const loaded = loadConfig({
     // Not the user's environment: the demo must neither use a real key nor write to a real database.
     env: {
       HOST: '127.0.0.1',
@@ -80,8 +80,8 @@ function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningG
       LOG_LEVEL: 'warn',
     },
   });
-  const upstream = chooseClient(config, { behindProxy: false, ca: undefined });
-  return startGateway(config, upstream, createLog(config.logLevel));
+  const upstream = chooseClient(loaded.config, { behindProxy: false, ca: undefined });
+  return startGateway(loaded, upstream, createLog(loaded.config.logLevel));
 }
 
 async function newKey(gateway: RunningGateway, name: string): Promise<string> {

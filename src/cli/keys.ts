@@ -4,6 +4,7 @@ import { print, printJson } from '../output.ts';
 import type { Command, CommandGroup } from './command.ts';
 import { create } from './keys-create.ts';
 import { CONFIG, changedKey, DATABASE, ID_DETAILS, JSON_OUTPUT, keyNamed, withStore } from './keys-database.ts';
+import { deleteCommand } from './keys-delete.ts';
 import { importCommand } from './keys-import.ts';
 import { rotate } from './keys-rotate.ts';
 import { keyTable, printable } from './keys-table.ts';
@@ -25,7 +26,7 @@ const list: Command = {
 
 export const keys: CommandGroup = {
   name: 'keys',
-  summary: 'create, list, change, rotate, import and revoke client keys',
+  summary: 'create, list, change, rotate, import, revoke and delete client keys',
   commands: [
     create,
     list,
@@ -35,6 +36,7 @@ export const keys: CommandGroup = {
     statusCommand('revoke', 'revoked', 'stop a key for good'),
     statusCommand('suspend', 'suspended', 'stop a key until it is activated again'),
     statusCommand('activate', 'active', 'let a suspended key work again'),
+    deleteCommand,
   ],
 };
 

@@ -1,5 +1,5 @@
 /** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
-import { loadConfig, type NetworkEnvironment, networkEnvironment, readCaFile } from '../config/load.ts';
+import { type Loaded, loadConfig, type NetworkEnvironment, networkEnvironment, readCaFile } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import type { Log } from '../observe/log.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -24,7 +24,8 @@ The least it needs:
   bve serve
   bve keys create --name first     in another terminal, with the same API_KEY_PEPPER and in the same folder`,
   async run(args) {
-    const { config } = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
+    const loaded = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
+    const { config } = loaded;
     const network = networkEnvironment();
     const upstream = chooseClient(config, {
       behindProxy: network.proxyVariables.length > 0,
@@ -36,7 +37,7 @@ The least it needs:
     // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
     const { createLog } = await import('../observe/log.ts');
     const log = createLog(config.logLevel);
-    const gateway = await Promise.race([start(config, upstream, log), signals.first]);
+    const gateway = await Promise.race([start(loaded, upstream, log), signals.first]);
     // Nothing was served yet, so nothing is lost; what the start waits for (a database, the warm-up) is not waited for.
     if (typeof gateway === 'string') return stopped(log, gateway);
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
@@ -57,13 +58,13 @@ function stopped(log: Log, signal?: string): never {
   process.exit(0);
 }
 
-async function start(config: Config, upstream: ChosenClient, log: Log) {
+async function start(loaded: Loaded, upstream: ChosenClient, log: Log) {
   const { ListenError, startGateway } = await import('../server.ts');
   try {
-    return await startGateway(config, upstream, log);
+    return await startGateway(loaded, upstream, log);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);
-    if (error instanceof ListenError) throw new CommandFailure(whyNotListening(config, error.reason));
+    if (error instanceof ListenError) throw new CommandFailure(whyNotListening(loaded.config, error.reason));
     throw error;
   }
 }

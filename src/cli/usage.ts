@@ -33,14 +33,14 @@ Months are whole ones, all that the days touch. A request counts when it was adm
 gateway writes with a tenth of a second of delay. In CSV a name that begins like a formula has an apostrophe before it.
 ${DATABASE}`,
   async run(args) {
-    const question = { firstDay: dayFlag(args, 'from'), lastDay: dayFlag(args, 'to') };
-    checkCombination(args, question);
+    const days = { firstDay: dayFlag(args, 'from'), lastDay: dayFlag(args, 'to') };
+    checkCombination(args, days);
     const keyText = textFlag(args, 'key');
     const { report, names } = await withStore(args, async (store) => {
       const keyId = keyText === undefined ? undefined : (await keyNamed(store, keyText)).id;
       const keys = await store.listKeys();
       return {
-        report: await readUsageReport(store, { ...question, keyId }, Date.now(), ROWS_MAX),
+        report: await readUsageReport(store, { ...days, keyId }, Date.now(), ROWS_MAX),
         names: new Map(keys.map((key) => [key.id, key.name])),
       };
     });

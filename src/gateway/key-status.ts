@@ -7,6 +7,7 @@
 import { GatewayError } from '../errors.ts';
 import { refusal } from '../http/refusal.ts';
 import { requestIdOf } from '../http/request-id.ts';
+import { isoOrNull } from '../keys/iso-time.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { KeyStanding, LimitStanding } from '../limits/limiter.ts';
 import { dayOf, daysOfMonth, monthOf } from '../limits/windows.ts';
@@ -44,17 +45,23 @@ function statusJson(key: ApiKey, standing: KeyStanding, days: readonly UsageDay[
     status: key.status,
     expires_at: isoOrNull(key.expiresAt),
     allowed_models: key.allowedModels,
-    limits: {
-      requests_per_minute: limitJson(standing.requestsPerMinute),
-      requests_per_day: limitJson(standing.requestsPerDay),
-      requests_per_month: limitJson(standing.requestsPerMonth),
-      tokens_per_month: limitJson(standing.tokensPerMonth),
-      concurrent_requests: limitJson(standing.concurrent),
-    },
+    allowed_endpoints: key.allowedEndpoints,
+    limits: limitsToJson(standing),
     usage: {
       today: usageJson(days.filter((day) => day.day === today)),
       month: usageJson(days),
     },
+  };
+}
+
+/** Of a key, what each limit is, what is used and left of it, and when that begins anew. */
+export function limitsToJson(standing: KeyStanding) {
+  return {
+    requests_per_minute: limitJson(standing.requestsPerMinute),
+    requests_per_day: limitJson(standing.requestsPerDay),
+    requests_per_month: limitJson(standing.requestsPerMonth),
+    tokens_per_month: limitJson(standing.tokensPerMonth),
+    concurrent_requests: limitJson(standing.concurrent),
   };
 }
 
@@ -75,8 +82,4 @@ function usageJson(days: readonly UsageDay[]) {
     completion_tokens: sum((day) => day.completionTokens),
     total_tokens: sum((day) => day.totalTokens),
   };
-}
-
-function isoOrNull(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

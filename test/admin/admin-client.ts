@@ -31,7 +31,7 @@ export async function adminCall(gateway: { url: string }, path: string, call: Ad
       : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, json: JSON.parse(text) };
+  return { status: response.status, headers: response.headers, text, json: text === '' ? null : JSON.parse(text) };
 }
 
 /** An answer of success, as JSON. */
@@ -43,6 +43,12 @@ export async function admin(gateway: { url: string }, path: string, call: AdminC
     text: answer.text,
   });
   return answer.json;
+}
+
+/** A key as it is, without the limits that only this answer has. */
+export async function storedKey(gateway: { url: string }, id: string) {
+  const { limits, ...key } = await admin(gateway, `/api-keys/${id}`);
+  return key;
 }
 
 export function errorOf(message: string, code: string, type = 'invalid_request_error') {

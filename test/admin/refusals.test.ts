@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { jsonOf, pair, UUID } from '../support/pair.ts';
 import { rawRequest } from '../support/raw-client.ts';
-import { ADMIN_KEY, type AdminCall, admin, adminCall, errorOf } from './admin-client.ts';
+import { ADMIN_KEY, type AdminCall, admin, adminCall, errorOf, storedKey } from './admin-client.ts';
 
 const ROUTES = [
   ['POST', '/api-keys'],
@@ -187,7 +187,7 @@ describe('with an admin key', () => {
       400,
       errorOf(limit('rpm_limit'), 'invalid_request'),
     );
-    expect(await admin(bench.gateway, `/api-keys/${created.id}`)).toEqual(created);
+    expect(await storedKey(bench.gateway, created.id)).toEqual(created);
     expect(await admin(bench.gateway, '/api-keys')).toHaveLength(keysBefore);
   });
 
@@ -207,6 +207,8 @@ describe('with an admin key', () => {
   });
 
   test('a wrong query parameter is named', async () => {
+    const GROUPS =
+      "Invalid value for 'group_by': expected key, model, day, month or tag:NAME, or two of them with a comma between";
     const day = (name: string) => `Invalid value for '${name}': expected a UTC date as YYYY-MM-DD`;
     for (const [path, message] of [
       ['/usage?keyid=x', "Unknown parameter 'keyid'"],
@@ -220,6 +222,28 @@ describe('with an admin key', () => {
       ['/requests?limit=1e2', "Invalid value for 'limit': expected a whole number from 1 to 1000"],
       ['/requests?before=x', "Invalid value for 'before': expected a record's id, or an ISO 8601 time with its zone"],
       ['/requests?from=2026-01-01', "Unknown parameter 'from'"],
+      ['/requests?status=20x', "Invalid value for 'status': expected a whole number from 100 to 599"],
+      [
+        '/requests?min_duration_ms=-1',
+        "Invalid value for 'min_duration_ms': expected a whole number from 0 to 9007199254740991",
+      ],
+      [
+        '/requests?finish=done',
+        "Invalid value for 'finish': expected one of complete, client_closed, upstream_interrupted, error",
+      ],
+      ['/usage/summary?group_by=keys', GROUPS],
+      ['/usage/summary?group_by=key,key', GROUPS],
+      ['/usage/summary?group_by=key,day,month', GROUPS],
+      ['/usage/summary?group_by=tag:Team', GROUPS],
+      ['/usage/summary?group_by=key,', GROUPS],
+      ['/usage/summary?from=2026-13-01', day('from')],
+      ['/usage/summary?group=key', "Unknown parameter 'group'"],
+      ['/api-keys?status=expired', "Invalid value for 'status': expected one of active, suspended, revoked"],
+      ['/api-keys?limit=0', "Invalid value for 'limit': expected a whole number from 1 to 1000"],
+      ['/api-keys?after=nobody', "Invalid value for 'after': expected the id of a key"],
+      ['/api-keys?name=x', "Unknown parameter 'name'"],
+      ['/api-keys?q=a&q=b', "Parameter 'q' is given twice"],
+      ['/config?a=1&a=1', "Parameter 'a' is given twice"],
     ] as const) {
       await expectRefused(path, {}, 400, errorOf(message, 'invalid_request'));
     }
@@ -230,6 +254,7 @@ describe('with an admin key', () => {
     for (const id of [crypto.randomUUID(), 'x', '%zz', '%00', '..%2f..', "'%20OR%201=1"]) {
       await expectRefused(`/api-keys/${id}`, {}, 404, error);
       await expectRefused(`/api-keys/${id}`, { method: 'PATCH', body: {} }, 404, error);
+      await expectRefused(`/api-keys/${id}`, { method: 'DELETE' }, 404, error);
       for (const action of ['revoke', 'suspend', 'activate', 'rotate']) {
         await expectRefused(`/api-keys/${id}/${action}`, { method: 'POST' }, 404, error);
       }
@@ -243,7 +268,7 @@ describe('with an admin key', () => {
     }
     for (const [method, path, allow, use] of [
       ['DELETE', '/api-keys', 'GET, HEAD, POST', 'GET or POST'],
-      ['PUT', '/api-keys/x', 'GET, HEAD, PATCH', 'GET or PATCH'],
+      ['PUT', '/api-keys/x', 'GET, HEAD, PATCH, DELETE', 'GET or PATCH or DELETE'],
       ['GET', '/api-keys/x/revoke', 'POST', 'POST'],
       ['POST', '/usage', 'GET, HEAD', 'GET'],
       ['OPTIONS', '/requests', 'GET, HEAD', 'GET'],

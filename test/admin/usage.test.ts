@@ -7,7 +7,7 @@ import { runBve } from '../support/gateway.ts';
 import { clearOfMidnight } from '../support/limited-key.ts';
 import { pair, UUID } from '../support/pair.ts';
 import { RECORDED_STREAMS, type RecordedStream } from '../support/streams.ts';
-import { ADMIN_KEY, admin, adminCall, statusWith } from './admin-client.ts';
+import { ADMIN_KEY, admin, adminCall, statusWith, storedKey } from './admin-client.ts';
 
 const bench = pair({ env: { ADMIN_API_KEY: ADMIN_KEY } });
 beforeEach(clearOfMidnight);
@@ -242,10 +242,118 @@ test('the command line and the API tell the same, and see what the other does', 
   expect(await bve('keys', 'list', '--json')).toEqual(await admin(bench.gateway, '/api-keys'));
   const created = await bve('keys', 'create', '--name', 'by command', '--inject-stream-usage', '--json');
   const { key: secret, ...object } = created;
-  expect(await admin(bench.gateway, `/api-keys/${created.id}`)).toEqual(object);
+  expect(await storedKey(bench.gateway, created.id)).toEqual(object);
   expect(object.inject_stream_usage).toBe(true);
   expect(await statusWith(bench.gateway, secret)).toBe(200);
   const rotated = await bve('keys', 'rotate', created.id, '--grace-seconds', '60', '--json');
   expect(Object.keys(rotated)).toEqual(Object.keys(created));
   expect([await statusWith(bench.gateway, secret), await statusWith(bench.gateway, rotated.key)]).toEqual([200, 200]);
+});
+
+describe('summaries', () => {
+  /** Of two keys with a tag, on two days of two months. */
+  async function writeUsage() {
+    const make = async (name: string, team: string) =>
+      (await admin(bench.gateway, '/api-keys', { body: { name, tags: { team } } })) as { id: string };
+    const a = await make('a', 'search');
+    const b = await make('b', 'batch');
+    const store = await openStore(bench.gateway.databaseUrl);
+    const record = (keyId: string, day: string, fields: object) => {
+      const admittedAt = Date.parse(`${day}T12:00:00Z`);
+      const tokens = { promptTokens: 10, cachedTokens: 4, completionTokens: 5, reasoningTokens: 2, totalTokens: 15 };
+      return usageRecord({ keyId, startedAt: admittedAt, admittedAt, ...tokens, ...fields });
+    };
+    await store.insertUsage(
+      [
+        record(a.id, '1990-01-31', { model: 'gpt-4o', finish: 'complete' }),
+        record(a.id, '1990-02-01', { model: 'claude', finish: 'error', status: 502 }),
+        record(b.id, '1990-02-01', { model: 'gpt-4o', finish: 'client_closed' }),
+        record(b.id, '1990-02-01', { model: null, finish: 'upstream_interrupted' }),
+        record(b.id, '1990-02-01', { model: 'gpt-4o', admittedAt: null, status: 429, finish: 'error' }),
+      ],
+      new Map(),
+    );
+    await store.close();
+    return { a: a.id, b: b.id };
+  }
+  const counts = (requests: number, errors: number) => ({
+    requests,
+    errors,
+    prompt_tokens: 10 * requests,
+    cached_tokens: 4 * requests,
+    completion_tokens: 5 * requests,
+    reasoning_tokens: 2 * requests,
+    total_tokens: 15 * requests,
+  });
+  const summary = (query: string) => admin(bench.gateway, `/usage/summary?from=1990-01-01&to=1990-12-31&${query}`);
+
+  test('are by key, model, day, month, tag or two of them; refused requests are in none', async () => {
+    const { a, b } = await writeUsage();
+    const total = counts(4, 2);
+    expect(await summary('')).toEqual(await summary('group_by=key'));
+    const byKey = await summary('group_by=key');
+    expect(byKey.total).toEqual(total);
+    expect(byKey.rows).toHaveLength(2);
+    expect(byKey.rows).toContainEqual({ group: a, ...counts(2, 1) });
+    expect(byKey.rows).toContainEqual({ group: b, ...counts(2, 1) });
+    const byModel = await summary('group_by=model');
+    expect(byModel.rows).toContainEqual({ group: 'gpt-4o', ...counts(2, 0) });
+    expect(byModel.rows).toContainEqual({ group: null, ...counts(1, 1) });
+    expect((await summary('group_by=day')).rows).toEqual([
+      { group: '1990-02-01', ...counts(3, 2) },
+      { group: '1990-01-31', ...counts(1, 0) },
+    ]);
+    expect((await summary('group_by=month')).rows).toEqual([
+      { group: '1990-02', ...counts(3, 2) },
+      { group: '1990-01', ...counts(1, 0) },
+    ]);
+    expect((await summary('group_by=month,tag:team')).rows).toEqual([
+      { group: ['1990-02', 'batch'], ...counts(2, 1) },
+      { group: ['1990-02', 'search'], ...counts(1, 1) },
+      { group: ['1990-01', 'search'], ...counts(1, 0) },
+    ]);
+    expect((await summary('group_by=tag:nobody')).rows).toEqual([{ group: null, ...total }]);
+    expect(await summary(`group_by=month&key_id=${a}`)).toEqual({
+      rows: [
+        { group: '1990-02', ...counts(1, 1) },
+        { group: '1990-01', ...counts(1, 0) },
+      ],
+      total: counts(2, 1),
+    });
+    expect(await admin(bench.gateway, '/usage/summary?to=1989-01-01')).toEqual({ rows: [], total: counts(0, 0) });
+  });
+
+  test('know of a request that has just ended', async () => {
+    const { id, key } = await newKey();
+    expect(await statusWith(bench.gateway, key, { model: 'just-now' })).toBe(200);
+    const { rows } = await admin(bench.gateway, `/usage/summary?group_by=model&key_id=${id}`);
+    expect(rows).toMatchObject([{ group: 'just-now', requests: 1, errors: 0 }]);
+  });
+});
+
+test('records are found by each of their fields, and by all of them together', async () => {
+  const { id, key } = await newKey();
+  const ask = (requestId: string, model: string) =>
+    fetch(`${bench.gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'x-request-id': requestId },
+      body: JSON.stringify({ model, messages: [] }),
+    }).then((response) => response.arrayBuffer());
+  await ask('find-me', 'model-a');
+  bench.mock.script({ status: 404, json: {} });
+  await ask('other', 'model-b');
+  const found = async (query: string) =>
+    (await requests(`?key_id=${id}&${query}`)).map((record: { requestId: string }) => record.requestId);
+  expect(await found('')).toEqual(['other', 'find-me']);
+  expect(await found('request_id=find-me')).toEqual(['find-me']);
+  expect(await found('model=model-b')).toEqual(['other']);
+  expect(await found('endpoint=/v1/chat/completions&limit=1')).toEqual(['other']);
+  expect(await found('endpoint=/v1/messages')).toEqual([]);
+  expect(await found('finish=complete')).toEqual(['find-me']);
+  expect(await found('status=404')).toEqual(['other']);
+  expect(await found('min_duration_ms=3600000')).toEqual([]);
+  expect(await found('min_duration_ms=0&status=200&finish=complete&model=model-a&request_id=find-me')).toEqual([
+    'find-me',
+  ]);
+  expect((await requests('?request_id=find-me'))[0].keyId).toBe(id);
 });

@@ -273,6 +273,17 @@ test('a key can be suspended, activated and revoked, and a revoked key cannot be
   expect((await keys(['revoke', id])).out).toContain("'n' is revoked");
 });
 
+test('only a revoked key can be deleted', async () => {
+  const { key: _, ...created } = await create('--name', 'n');
+  const early = await keys(['delete', created.id]);
+  expect([early.code, early.err]).toEqual([1, `bve keys delete: key ${created.id} is active: revoke it first\n`]);
+  await keys(['revoke', created.id]);
+  const { code, out } = await keys(['delete', created.id.slice(0, 8), '--json']);
+  expect([code, JSON.parse(out)]).toEqual([0, { ...created, status: 'revoked' }]);
+  expect((await keys(['list', '--json'])).out).toBe('[]\n');
+  expect((await keys(['delete', created.id])).code).toBe(1);
+});
+
 test('a text that names no key or several changes nothing', async () => {
   const store = await openStore(db.url);
   const base = { name: 'twin', status: 'active', rpmLimit: null, rpdLimit: null, monthlyLimit: null } as const;
@@ -367,7 +378,7 @@ test('bve keys explains itself, and so does each of its commands', async () => {
   const help = await keys(['--help']);
   expect([help.code, help.err]).toEqual([0, '']);
   expect(help.out).toBe(alone.err);
-  for (const command of ['create', 'list', 'update', 'rotate', 'import', 'revoke', 'suspend', 'activate']) {
+  for (const command of ['create', 'list', 'update', 'rotate', 'import', 'revoke', 'suspend', 'activate', 'delete']) {
     expect(help.out).toContain(`  ${command}`);
     const { code, out } = await keys([command, '--help']);
     expect(code).toBe(0);
