@@ -8,10 +8,11 @@
 import { bearer } from '@elysiajs/bearer';
 import { Elysia } from 'elysia';
 import { GatewayError } from '../errors.ts';
+import { parseObject } from '../http/body-fields.ts';
 import type { Deadlines } from '../http/deadlines.ts';
 import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
-import { parseObject, readBody } from '../http/request-body.ts';
+import { readBody } from '../http/request-body.ts';
 import { requestIdOf as newRequestIdOf } from '../http/request-id.ts';
 import { pathOf, RouteTable, routeNotFound } from '../http/route.ts';
 import type { Limiter } from '../limits/limiter.ts';

@@ -1,17 +1,34 @@
 /**
- * A short byte string that arrives in pieces: an event's name, a JSON key, a number literal.
- * Guarantees: never more than `CAPACITY` bytes whatever is appended; a text that did not fit equals nothing.
+ * A short byte string that arrives in pieces: an event's name, a JSON name, a number.
+ * Guarantees: never more than its capacity, whatever is appended; a text that did not fit equals nothing.
  */
 
-// The longest text that matters is "cache_creation_input_tokens" (27); the rest is room for odd but valid number literals.
+// The longest text that matters is "cache_creation_input_tokens" (27); the rest is room for odd but valid numbers.
 const CAPACITY = 48;
 
 export class ShortText {
-  readonly #bytes = new Uint8Array(CAPACITY);
+  readonly #bytes: Uint8Array;
   #length = 0;
+
+  constructor(capacity = CAPACITY) {
+    this.#bytes = new Uint8Array(capacity);
+  }
 
   get empty(): boolean {
     return this.#length === 0;
+  }
+
+  get overflowed(): boolean {
+    return this.#length > this.#bytes.length;
+  }
+
+  /** Its bytes up to `length`; only while it has not overflowed. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  get length(): number {
+    return this.#length;
   }
 
   clear(): void {
@@ -19,11 +36,12 @@ export class ShortText {
   }
 
   append(bytes: Uint8Array, from: number, to: number): void {
-    if (this.#length + (to - from) > CAPACITY) {
-      this.#length = CAPACITY + 1; // overflowed: stays so until cleared
+    const own = this.#bytes;
+    if (this.#length + (to - from) > own.length) {
+      this.#length = own.length + 1; // overflowed: stays so until cleared
       return;
     }
-    for (let at = from; at < to; at++) this.#bytes[this.#length++] = bytes[at] as number;
+    for (let at = from; at < to; at++) own[this.#length++] = bytes[at] as number;
   }
 
   equals(text: Uint8Array): boolean {
@@ -31,16 +49,16 @@ export class ShortText {
   }
 
   startsWith(text: Uint8Array): boolean {
-    if (this.#length > CAPACITY || this.#length < text.length) return false;
+    if (this.overflowed || this.#length < text.length) return false;
     for (let at = 0; at < text.length; at++) if (this.#bytes[at] !== text[at]) return false;
     return true;
   }
 
-  /** The text read as a JSON number literal; NaN when it overflowed. */
+  /** The text read as a JSON number; NaN when it overflowed. */
   toNumber(): number {
-    if (this.#length > CAPACITY) return Number.NaN;
-    let literal = '';
-    for (let at = 0; at < this.#length; at++) literal += String.fromCharCode(this.#bytes[at] as number);
-    return Number(literal);
+    if (this.overflowed) return Number.NaN;
+    let number = '';
+    for (let at = 0; at < this.#length; at++) number += String.fromCharCode(this.#bytes[at] as number);
+    return Number(number);
   }
 }

@@ -6,11 +6,13 @@
 import { GatewayError } from '../errors.ts';
 import { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { withUsageRequested } from '../formats/usage-request.ts';
-import { readBody, readFields } from '../http/request-body.ts';
+import { type BodyFields, readFields } from '../http/body-fields.ts';
+import { readBody } from '../http/request-body.ts';
 import { routeNotFound } from '../http/route.ts';
 import { type ApiKey, asksForStreamUsage } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
+import { checkModel, checkModelFields, checkModelQuery } from './allowed-models.ts';
 import { authenticate, checkEndpoint } from './authenticate.ts';
 import type { Endpoint } from './endpoints.ts';
 import { Exchange } from './exchange.ts';
@@ -38,7 +40,10 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     const target = upstreamTarget(request.url, endpoint.mountedAt ?? endpoint.path);
     if (target === null) throw routeNotFound(request);
     const body = endpoint.body === 'json' ? await readBody(request, gateway.limits, gateway.deadlines) : null;
-    const upstreamRequest = prepare(exchange, key, target, body, gateway);
+    exchange.bodyWasRead = body !== null;
+    const read = body && readFields(body);
+    const fields = read instanceof Promise ? await read : read;
+    const upstreamRequest = prepare(exchange, key, target, body, fields, gateway);
     gateway.connections.allowQuiet(request);
     if (endpoint.models === 'list' && key.allowedModels) {
       return await fetchAllowedModels(upstreamRequest, key.allowedModels, exchange, gateway);
@@ -60,22 +65,20 @@ function prepare(
   key: ApiKey,
   target: string,
   read: Uint8Array | null,
+  fields: BodyFields | null,
   gateway: Gateway,
 ): UpstreamRequest {
   const { request, endpoint } = exchange;
   let body = read;
-  let model: string | null = null;
-  if (body) {
-    exchange.bodyWasRead = true;
-    const fields = readFields(body);
-    model = fields.model;
-    exchange.streamed = fields.stream;
-    if (fields.stream && endpoint.usageOnRequest) body = askForUsage(exchange, key, body, gateway);
-  } else if (endpoint.models === 'one') {
-    model = modelOf(target);
-  }
+  const model = endpoint.models === 'one' ? modelOf(target) : (fields?.model ?? null);
   if (model !== null) exchange.model = shortModelName(model);
-  if (endpoint.models !== 'list') checkModel(key, model);
+  exchange.streamed = fields?.stream === true;
+  if (key.allowedModels) {
+    checkModelQuery(target);
+    if (endpoint.models !== 'list') checkModel(key.allowedModels, model);
+    if (body && fields) checkModelFields(key.allowedModels, body, fields);
+  }
+  if (body && fields?.stream && endpoint.usageOnRequest) body = askForUsage(exchange, key, body, fields, gateway);
   // A list that is read here must come with its body, whoever asks for it.
   const isFiltered = endpoint.models === 'list' && key.allowedModels !== null;
   const method = request.method === 'HEAD' && !isFiltered ? 'HEAD' : endpoint.method;
@@ -83,18 +86,14 @@ function prepare(
   return { method, target, common: gateway.commonFields, headers, body };
 }
 
-function askForUsage(exchange: Exchange, key: ApiKey, body: Uint8Array, gateway: Gateway): Uint8Array {
-  const asking = asksForStreamUsage(key, gateway.injectStreamUsage) ? withUsageRequested(body) : null;
+function askForUsage(
+  exchange: Exchange,
+  key: ApiKey,
+  body: Uint8Array,
+  { found }: BodyFields,
+  gateway: Gateway,
+): Uint8Array {
+  const asking = asksForStreamUsage(key, gateway.injectStreamUsage) ? withUsageRequested(body, found) : null;
   if (asking) exchange.usageFilter = new UsageEventFilter();
   return asking ?? body;
-}
-
-function checkModel(key: ApiKey, model: string | null): void {
-  if (!key.allowedModels) return;
-  // Without a model upstream would choose one, which may not be among the allowed.
-  if (model === null)
-    throw new GatewayError('invalid_request', "Missing field 'model': this API key is limited to certain models");
-  if (!key.allowedModels.includes(model)) {
-    throw new GatewayError('model_not_allowed', `Model '${shortModelName(model)}' is not allowed for this API key`);
-  }
 }

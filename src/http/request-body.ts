@@ -1,11 +1,6 @@
-/** Reads a request body within its bounds, and takes from it the two fields the gateway itself needs. */
+/** Reads a request body within its bounds; what is in it is for body-fields.ts. */
 import { GatewayError } from '../errors.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
-
-export interface CallFields {
-  readonly model: string | null;
-  readonly stream: boolean;
-}
 
 export interface BodyLimits {
   readonly maxBodyBytes: number;
@@ -14,9 +9,6 @@ export interface BodyLimits {
 
 /** Of a refused coding's name, in the message. */
 const ENCODING_CHARACTERS_MAX = 32;
-
-/** RFC 8259, section 8.1: JSON between systems is UTF-8; what is not is refused like any other malformed body. */
-const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * The whole body, for an endpoint whose bodies are small enough to be held (JSON).
@@ -52,30 +44,6 @@ export function readBody(
   });
 }
 
-/** @throws GatewayError invalid_json, or invalid_request naming the field */
-export function readFields(body: Uint8Array): CallFields {
-  const parsed = parseObject(body);
-  const { model, stream } = parsed;
-  if (model !== undefined && typeof model !== 'string') throw wrongType('model', 'a string', model);
-  if (stream !== undefined && stream !== null && typeof stream !== 'boolean')
-    throw wrongType('stream', 'a boolean', stream);
-  return { model: model ?? null, stream: stream === true };
-}
-
-/** @throws GatewayError invalid_json */
-export function parseObject(body: Uint8Array): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(decoder.decode(body));
-  } catch (error) {
-    throw new GatewayError('invalid_json', 'The request body is not valid JSON', { cause: error });
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new GatewayError('invalid_json', 'The request body must be a JSON object');
-  }
-  return parsed as Record<string, unknown>;
-}
-
 /** A body without content-length: counted as it comes, and left as soon as it is too large. */
 async function readChunked(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Uint8Array> {
   if (body === null) return new Uint8Array();
@@ -91,16 +59,6 @@ async function readChunked(body: ReadableStream<Uint8Array> | null, bytesMax: nu
     if (total > bytesMax) throw tooLarge(bytesMax);
     parts.push(value);
   }
-}
-
-function wrongType(field: string, expected: string, value: unknown): GatewayError {
-  const actual =
-    value === null
-      ? 'null'
-      : Array.isArray(value)
-        ? 'an array'
-        : `a${typeof value === 'object' ? 'n' : ''} ${typeof value}`;
-  return new GatewayError('invalid_request', `Invalid type for '${field}': expected ${expected}, got ${actual}`);
 }
 
 function tooLarge(bytesMax: number): GatewayError {
