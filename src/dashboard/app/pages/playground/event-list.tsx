@@ -1,0 +1,70 @@
+/** Each event with its time, its distance from the one before, and its data. Only those in view exist. */
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { formatCount, formatMs } from '../../format/numbers.ts';
+import { ScrollRegion } from '../../ui/scroll-region.tsx';
+import { ROW_HEIGHT, Space } from '../../ui/virtual-table.tsx';
+import type { ReceivedEvent } from './client-api.ts';
+
+const ROWS_AROUND = 10;
+
+export function EventList({ events, count }: { events: readonly ReceivedEvent[]; count: number }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState({ top: 0, height: 400 });
+  const look = () => setView({ top: scroller.current!.scrollTop, height: scroller.current!.clientHeight });
+  useLayoutEffect(look, []);
+  if (events.length === 0)
+    return (
+      <div ref={scroller} class="panel-empty">
+        No event yet.
+      </div>
+    );
+  const first = Math.max(0, Math.floor(view.top / ROW_HEIGHT) - ROWS_AROUND);
+  const last = Math.min(events.length, Math.ceil((view.top + view.height) / ROW_HEIGHT) + ROWS_AROUND);
+  return (
+    <>
+      <ScrollRegion scroller={scroller} class="table-scroller events" label="Events" onScroll={look}>
+        <table class="virtual-table" aria-label="Events" aria-rowcount={events.length + 1}>
+          <colgroup>
+            <col style={{ width: '84px' }} />
+            <col style={{ width: '76px' }} />
+            <col />
+          </colgroup>
+          <thead>
+            <tr>
+              <th scope="col" class="right">
+                Time
+              </th>
+              <th scope="col" class="right">
+                Gap
+              </th>
+              <th scope="col">Data</th>
+            </tr>
+          </thead>
+          <tbody>
+            <Space rows={first} columns={3} />
+            {events.slice(first, last).map((event, i) => {
+              const index = first + i;
+              const before = events[index - 1];
+              return (
+                <tr key={index} aria-rowindex={index + 2}>
+                  <td class="right">{formatMs(event.atMs)}</td>
+                  <td class="right muted">{before === undefined ? '' : `+${formatMs(event.atMs - before.atMs)}`}</td>
+                  <td>
+                    {event.name !== 'message' && <span class="event-name">{event.name}</span>}
+                    <code title={event.data}>{event.data}</code>
+                  </td>
+                </tr>
+              );
+            })}
+            <Space rows={events.length - last} columns={3} />
+          </tbody>
+        </table>
+      </ScrollRegion>
+      {count > events.length && (
+        <p class="table-footer">
+          The first {formatCount(events.length)} of {formatCount(count)} events.
+        </p>
+      )}
+    </>
+  );
+}

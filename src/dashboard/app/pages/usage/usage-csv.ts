@@ -1,0 +1,39 @@
+/** All rows of what the page shows, not only those of the plot, as a file for a spreadsheet. */
+import { csvText, spreadsheetSafe } from '../../../../cli/csv.ts';
+import { getUsageSummary } from '../../api/admin-client.ts';
+import { download } from '../../format/download.ts';
+import { groupAt } from './usage-data.ts';
+import type { UsageView } from './usage-view.ts';
+
+const NUMBERS = [
+  'requests',
+  'errors',
+  'prompt_tokens',
+  'cached_tokens',
+  'completion_tokens',
+  'reasoning_tokens',
+  'total_tokens',
+] as const;
+
+export async function downloadUsage(view: UsageView, nameOf: (group: string | null) => string): Promise<void> {
+  const { rows } = await getUsageSummary({
+    group_by: view.split === '' ? view.step : `${view.step},${view.split}`,
+    from: view.from,
+    to: view.to,
+    key_id: view.keyId || undefined,
+  });
+  const isSplit = view.split !== '';
+  const isByKey = view.split === 'key';
+  const header = [view.step, ...(isSplit ? [view.split] : []), ...(isByKey ? ['key_name'] : []), ...NUMBERS];
+  const lines = rows.map((row) => {
+    const group = groupAt(row, 1);
+    return [
+      groupAt(row, 0) ?? '',
+      ...(isSplit ? [spreadsheetSafe(group ?? '')] : []),
+      ...(isByKey ? [spreadsheetSafe(nameOf(group))] : []),
+      ...NUMBERS.map((name) => row[name]),
+    ];
+  });
+  const name = `usage-${view.from}-${view.to}${isSplit ? `-by-${view.split.replace(':', '-')}` : ''}.csv`;
+  download(name, 'text/csv', csvText([header, ...lines]));
+}

@@ -1,0 +1,111 @@
+/**
+ * The numbers of the usage page. A split by something few (models, tags) is one question with two groupings. Keys can be ten
+ * thousand, times ninety days: then the totals are asked for first, and the steps only of the keys that the plot shows.
+ */
+import { getUsageSummary, type SummaryParameters } from '../../api/admin-client.ts';
+import type { SummaryAnswer, SummaryAnswerRow, UsageNumbers } from '../../api/api-types.ts';
+import { utcDaysBetween, utcMonthsBetween } from '../../format/times.ts';
+import { SERIES_COLORS } from '../../ui/plot-colors.ts';
+import type { Measure, UsageView } from './usage-view.ts';
+
+export interface UsageGroup extends UsageNumbers {
+  /** What the rows have in common: a day, a month, a model, a key's id, a tag's value; null: they have none. */
+  readonly group: string | null;
+}
+
+export interface UsageSeries {
+  /** undefined: all that is not among the others. */
+  readonly group: string | null | undefined;
+  readonly values: readonly number[];
+}
+
+export interface UsageData {
+  readonly periods: readonly string[];
+  /** The largest first. */
+  readonly series: readonly UsageSeries[];
+  /** One row per group of the split, or per period when it is not split. */
+  readonly groups: readonly UsageGroup[];
+  readonly total: UsageNumbers;
+}
+
+/** Up to so many rows are asked for at once. */
+const ROWS_AT_ONCE = 4000;
+
+export async function loadUsage(view: UsageView, signal: AbortSignal): Promise<UsageData> {
+  const periods = periodsOf(view);
+  const base = { from: view.from, to: view.to, key_id: view.keyId || undefined };
+  const ask = (group_by: string, more: Partial<SummaryParameters> = {}) =>
+    getUsageSummary({ ...base, ...more, group_by }, signal);
+
+  if (view.split === '') {
+    const summary = await ask(view.step);
+    const groups = summary.rows.map((row) => ({ ...row, group: groupAt(row, 0) }));
+    const series = [{ group: undefined, values: valuesOf(periods, summary.rows, view.measure) }];
+    return { periods, series, groups, total: summary.total };
+  }
+
+  const totals = await ask(view.split);
+  const groups = totals.rows.map((row) => ({ ...row, group: groupAt(row, 0) }));
+  const largest = [...groups].sort((a, b) => b[view.measure] - a[view.measure]).slice(0, SERIES_COLORS);
+  const shown = largest.filter((group) => group[view.measure] > 0).map(({ group }) => group);
+  const isMany = view.split === 'key' && groups.length * periods.length > ROWS_AT_ONCE;
+  const series = isMany
+    ? await seriesOfKeys(shown, periods, view, ask)
+    : seriesOfRows((await ask(`${view.step},${view.split}`)).rows, shown, periods, view.measure);
+  return { periods, series, groups, total: totals.total };
+}
+
+type Ask = (groupBy: string, more?: Partial<SummaryParameters>) => Promise<SummaryAnswer>;
+
+async function seriesOfKeys(
+  ids: readonly (string | null)[],
+  periods: readonly string[],
+  { step, measure }: UsageView,
+  ask: Ask,
+): Promise<UsageSeries[]> {
+  const [all, ...each] = await Promise.all([ask(step), ...ids.map((id) => ask(step, { key_id: id ?? undefined }))]);
+  const series = each.map(({ rows }, i) => ({ group: ids[i]!, values: valuesOf(periods, rows, measure) }));
+  return withOthers(series, valuesOf(periods, all.rows, measure));
+}
+
+function seriesOfRows(
+  rows: readonly SummaryAnswerRow[],
+  shown: readonly (string | null)[],
+  periods: readonly string[],
+  measure: Measure,
+): UsageSeries[] {
+  const series = shown.map((group) => ({
+    group,
+    values: valuesOf(
+      periods,
+      rows.filter((row) => groupAt(row, 1) === group),
+      measure,
+    ),
+  }));
+  return withOthers(series, valuesOf(periods, rows, measure));
+}
+
+function withOthers(series: readonly UsageSeries[], all: readonly number[]): UsageSeries[] {
+  const others = all.map((sum, i) => Math.max(0, sum - series.reduce((part, { values }) => part + values[i]!, 0)));
+  return others.some((value) => value > 0) ? [...series, { group: undefined, values: others }] : [...series];
+}
+
+/** The sum of the rows of each period, the first of a row's groups. */
+function valuesOf(periods: readonly string[], rows: readonly SummaryAnswerRow[], measure: Measure): number[] {
+  const sums = new Map<string | null, number>();
+  for (const row of rows) {
+    const period = groupAt(row, 0);
+    sums.set(period, (sums.get(period) ?? 0) + row[measure]);
+  }
+  return periods.map((period) => sums.get(period) ?? 0);
+}
+
+export function groupAt(row: SummaryAnswerRow, index: number): string | null {
+  const { group } = row;
+  if (group === null || typeof group === 'string') return group;
+  return group[index] ?? null;
+}
+
+function periodsOf({ step, from, to }: UsageView): string[] {
+  return step === 'day' ? utcDaysBetween(from, to) : utcMonthsBetween(from, to);
+}
