@@ -1,3 +1,4 @@
+/// <reference path="../../assets.d.ts" />
 /**
  * The set-up of each client, from docs/clients.md: the page of the documentation and this application say the same, because
  * they are the same text. Of Markdown it uses headings, paragraphs and blocks of code.

@@ -25,7 +25,8 @@ export function boundsOf(schema: Schema): string[] {
   const bounds: string[] = [];
   const { minimum, maximum, minLength, maxLength, minItems, maxItems, maxProperties } = schema;
   if (minimum !== undefined || maximum !== undefined) bounds.push(range(minimum, maximum, ''));
-  if (minLength !== undefined || maxLength !== undefined) bounds.push(range(minLength, maxLength, ' characters'));
+  if (minLength !== undefined || maxLength !== undefined)
+    bounds.push(range(minLength, maxLength, maxLength === undefined && minLength === 1 ? ' character' : ' characters'));
   if (minItems !== undefined || maxItems !== undefined)
     bounds.push(range(minItems, maxItems, maxItems === undefined && minItems === 1 ? ' item' : ' items'));
   if (maxProperties !== undefined) bounds.push(`at most ${maxProperties} names`);

@@ -4,21 +4,7 @@
  */
 import { errorOf, unreachable } from '../../api/api-error.ts';
 import { readEvents } from '../../api/sse-reader.ts';
-
-export const APIS = [
-  { value: 'chat', label: 'Chat completions', path: '/v1/chat/completions' },
-  { value: 'responses', label: 'Responses', path: '/v1/responses' },
-  { value: 'messages', label: 'Messages', path: '/v1/messages' },
-] as const;
-export type ApiName = (typeof APIS)[number]['value'];
-
-export interface Prompt {
-  readonly api: ApiName;
-  readonly model: string;
-  readonly system: string;
-  readonly text: string;
-  readonly maxTokens: number | null;
-}
+import { bodyOf, type Prompt, pathOf } from './prompt.ts';
 
 export interface ReceivedEvent {
   /** Since the request was sent. */
@@ -27,43 +13,9 @@ export interface ReceivedEvent {
   readonly data: string;
 }
 
-export interface TokenCounts {
-  readonly prompt: number | null;
-  readonly completion: number | null;
-  readonly total: number | null;
-}
-
 export interface AnswerReceiver {
   head(head: { status: number; atMs: number; latencyMs: string | null }): void;
   event(event: ReceivedEvent): void;
-}
-
-export function pathOf(api: ApiName): string {
-  return APIS.find(({ value }) => value === api)!.path;
-}
-
-/** What is sent. */
-export function bodyOf({ api, model, system, text, maxTokens }: Prompt): Record<string, unknown> {
-  const user = { role: 'user', content: text };
-  if (api === 'responses') {
-    return {
-      model,
-      stream: true,
-      ...(system ? { instructions: system } : {}),
-      input: text,
-      ...(maxTokens === null ? {} : { max_output_tokens: maxTokens }),
-    };
-  }
-  if (api === 'messages') {
-    return { model, stream: true, max_tokens: maxTokens ?? 1024, ...(system ? { system } : {}), messages: [user] };
-  }
-  return {
-    model,
-    stream: true,
-    stream_options: { include_usage: true },
-    messages: system ? [{ role: 'system', content: system }, user] : [user],
-    ...(maxTokens === null ? {} : { max_completion_tokens: maxTokens }),
-  };
 }
 
 /** A request id of our own: a streamed answer carries only that of upstream. */

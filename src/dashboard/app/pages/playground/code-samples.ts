@@ -1,5 +1,5 @@
 /** The same request as code: what the playground does, to be taken along. The key stays a placeholder. */
-import { bodyOf, type Prompt, pathOf } from './client-api.ts';
+import { bodyOf, type Prompt, pathOf } from './prompt.ts';
 
 export interface CodeSample {
   readonly label: string;

@@ -1,5 +1,11 @@
 /** What one event of a stream says: text, token counts, an error. Each of the three APIs has its own form. */
-import type { ApiName, TokenCounts } from './client-api.ts';
+import type { ApiName } from './prompt.ts';
+
+export interface TokenCounts {
+  readonly prompt: number | null;
+  readonly completion: number | null;
+  readonly total: number | null;
+}
 
 export interface EventContent {
   readonly text: string;

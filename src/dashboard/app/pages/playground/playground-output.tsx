@@ -5,9 +5,10 @@ import { Segments } from '../../ui/choice.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { ScrollRegion } from '../../ui/scroll-region.tsx';
 import { ErrorNote } from '../../ui/states.tsx';
-import type { Prompt, ReceivedEvent } from './client-api.ts';
+import type { ReceivedEvent } from './client-api.ts';
 import { codeSamples } from './code-samples.ts';
 import { EventList } from './event-list.tsx';
+import type { Prompt } from './prompt.ts';
 import type { RunState } from './run.ts';
 
 const VIEWS = [

@@ -5,8 +5,9 @@ import { useSharedState } from '../../state/shared-state.ts';
 import { Button } from '../../ui/button.tsx';
 import { Segments } from '../../ui/choice.tsx';
 import { Page } from '../../ui/page.tsx';
-import { APIS, type ApiName, listModels, type Prompt } from './client-api.ts';
+import { listModels } from './client-api.ts';
 import { PlaygroundOutput } from './playground-output.tsx';
+import { APIS, type ApiName, type Prompt } from './prompt.ts';
 import { PlaygroundRun } from './run.ts';
 
 const KEY_FORM = /^sk-bve-[0-9a-f]{64}$/;

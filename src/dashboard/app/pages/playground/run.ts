@@ -1,8 +1,9 @@
 /** One run of the playground: what came of it so far. Collects while it comes, and is drawn a few times a second. */
 import { isApiError } from '../../api/admin-client.ts';
 import { SharedState } from '../../state/shared-state.ts';
-import { newRequestId, type Prompt, type ReceivedEvent, stream, type TokenCounts } from './client-api.ts';
-import { readEvent } from './event-content.ts';
+import { newRequestId, type ReceivedEvent, stream } from './client-api.ts';
+import { readEvent, type TokenCounts } from './event-content.ts';
+import type { Prompt } from './prompt.ts';
 
 export interface RunState {
   readonly phase: 'idle' | 'sending' | 'streaming' | 'done' | 'stopped' | 'failed';

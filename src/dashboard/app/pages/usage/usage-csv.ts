@@ -2,7 +2,7 @@
 import { csvText, spreadsheetSafe } from '../../../../cli/csv.ts';
 import { getUsageSummary } from '../../api/admin-client.ts';
 import { download } from '../../format/download.ts';
-import { groupAt } from './usage-data.ts';
+import { groupAt } from './summary-groups.ts';
 import type { UsageView } from './usage-view.ts';
 
 const NUMBERS = [

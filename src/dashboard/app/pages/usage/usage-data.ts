@@ -6,6 +6,7 @@ import { getUsageSummary, type SummaryParameters } from '../../api/admin-client.
 import type { SummaryAnswer, SummaryAnswerRow, UsageNumbers } from '../../api/api-types.ts';
 import { utcDaysBetween, utcMonthsBetween } from '../../format/times.ts';
 import { SERIES_COLORS } from '../../ui/plot-colors.ts';
+import { groupAt } from './summary-groups.ts';
 import type { Measure, UsageView } from './usage-view.ts';
 
 export interface UsageGroup extends UsageNumbers {
@@ -98,12 +99,6 @@ function valuesOf(periods: readonly string[], rows: readonly SummaryAnswerRow[],
     sums.set(period, (sums.get(period) ?? 0) + row[measure]);
   }
   return periods.map((period) => sums.get(period) ?? 0);
-}
-
-export function groupAt(row: SummaryAnswerRow, index: number): string | null {
-  const { group } = row;
-  if (group === null || typeof group === 'string') return group;
-  return group[index] ?? null;
 }
 
 function periodsOf({ step, from, to }: UsageView): string[] {
