@@ -1,14 +1,16 @@
 /** Flags of `bve bench` made into a plan. Everything that can be wrong with them is found here, before any load. */
-import { readFileSync } from 'node:fs';
 import type { Arrivals } from '../load/arrivals.ts';
 import { type LoadPlan, type PlanOptions, planOf } from '../load/plan.ts';
 import { Recorder } from '../load/recorder.ts';
 import { TargetError } from '../load/target.ts';
+import { readTextInput } from '../text-file.ts';
 import { type Arguments, CommandFailure, integerFlag, textFlag, UsageError } from './command.ts';
 
 const RATE_MAX = 100_000;
 const STREAMS_MAX = 60_000;
 const DAY_S = 86_400;
+/** Of a key, a prompt or a body. */
+const FILE_BYTES_MAX = 256 * 1024 * 1024;
 
 /** @throws UsageError for a wrong flag, CommandFailure for a file that cannot be read or a folder that cannot be made */
 export function planFrom(url: string, args: Arguments): LoadPlan {
@@ -161,9 +163,9 @@ function share(args: Arguments, name: string): number {
 
 function read(flag: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readTextInput(path, FILE_BYTES_MAX);
   } catch (error) {
-    throw new CommandFailure(`--${flag}: cannot read '${path}': ${reasonOf(error)}`);
+    throw new CommandFailure(`--${flag}: cannot read '${path}': ${(error as Error).message}`);
   }
 }
 

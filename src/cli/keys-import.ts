@@ -1,7 +1,7 @@
 /** `bve keys import`: the hashed keys of an existing deployment, all of a file or none of it. */
-import { readFileSync, statSync } from 'node:fs';
 import { keyToJson } from '../keys/key.ts';
 import { print, printJson } from '../output.ts';
+import { readTextInput } from '../text-file.ts';
 import { type Command, CommandFailure } from './command.ts';
 import { CONFIG, DATABASE, JSON_OUTPUT, withStore } from './keys-database.ts';
 import { type ImportProblem, OPTIONAL_FIELDS, readImportFile } from './keys-import-file.ts';
@@ -44,8 +44,7 @@ function formatOf(text: string): 'csv' | 'jsonl' {
 
 function readText(path: string): string {
   try {
-    if (statSync(path).size > FILE_BYTES_MAX) throw new Error('is larger than 128 MB');
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    return readTextInput(path, FILE_BYTES_MAX);
   } catch (error) {
     throw new CommandFailure(`'${path}': ${(error as Error).message}`);
   }

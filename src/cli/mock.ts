@@ -1,5 +1,5 @@
 /** `bve mock`: the scripted OpenAI-compatible upstream, to try the gateway and its failures without an account. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { checkBehaviour } from '../mock/key-behaviour.ts';
 import type { ReceivedRequest } from '../mock/received-request.ts';
 import type { Scenario } from '../mock/scenario.ts';
@@ -7,10 +7,13 @@ import { parseScenario, parseScenarioText, ScenarioError } from '../mock/scenari
 import { type MockOptions, type MockServer, startMock } from '../mock/server.ts';
 import { LineOutput } from '../observe/line-output.ts';
 import { print } from '../output.ts';
+import { readTextInput } from '../text-file.ts';
 import { type Arguments, type Command, CommandFailure, integerFlag, textFlag, UsageError } from './command.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const DEFAULT_PORT = 4010;
+/** A scenario may hold a recorded answer. */
+const SCENARIO_BYTES_MAX = 64 * 1024 * 1024;
 
 export const mock: Command = {
   name: 'mock',
@@ -140,9 +143,9 @@ function speedFrom(text: string): number {
 
 function read(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readTextInput(path, SCENARIO_BYTES_MAX);
   } catch (error) {
-    throw new CommandFailure(`cannot read the scenario file '${path}': ${reasonOf(error)}`);
+    throw new CommandFailure(`cannot read the scenario file '${path}': ${(error as Error).message}`);
   }
 }
 

@@ -5,10 +5,11 @@
  * `NAME_FILE` in the environment, or `name_file` in the TOML file, names a file that holds the value: how Docker and
  * Kubernetes hand out secrets.
  */
+
+import { readTextFile } from '../text-file.ts';
 import { ConfigError } from './config-error.ts';
 import { OptionReader, type Source, type Sources } from './option-reader.ts';
 import { type Config, OPTIONS, type OptionName } from './schema.ts';
-import { readTextFile } from './text-file.ts';
 
 export type Environment = Sources['env'];
 

@@ -1,7 +1,8 @@
 /** Finds the text of an option in flags, environment, configuration file and value files, and reads it. */
+
+import { readTextFile } from '../text-file.ts';
 import { ConfigError } from './config-error.ts';
 import { checkPepper, flagName, OPTIONS, type Option, type OptionName } from './schema.ts';
-import { readTextFile } from './text-file.ts';
 import { readTomlFile } from './toml.ts';
 
 export interface Sources {

@@ -1,6 +1,6 @@
 /** The configuration file: TOML to values by key, or one complaint. */
 import { parse, TomlError } from 'smol-toml';
-import { readTextFile } from './text-file.ts';
+import { readTextFile } from '../text-file.ts';
 
 /** A configuration file has some dozen lines; anything larger is the wrong file. */
 const FILE_BYTES_MAX = 1024 * 1024;

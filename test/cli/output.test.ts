@@ -79,6 +79,20 @@ test('a secret that was not shown is told of by the id of its key, whatever kept
   }
 });
 
+test('keys are imported from a pipe too, and a file without an end is refused', async () => {
+  const { db, shell } = environment();
+  using _ = db;
+  const line = JSON.stringify({ name: 'piped', key_hash: '0'.repeat(64) });
+  expect((await shell(`bve keys import <(echo '${line}')`)).stdout).toBe('1 key imported\n');
+  const endless = await shell('bve keys import /dev/zero');
+  expect(endless).toEqual({
+    stdout: '',
+    stderr: "bve keys import: '/dev/zero': is larger than 134217728 bytes\n",
+    exitCode: 1,
+  });
+  expect((await shell('bve keys import .')).stderr).toBe("bve keys import: '.': is a folder\n");
+});
+
 test('a slow reader gets all of a long list', async () => {
   const { db, env, shell } = environment();
   using _ = db;

@@ -53,9 +53,9 @@ test.each([
 });
 
 test.each([
-  [['--key-file', '/does/not/exist'], "--key-file: cannot read '/does/not/exist': ENOENT"],
-  [['--prompt-file', '/does/not/exist'], 'ENOENT'],
-  [['--body', '@/does/not/exist'], 'ENOENT'],
+  [['--key-file', '/does/not/exist'], "--key-file: cannot read '/does/not/exist': there is no such file"],
+  [['--prompt-file', '/does/not/exist'], 'there is no such file'],
+  [['--body', '@/does/not/exist'], 'there is no such file'],
   [['--record', '/dev/null/x'], '--record: cannot make the folder'],
   [[], 'http://127.0.0.1:9/v1/chat/completions: connection refused: nothing listens there'],
 ] as const)('%j against a closed port ends with exit code 1 and one clear line', async (args, message) => {

@@ -66,7 +66,7 @@ test.each([
   [['--port', '70000'], 2, '--port takes a whole number from 0 to 65535'],
   [['--scenario', '{'], 2, '--scenario: not JSON'],
   [['--scenario', '{"evnts":1}'], 2, "unknown field 'evnts'"],
-  [['--scenario', '@/does/not/exist'], 1, 'ENOENT'],
+  [['--scenario', '@/does/not/exist'], 1, 'there is no such file'],
   [['--replay', '/does/not/exist'], 1, 'is not a folder'],
   [['--bogus'], 2, "Unknown option '--bogus'"],
 ] as const)('%j ends with exit code %d and one clear line', async (args, code, message) => {
