@@ -1,6 +1,8 @@
 /** GET /v1/models for a key that may use only some of them: the one answer that is read and written anew. */
 import { GatewayError } from '../errors.ts';
+import { ModelList } from '../formats/model-list.ts';
 import { Deadline } from '../http/deadlines.ts';
+import { inSlices } from '../http/time-slices.ts';
 import { type BodySink, UpstreamError, type UpstreamRequest, type UpstreamSink } from '../upstream/client.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
@@ -9,6 +11,9 @@ import { Meter } from './meter.ts';
 
 /** A list of models has some kilobytes; what is larger than this is not one. */
 const LIST_BYTES_MAX = 4 * 1024 * 1024;
+/** Longer ones are read in slices, as long request bodies are. */
+const AT_ONCE_BYTES_MAX = 64 * 1024;
+const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
 
 export async function fetchAllowedModels(
   request: UpstreamRequest,
@@ -16,25 +21,25 @@ export async function fetchAllowedModels(
   exchange: Exchange,
   gateway: Gateway,
 ): Promise<Response> {
-  const answer = await collect(request, exchange, gateway);
-  const { status, headers } = answer;
+  const { status, headers, body } = await collect(request, exchange, gateway);
   if (status >= 500) throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
-  const body = status === 200 ? JSON.stringify(onlyAllowed(answer.body, allowed)) : answer.body;
+  const list = new ModelList(body, allowed);
+  if (body.length > AT_ONCE_BYTES_MAX) await inSlices(list);
+  else while (!list.step());
+  const filtered = list.filtered();
+  // Whatever the status, what may be a list does not pass unfiltered; another answer than a list is no secret.
+  if (filtered === null && status < 300 && !STATUSES_WITHOUT_BODY.has(status))
+    throw new GatewayError('upstream_error', 'Upstream sent an invalid list of models');
+  const passed = filtered ?? body;
   if (!headers.get('x-request-id')) headers.set('x-request-id', exchange.requestId);
   exchange.status = status;
   exchange.meter = new Meter('opaque', 'none');
-  exchange.meter.push(typeof body === 'string' ? new TextEncoder().encode(body) : body);
+  exchange.meter.push(passed);
   exchange.settle(status >= 400 ? 'error' : 'complete', null);
-  return new Response(body as string | Uint8Array<ArrayBuffer>, { status, headers });
-}
-
-function onlyAllowed(body: Uint8Array, allowed: readonly string[]): object {
-  try {
-    const list = JSON.parse(new TextDecoder().decode(body)) as { data: { id: string }[] };
-    return { ...list, data: list.data.filter((model) => allowed.includes(model.id)) };
-  } catch (error) {
-    throw new GatewayError('upstream_error', 'Upstream sent an invalid list of models', { cause: error });
-  }
+  return new Response(STATUSES_WITHOUT_BODY.has(status) ? null : (passed as Uint8Array<ArrayBuffer>), {
+    status,
+    headers,
+  });
 }
 
 interface Collected {

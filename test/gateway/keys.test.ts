@@ -347,6 +347,14 @@ describe('allowed models', () => {
     expect(jsonOf(all)).toEqual({ object: 'list', data, more: true });
   });
 
+  test.each([203, 299, 404])('GET /v1/models lists only them with status %d as well', async (status) => {
+    const { key } = await limited('gpt-4o');
+    p.mock.script({ status, json: { data: [{ id: 'secret' }, { id: 'gpt-4o' }] } });
+    const answer = await get(key, '/v1/models');
+    expect([answer.status, jsonOf(answer)]).toEqual([status, { data: [{ id: 'gpt-4o' }] }]);
+    expect(Number(answer.header('content-length'))).toBe(answer.body.length);
+  });
+
   test('GET /v1/models when upstream says something else', async () => {
     const { key } = await limited('gpt-4o');
     for (const scenario of [
@@ -361,6 +369,11 @@ describe('allowed models', () => {
       expect(answer.status).toBe(502);
       expect(jsonOf(answer)).toMatchObject({ error: { type: 'upstream_error', code: 'upstream_error' } });
     }
+    // 4 MB of brackets once took 425 MB.
+    const before = p.gateway.rss();
+    p.mock.script({ headers: [['content-type', 'application/json']], body: '['.repeat(4 * 1024 * 1024) });
+    expect((await get(key, '/v1/models')).status).toBe(502);
+    expect(p.gateway.rss() - before).toBeLessThan(100 * 1024 * 1024);
     p.mock.script({ status: 404, json: { error: { message: 'gone' } } });
     const gone = await get(key, '/v1/models');
     expect([gone.status, jsonOf(gone)]).toEqual([404, { error: { message: 'gone' } }]);
