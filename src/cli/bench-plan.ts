@@ -1,4 +1,4 @@
-/** Flags of `bve bench` made into a plan. Everything that can be wrong with them is found here, before any load. */
+/** Turns the flags of `bve bench` into a plan. Wrong flags are found here, before any load. */
 import type { Arrivals } from '../load/arrivals.ts';
 import { type LoadPlan, type PlanOptions, planOf } from '../load/plan.ts';
 import { Recorder } from '../load/recorder.ts';
@@ -21,7 +21,7 @@ export function planFrom(url: string, args: Arguments): LoadPlan {
   const body = bodyFrom(args);
   const slowReaders = share(args, 'slow-readers');
   const abandon = share(args, 'abandon');
-  if (slowReaders + abandon > 1) throw new UsageError('--slow-readers and --abandon together are more than 100%');
+  if (slowReaders + abandon > 1) throw new UsageError('--slow-readers and --abandon together exceed 100%');
   const expectEvents = integerFlag(args, 'expect-events', -1, 0, 100_000_000);
   const options: PlanOptions = {
     arrivals: arrivalsFrom(args),
@@ -44,7 +44,7 @@ export function planFrom(url: string, args: Arguments): LoadPlan {
     ...(body === undefined ? {} : { body }),
   };
   const plan = planned(url, options);
-  // Last, as it makes a folder: only for a call that is right.
+  // Last, because it creates a folder: only when all other flags are right.
   const recorder = recorderFrom(args);
   return recorder ? { ...plan, recorder } : plan;
 }
@@ -64,19 +64,19 @@ function arrivalsFrom(args: Arguments): Arrivals {
     return { kind: 'open', ratePerS: number(args, 'rate', 10, 'streams a second', RATE_MAX), rampS };
   }
   if (args.flags.rate !== undefined)
-    throw new UsageError('--rate (open loop) and --streams (closed loop) exclude each other');
+    throw new UsageError('--rate (open loop) and --streams (closed loop) cannot be combined');
   return { kind: 'closed', streams: integerFlag(args, 'streams', 1, 1, STREAMS_MAX), rampS };
 }
 
 function keyFrom(args: Arguments): string | undefined {
   const key = textFlag(args, 'key');
   const file = textFlag(args, 'key-file');
-  if (key !== undefined && file !== undefined) throw new UsageError('--key and --key-file exclude each other');
+  if (key !== undefined && file !== undefined) throw new UsageError('--key and --key-file cannot be combined');
   const value = file === undefined ? key : read('key-file', file).trim();
-  // A line break would end the header and begin another one.
+  // A line break would end the header and start another one.
   if (value !== undefined && !/^[!-~]+$/.test(value)) {
     throw new UsageError(
-      `--key${file === undefined ? '' : '-file'}: a key has neither spaces nor line breaks, nor is it empty`,
+      `--key${file === undefined ? '' : '-file'}: a key must not be empty nor contain spaces or line breaks`,
     );
   }
   return value;
@@ -111,7 +111,7 @@ function bodyFrom(args: Arguments): Record<string, unknown> | undefined {
 
 function streaming(body: Record<string, unknown>, where: string): Record<string, unknown> {
   if (body.stream !== undefined && body.stream !== true)
-    throw new UsageError(`${where}: only streams are measured, "stream" stays true`);
+    throw new UsageError(`${where}: only streams are measured, so "stream" must be true`);
   return body;
 }
 
@@ -125,7 +125,7 @@ function recorderFrom(args: Arguments): Recorder | undefined {
   try {
     return new Recorder(folder, streamsMax);
   } catch (error) {
-    throw new CommandFailure(`--record: cannot make the folder '${folder}': ${reasonOf(error)}`);
+    throw new CommandFailure(`--record: cannot create the folder '${folder}': ${reasonOf(error)}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** `bve mock`: the scripted OpenAI-compatible upstream, to try the gateway and its failures without an account. */
+/** `bve mock`: the scripted OpenAI-compatible upstream, to try the gateway and its failure handling without an account. */
 import { statSync } from 'node:fs';
 import { checkBehaviour } from '../mock/key-behaviour.ts';
 import type { ReceivedRequest } from '../mock/received-request.ts';
@@ -22,26 +22,26 @@ export const mock: Command = {
     port: { type: 'string', value: 'N', help: `port to listen on, 0 for a free one (default ${DEFAULT_PORT})` },
     host: { type: 'string', value: 'HOST', help: 'address to listen on (default 127.0.0.1)' },
     replay: { type: 'string', value: 'DIR', help: 'folder of recorded answers, for "replay" and model replay:FILE' },
-    rotate: { type: 'boolean', help: 'answer every stream with the recordings of that folder, in turn' },
-    speed: { type: 'string', value: 'N', help: 'replay recorded timing so many times as fast (default 1)' },
-    scenario: { type: 'string', value: 'JSON|@FILE', help: 'scenario for requests that bring none' },
-    'pace-ms': { type: 'string', value: 'N', help: 'time between two events of a stream, in milliseconds' },
-    split: { type: 'string', value: 'N', help: 'cut every body into pieces of N bytes, each a write of its own' },
+    rotate: { type: 'boolean', help: 'answer streams with the recordings of that folder, round-robin' },
+    speed: { type: 'string', value: 'N', help: 'replay recordings N times as fast (default 1)' },
+    scenario: { type: 'string', value: 'JSON|@FILE', help: 'scenario for requests without one' },
+    'pace-ms': { type: 'string', value: 'N', help: 'milliseconds between two events of a stream' },
+    split: { type: 'string', value: 'N', help: 'cut every body into pieces of N bytes, one write each' },
     key: {
       type: 'string',
       multiple: true,
       value: 'KEY=WHAT',
-      help: 'treat the requests of this API key so (below); repeatable, and all other keys get 401',
+      help: 'how to treat requests with this API key (below); repeatable, all other keys get 401',
     },
-    'json-log': { type: 'boolean', help: 'print one JSON line for every request that ended' },
+    'json-log': { type: 'boolean', help: 'print one JSON line per finished request' },
   },
   details: `
 Without a scenario it answers like a small OpenAI-compatible server: chat completions, responses and messages (JSON, or a
 stream for "stream": true), embeddings, models, audio, images, files, conversations, assistants with threads and runs,
-vector stores. What is stored can be read back until the mock ends. Without --key credentials are not checked.
+vector stores. Stored objects can be read back until the mock ends. Without --key, credentials are not checked.
 
-A request brings its own scenario as "mock": an object in its JSON body, or JSON text in a field of a form or in a query
-parameter. A gateway in between passes it on:
+A request can carry its own scenario as "mock": an object in its JSON body, or JSON text in a form field or a query parameter.
+A gateway in between passes it on:
   curl -N localhost:${DEFAULT_PORT}/v1/chat/completions -d '{"model":"gpt-4o","stream":true,"messages":[],
     "mock":{"text":"Slowly does it","pace_ms":200}}'
 
@@ -49,20 +49,20 @@ Some scenarios (src/mock/scenario.ts has all fields):
   {"status":429,"headers":[["retry-after","7"]],"json":{"error":{"message":"slow down"}}}
   {"events":1000,"event_bytes":200,"pace_ms":10}                      a paced stream of numbered events
   {"replay":"chat.sse","split":1}                                     a recording, byte by byte
-  {"replay":"stream-001.sse","speed":2}                               one of bve bench --record, twice as fast
+  {"replay":"stream-001.sse","speed":2}                               from bve bench --record, twice as fast
   {"fault":{"kind":"reset","after_bytes":500}}                        connection reset in the middle
   {"fault":{"kind":"hang"}}  {"head_delay_ms":5000}                   no head, or a late one
-  {"framing":"length_short"}  {"framing":"bad_chunk_size"}            wrong HTTP
+  {"framing":"length_short"}  {"framing":"bad_chunk_size"}            invalid HTTP
   {"bytes":500000000}                                                 a download of that size
-  {"echo":true}                                                       the request told back: headers, SHA-256 of the body
+  {"echo":true}                                                       sends the request back: headers, SHA-256 of the body
 
---key plays a target in trouble, so that a gateway with several targets can be tried. WHAT is one of:
-  ok                           as without --key
-  401, 429,retry-after=7 …     that status, as an error in the API's own form
-  quota,allowed=5,reset=30     5 requests in 30 s with x-quota-* headers, then 429
-  slow,ms=2000                 the head comes 2 s late
-  reset, hang                  the connection is reset, or no answer ever comes
-with for=20s (only so long after the key's first request) or every=3 (only each third request) behind a comma.
+--key simulates a failing target, to try a gateway with several targets. WHAT is one of:
+  ok                           answers as without --key
+  401, 429,retry-after=7 …     this status, with an error body in the form of the API
+  quota,allowed=5,reset=30     5 requests per 30 s with x-quota-* headers, then 429
+  slow,ms=2000                 sends the head 2 s late
+  reset, hang                  resets the connection, or never answers
+Append ,for=20s to fail for 20 s after the first request with the key, or ,every=3 to fail every third request only.
 
 Examples:
   bve mock --replay recordings --pace-ms 20
@@ -94,7 +94,7 @@ function optionsFrom(args: Arguments): MockOptions {
     ...keysFrom(args),
     ...(replayDir === undefined ? {} : { replayDir }),
     ...(args.flags.rotate ? { rotate: true } : {}),
-    // Nobody asks this process for its requests, so none are kept.
+    // Nothing reads the requests in this process, so none are kept.
     requestsMax: 0,
     ...(args.flags['json-log'] ? { onRequest: logTo(stdoutLines()) } : {}),
   };
@@ -122,7 +122,7 @@ function scenarioFrom(args: Arguments): Scenario {
 function keysFrom(args: Arguments): { keys?: Record<string, string> } {
   const keys: Record<string, string> = {};
   for (const text of args.lists.key ?? []) {
-    // A key may contain the sign itself; a behaviour begins with a word that does not.
+    // The key may contain = itself; what follows the last one starts with a word.
     const [, key, behaviour] = /^(.+?)=([a-z0-9]+(?:,.*)?)$/.exec(text) ?? [];
     if (key === undefined || behaviour === undefined) throw new UsageError(`--key takes KEY=WHAT, not '${text}'`);
     try {

@@ -1,24 +1,24 @@
 /**
- * Calls out each arrival at its time, and never waits for anything else.
+ * Starts each arrival at its time, whatever else is going on.
  *
- * Timers are a millisecond coarse, which would be most of a loopback's time to first byte. So the last stretch before an
- * arrival is waited actively, with a turn of the event loop per round: sockets are served meanwhile. What that costs is
- * told to OwnLoad, so that waiting is not mistaken for work.
+ * Timers have a resolution of a millisecond, which on loopback is most of the time to first byte. So the last part before
+ * an arrival is a busy wait with one iteration of the event loop per round; sockets are served meanwhile. OwnLoad is told
+ * how long it took, so that waiting does not count as work.
  */
 import { nowUs } from './clock.ts';
 import type { OwnLoad } from './own-load.ts';
 
 /**
- * Timers end up to 1 ms late; the rest is room for a turn of the loop. Waiting actively for longer makes a busy machine's
- * scheduler put the harness last: with 6 ms the time to first byte was 1.6 to 5 ms there, with 1.5 ms 0.3 to 1.7 ms.
+ * Timers fire up to 1 ms late; the rest leaves room for one iteration of the loop. A longer busy wait makes the scheduler of
+ * a loaded machine put the harness last: with 6 ms the time to first byte was 1.6 to 5 ms there, with 1.5 ms 0.3 to 1.7 ms.
  */
 const SPIN_US = 1_500;
 
-/** When arrivals are overdue, sockets are looked at again after so many. */
+/** Overdue arrivals that are started before sockets are served again. */
 const BURST_MAX = 64;
 
 interface ArrivalClockOptions {
-  /** Microseconds from the start to the arrival of a number; not finite when there is none any more. */
+  /** Microseconds from the start to the arrival with this number; infinite when there are no more. */
   readonly dueUs: (number: number) => number;
   /** On the clock of nowUs. */
   readonly startUs: number;

@@ -1,26 +1,26 @@
 /**
- * When streams are due. Pure arithmetic: an arrival depends on its number and the plan alone, never on an answer, which is
- * what makes coordinated omission impossible in an open loop.
+ * When streams are due. Pure arithmetic: an arrival depends on its number and the plan alone, never on an answer. That
+ * rules out coordinated omission in an open loop.
  */
 
 interface OpenArrivals {
   readonly kind: 'open';
   readonly ratePerS: number;
-  /** The rate grows linearly from 0 for so long; 0 for none. */
+  /** How long the rate grows linearly from 0; 0 for no ramp. */
   readonly rampS: number;
 }
 
 interface ClosedArrivals {
   readonly kind: 'closed';
-  /** So many streams at once: each slot starts its next stream when its last one has ended. */
+  /** Streams at once: each slot starts its next stream when its last one has ended. */
   readonly streams: number;
-  /** The slots start spread evenly over this time. */
+  /** The slots start evenly over this time. */
   readonly rampS: number;
 }
 
 export type Arrivals = OpenArrivals | ClosedArrivals;
 
-/** Microseconds from the start to the arrival of that number, counted from 0. In a closed loop: the start of that slot. */
+/** Microseconds from the start to the arrival with this number, from 0. In a closed loop: to the start of that slot. */
 export function dueUs(arrivals: Arrivals, number: number): number {
   const { rampS } = arrivals;
   if (arrivals.kind === 'closed') {

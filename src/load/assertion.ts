@@ -3,7 +3,7 @@
 import type { Report } from './report-data.ts';
 import type { Distribution } from './statistics.ts';
 
-/** The assertion is wrong; the message says what it takes. */
+/** The assertion cannot be parsed; the message says what is allowed. */
 export class AssertionSyntaxError extends Error {
   override name = 'AssertionSyntaxError';
 }
@@ -85,12 +85,12 @@ export function parseAssertion(text: string): Assertion {
   return { text, field, operator, limit: Number(number), unit };
 }
 
-/** What may stand left of the operator, for people. */
+/** The fields that can be asserted, for help and error messages. */
 export function knownFields(): string {
   return `(${Object.keys(TIMES).join('|')})_(${STATISTICS.join('|')}), ${Object.keys(NUMBERS).join(', ')}, errors_KIND`;
 }
 
-/** A figure that nothing was measured of holds nowhere: silence is no success. */
+/** An assertion on something that was not measured fails: no data is no success. */
 export function judge(assertion: Assertion, report: Report): Verdict {
   const { text, operator, limit, unit } = assertion;
   const value = figureOf(assertion.field, report);

@@ -1,7 +1,7 @@
 /**
- * What every plot shares: scales, ticks, the frame with its titles, colours. Pure; owns no data. All text that goes into a
- * picture passes `escapeText` exactly once. Colours are CSS variables with a fallback, so a picture is readable inside a page
- * of page.ts (light and dark) and on its own.
+ * What all plots share: scales, ticks, the frame with its titles, colours. Pure functions. Each text is escaped exactly once
+ * (`escapeText`). Colours are CSS variables with a fallback, so a plot can be read inside a page of page.ts, light or dark,
+ * and on its own.
  */
 
 export const WIDTH_PX = 800;
@@ -52,7 +52,7 @@ export function numberText(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** Ends at round numbers around the values. */
+/** From one round number to another, around the values. */
 export function linearScale(min: number, max: number, from: number, to: number, tickCount = 5): Scale {
   const span = max > min ? max - min : Math.abs(max) || 1;
   const step = roundStep(span / tickCount);
@@ -63,7 +63,7 @@ export function linearScale(min: number, max: number, from: number, to: number, 
   return scaleOf((value) => from + ((value - low) / (high - low)) * (to - from), ticks);
 }
 
-/** For values above zero; others are drawn at the lower end. */
+/** For values above zero; others are drawn at the low end. */
 export function logScale(min: number, max: number, from: number, to: number): Scale {
   const lowest = min > 0 ? min : 1e-3;
   const low = Math.log10(roundDown(lowest));
@@ -124,12 +124,12 @@ export function line(x1: number, y1: number, x2: number, y2: number, colour: str
   return `<line x1="${px(x1)}" y1="${px(y1)}" x2="${px(x2)}" y2="${px(y2)}" style="stroke:${colour}" ${more}/>`;
 }
 
-/** A tenth of a pixel is finer than anyone sees, and keeps the file small. */
+/** Rounds to a tenth of a pixel, which nobody can see and which keeps the file small. */
 export function px(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** Moves heights apart, in their order, until none is nearer than `gap` to the next. */
+/** Moves heights apart, keeping their order, until neighbours are at least `gap` apart. */
 export function spreadApart(heights: readonly number[], gap: number, top: number, bottom: number): number[] {
   const order = heights.map((height, at) => ({ height, at })).sort((a, b) => a.height - b.height);
   const placed = order.map(({ height }) => height);

@@ -1,10 +1,10 @@
-/** One stream before the load, up to its first event: what no load test could succeed against is said in one line instead. */
+/** One stream before the load, up to its first event: a target that cannot work is reported in one line, without a load test. */
 import { Load } from './load.ts';
 import type { LoadPlan } from './plan.ts';
 import type { ErrorKind } from './stream.ts';
 
-/** These are found under load as well as before, and may be just what is to be measured. */
-const FOR_THE_LOAD_TO_COUNT: readonly (ErrorKind | RegExp)[] = [
+/** Errors that the load test counts anyway, and that may be the very thing to measure. */
+const COUNTED_BY_THE_LOAD: readonly (ErrorKind | RegExp)[] = [
   'truncated',
   'reset',
   'bad_sse',
@@ -13,24 +13,23 @@ const FOR_THE_LOAD_TO_COUNT: readonly (ErrorKind | RegExp)[] = [
   /^http_5/,
 ];
 
-/** Undefined when the target streams; otherwise why a load test would be of no use. */
+/** Why a load test of this target would be useless; undefined when the target streams. */
 export async function problemWith(plan: LoadPlan): Promise<string | undefined> {
   const load = new Load({
     ...plan,
     arrivals: { kind: 'closed', streams: 1, rampS: 0 },
-    // The one slot is due at once, and a second stream never.
+    // The one slot starts at once, and there is no time for a second stream.
     durationS: 1e-6,
     warmupS: 0,
     slowReaders: 0,
     abandon: 1,
-    // Longer than the timeout, which says better what is wrong.
+    // Longer than the timeout, whose message is the clearer one.
     drainS: plan.timeoutS + 5,
     recorder: undefined,
   });
   await load.run();
   for (const [kind, { example }] of load.tally.errors) {
-    if (FOR_THE_LOAD_TO_COUNT.some((known) => (typeof known === 'string' ? known === kind : known.test(kind))))
-      continue;
+    if (COUNTED_BY_THE_LOAD.some((known) => (typeof known === 'string' ? known === kind : known.test(kind)))) continue;
     return example;
   }
   return undefined;

@@ -1,7 +1,7 @@
 /**
- * One keep-alive connection: a request out, an answer in, one stream at a time, and what a slow or leaving client does to
- * its socket. A connection that broke, or whose answer was wrong, is never used again. Answers are read by the reader of
- * the gateway's own upstream client, which is strict about HTTP.
+ * One keep-alive connection: sends a request, reads its answer, one stream at a time, and does to the socket what a slow or
+ * departing client does. A connection that failed is never used again. Answers are parsed by the gateway's own upstream
+ * client, which is strict about HTTP.
  */
 import { type DataSink, ResponseReader } from '../upstream/http1.ts';
 import { Http1Error, type ResponseHead } from '../upstream/http1-head.ts';
@@ -10,23 +10,23 @@ import type { ErrorKind, LoadStream } from './stream.ts';
 import { type LoadTarget, serverNameOf } from './target.ts';
 
 export interface ConnectionHost {
-  /** Called for every callback of a socket: the harness had something to do. */
+  /** Called on every socket callback: the harness had work to do. */
   active(): void;
-  /** The stream has ended; its connection was released or is gone already. */
+  /** The stream has ended; its connection has been released or closed before. */
   finished(stream: LoadStream): void;
-  /** Free for the next stream. */
+  /** The connection is free for the next stream. */
   released(connection: LoadConnection): void;
-  gone(connection: LoadConnection): void;
-  /** A reused connection was closed before the first byte of an answer: the stream wants a fresh one. */
+  closed(connection: LoadConnection): void;
+  /** A reused connection was closed before the first byte of the answer: the stream needs a new one. */
   retry(stream: LoadStream): void;
-  /** How long a slow reader pauses after a read; 0 when it shall hurry. */
+  /** How long a slow reader pauses after a read; 0 while draining. */
   slowPauseMs(): number;
 }
 
 interface ConnectOptions {
   readonly target: LoadTarget;
   readonly insecure: boolean;
-  /** Certificates to trust in place of the system's. */
+  /** Trusted certificates, instead of the system's. */
   readonly ca: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export class LoadConnection extends ResponseReader {
   /** The part of a request that the kernel has not taken yet. */
   #unsent: Buffer | undefined;
   #answers = 0;
-  /** The answer has come to its proper end. */
+  /** The answer is complete. */
   #answered = false;
   #dead = false;
   #tls = false;
@@ -53,7 +53,7 @@ export class LoadConnection extends ResponseReader {
     return !this.#dead;
   }
 
-  /** Opens the connection for a first stream. What fails is told to that stream. */
+  /** Opens the connection for its first stream; a failure fails that stream. */
   connect({ target, insecure, ca }: ConnectOptions, stream: LoadStream): void {
     this.#take(stream);
     this.#tls = target.tls;
@@ -67,7 +67,7 @@ export class LoadConnection extends ResponseReader {
       data: this,
       ...(target.tls ? { tls } : {}),
     }).catch(() => {
-      // connectError has told it.
+      // Reported by connectError.
     });
   }
 
@@ -76,13 +76,13 @@ export class LoadConnection extends ResponseReader {
     this.#send();
   }
 
-  /** The stream failed for a reason that the connection does not know of. */
+  /** Fails the stream from outside: a timeout, the end of the drain. */
   abort(kind: ErrorKind, message: string): void {
     this.#stream?.fail(kind, message);
     this.#die('failed');
   }
 
-  /** The run is over. */
+  /** Closes the connection because the run is over. */
   interrupt(): void {
     this.#die('interrupted');
   }
@@ -101,7 +101,7 @@ export class LoadConnection extends ResponseReader {
   handshaken(trusted: boolean, error: Error | null): void {
     this.#host.active();
     if (this.#dead) return;
-    // Bun reports a certificate that it was told not to mind, too.
+    // Bun reports an error for an untrusted certificate even when it was told to accept it.
     const { code } = (error ?? {}) as NodeJS.ErrnoException;
     if (trusted || (this.#insecure && error && !NO_TLS_CODES.includes(code ?? ''))) this.#send();
     else this.abort('tls', error?.message || 'the TLS handshake failed');
@@ -122,7 +122,7 @@ export class LoadConnection extends ResponseReader {
     const stream = this.#stream;
     if (this.#dead) return;
     if (!stream) {
-      // Nobody asked for this: the connection cannot be trusted with another request.
+      // Bytes that answer no request: the connection cannot carry another one.
       this.#die('failed');
       return;
     }
@@ -133,7 +133,7 @@ export class LoadConnection extends ResponseReader {
       if (!(error instanceof Http1Error)) throw error;
       stream.fail('framing', `not valid HTTP: ${error.message}`);
     }
-    if (stream.leaving) this.#die('abandoned');
+    if (stream.abandoned) this.#die('abandoned');
     else if (stream.failure) this.#die('failed');
     else if (this.#answered) this.#finish(stream);
     else if (stream.options.behaviour === 'slow') this.#readSlowly();
@@ -171,7 +171,7 @@ export class LoadConnection extends ResponseReader {
     this.#die('failed');
   }
 
-  /** From here on what happens to the connection happens to this stream. */
+  /** Assigns the stream: from now on what happens to the connection happens to it. */
   #take(stream: LoadStream): void {
     this.#stream = stream;
     this.#answered = false;
@@ -209,7 +209,7 @@ export class LoadConnection extends ResponseReader {
     if (pauseMs === 0) return;
     this.#socket?.pause();
     this.#pause = setTimeout(() => {
-      // Waiting was our own idea: it is no sign that the target is slow.
+      // The pause was ours: it must not count as silence of the target.
       if (this.#stream) this.#stream.progressUs = nowUs();
       this.#socket?.resume();
     }, pauseMs);
@@ -219,10 +219,10 @@ export class LoadConnection extends ResponseReader {
     if (this.#dead) return;
     this.#dead = true;
     clearTimeout(this.#pause);
-    // RST where bytes may still be under way: that is what the close of a client with unread bytes looks like.
+    // RST when bytes may still arrive, as when a client closes a socket with unread bytes.
     if (ending === 'complete') this.#socket?.end();
     else this.#socket?.terminate();
-    this.#host.gone(this);
+    this.#host.closed(this);
     const stream = this.#stream;
     this.#stream = undefined;
     if (!stream) return;
@@ -231,10 +231,10 @@ export class LoadConnection extends ResponseReader {
   }
 }
 
-/** Handshakes that never came to a certificate. */
+/** Errors of handshakes that ended before there was a certificate. */
 const NO_TLS_CODES = ['EPROTO', 'ECONNRESET'];
 
-/** Shared by all sockets: a connection finds itself in `data`. */
+/** Shared by all sockets; `data` holds the connection. */
 const HANDLERS: Bun.SocketHandler<LoadConnection> = {
   open: (socket) => socket.data.opened(socket),
   handshake: (socket, trusted, error) => socket.data.handshaken(trusted, error),

@@ -1,4 +1,4 @@
-/** Times for people: three significant digits, in the unit that needs the fewest. */
+/** A time in three significant digits and the shortest unit. */
 export function durationText(us: number): string {
   if (us >= 1e6) return `${significant(us / 1e6)} s`;
   if (us >= 1e3) return `${significant(us / 1e3)} ms`;

@@ -1,23 +1,23 @@
 /**
- * What the harness learns from the events of one stream: how many there are and when, their numbers, usage, whether a
- * terminal event came, errors told inside of the stream. Bytes are looked at where they lie; an event is only copied when
- * it is spread over several reads, and only parsed as JSON when it reports usage or an error.
+ * What the harness learns from the events of one stream: their count, times and numbers, usage, whether a terminal event
+ * came, errors inside the stream. Bytes are read in place; an event is copied only when it is spread over several reads, and
+ * parsed as JSON only when it reports usage or an error.
  */
 import { type EventSink, SseScanner } from '../formats/sse.ts';
 import { SequenceCheck } from './sequence-check.ts';
 
-/** What streams of one run have in common. */
-export interface StreamCustom {
-  /** Where in the data the number of an event stands, learned from the first numbered event; -1 while none was seen. */
+/** What the events of all streams of a run have in common. */
+export interface EventLayout {
+  /** Offset of the number in the data of an event, learned from the first numbered event; -1 until then. */
   numberOffset: number;
 }
 
-/** Called for each event with data but `[DONE]`, with the time of the read that completed it. */
+/** Called for each event with data except `[DONE]`, with the time of the read that completed it. */
 type EventListener = (atUs: number) => void;
 
-/** Of an event spread over several reads so much is looked at. */
+/** How much is kept of an event that is spread over several reads. */
 const HELD_BYTES_MAX = 1_048_576;
-/** Numbers are looked for in so many events of a stream before it counts as one without numbers. */
+/** A stream counts as one without numbers when its first events have none. */
 const NUMBER_SEARCHES_MAX = 4;
 const NUMBER_SEARCH_BYTES = 1_024;
 
@@ -25,13 +25,13 @@ const NUMBER = Buffer.from('"i":');
 const USAGE = Buffer.from('"usage":');
 const ERROR = Buffer.from('{"error":');
 const DONE = Buffer.from('[DONE]');
-/** Named events that end a stream properly, of /responses and /messages. */
+/** Names of the terminal events of /responses and /messages. */
 const TERMINAL_NAMES = ['message_stop', 'response.completed', 'response.failed', 'response.incomplete'].map((name) =>
   Buffer.from(name),
 );
 const ERROR_NAMES = ['error', 'response.failed'].map((name) => Buffer.from(name));
 const NOTHING = Buffer.alloc(0);
-/** Searches any bytes natively, without a Buffer made for it. */
+/** Native search in any bytes, without creating a Buffer. */
 const { indexOf } = Buffer.prototype;
 const NULL_START = 0x6e;
 const SPACE = 0x20;
@@ -39,35 +39,35 @@ const BRACE = 0x7b;
 const BRACKET = 0x5b;
 
 export class EventReader implements EventSink {
-  /** Events with data but `[DONE]`. */
+  /** Events with data except `[DONE]`. */
   events = 0;
-  /** Those of them that report no usage: what counts as tokens where nobody reports any. */
+  /** Those of them without usage: they stand for tokens when no usage is reported. */
   contentEvents = 0;
   sawTerminal = false;
-  /** Completion or output tokens as reported last. */
+  /** Completion or output tokens of the last usage. */
   usageTokens: number | undefined;
   /** The message of an error event. */
   errorMessage: string | undefined;
   /** What is wrong with the data of an event. */
   complaint: string | undefined;
-  /** Undefined for streams without numbers. */
+  /** Undefined for a stream without numbers. */
   sequence: SequenceCheck | undefined;
   readonly #scanner = new SseScanner(this);
-  readonly #custom: StreamCustom;
+  readonly #layout: EventLayout;
   readonly #onEvent: EventListener;
   #searchesLeft = NUMBER_SEARCHES_MAX;
   #atUs = 0;
   #read: Uint8Array = NOTHING;
-  /** Where in this read `"usage":` comes next; -1 when that is not known, past the end when it does not come. */
+  /** Offset of the next `"usage":` in this read; -1 when not searched yet, infinite when there is none. */
   #usageAt = -1;
-  // The data of the event at hand: a range of this read, or held.
+  // The data of the current event: a range of this read, or held.
   #from = -1;
   #to = -1;
   #held: Buffer = NOTHING;
   #heldBytes = 0;
 
-  constructor(custom: StreamCustom, onEvent: EventListener) {
-    this.#custom = custom;
+  constructor(layout: EventLayout, onEvent: EventListener) {
+    this.#layout = layout;
     this.#onEvent = onEvent;
   }
 
@@ -81,7 +81,7 @@ export class EventReader implements EventSink {
     this.#read = NOTHING;
   }
 
-  /** The body is over. `[DONE]` counts without its blank line, too: some servers leave that out, and clients take it. */
+  /** The body has ended. `[DONE]` counts without its blank line: some servers omit it, and clients accept that. */
   finish(): void {
     if (this.#heldBytes === DONE.length && startsWith(this.#held, 0, DONE)) this.sawTerminal = true;
   }
@@ -107,7 +107,7 @@ export class EventReader implements EventSink {
     this.#heldBytes = 0;
   }
 
-  /** @param usageAt where `"usage":` stands, or -1 */
+  /** @param usageAt offset of `"usage":`, or -1 */
   #event(bytes: Uint8Array, from: number, to: number, usageAt: number): void {
     if (bytes[from] === BRACKET && to - from === DONE.length && startsWith(bytes, from, DONE)) {
       this.sawTerminal = true;
@@ -128,7 +128,7 @@ export class EventReader implements EventSink {
   }
 
   #number(bytes: Uint8Array, from: number, to: number): void {
-    const hint = this.#custom.numberOffset;
+    const hint = this.#layout.numberOffset;
     let at = hint >= 0 && from + hint + NUMBER.length < to && startsWith(bytes, from + hint, NUMBER) ? from + hint : -1;
     if (at < 0) at = this.#searchNumber(bytes, from, to);
     if (at < 0) return;
@@ -144,13 +144,13 @@ export class EventReader implements EventSink {
     this.sequence.number(number);
   }
 
-  /** The slow way: once per stream, and for events without a number. What is found has to be a field of the event itself. */
+  /** The slow path: once per stream, and for events without a number. The number must be a field of the event itself. */
   #searchNumber(bytes: Uint8Array, from: number, to: number): number {
     if (this.sequence === undefined) this.#searchesLeft--;
     const at = indexOf.call(bytes.subarray(from, Math.min(to, from + NUMBER_SEARCH_BYTES)), NUMBER);
     if (at < 0) return -1;
     if (!Number.isInteger(fieldsOf(parse(bytes, from, to)).i)) return -1;
-    this.#custom.numberOffset = at;
+    this.#layout.numberOffset = at;
     return from + at;
   }
 
@@ -162,7 +162,7 @@ export class EventReader implements EventSink {
     return this.#usageAt < to ? this.#usageAt : -1;
   }
 
-  /** Whether the event reports tokens. Many services write `"usage":null` into every other event. */
+  /** Whether the event reports tokens and nothing else. Many services write `"usage":null` into all other events. */
   #usage(bytes: Uint8Array, from: number, to: number, usageAt: number): boolean {
     let value = usageAt + USAGE.length;
     while (bytes[value] === SPACE) value++;
@@ -173,7 +173,7 @@ export class EventReader implements EventSink {
       const tokens = usage.completion_tokens ?? usage.output_tokens;
       if (typeof tokens !== 'number') continue;
       this.usageTokens = tokens;
-      // Chat tells usage in an event of its own; other events report it beside what they are for.
+      // Chat reports usage in an event of its own; the other APIs add it to events with another purpose.
       return holder === event && (!Array.isArray(event.choices) || event.choices.length === 0);
     }
     return false;

@@ -1,4 +1,4 @@
-/** The report as one HTML file, with plots of what numbers alone hide. */
+/** The report as one HTML file with plots. */
 import { escapeText } from './axes.ts';
 import { durationText } from './duration-text.ts';
 import type { Load } from './load.ts';
@@ -85,7 +85,7 @@ function distributionRows(report: Report): string[][] {
   ]);
 }
 
-/** A plot of more values than this looks the same. */
+/** More values than this make no visible difference. */
 const PLOTTED_MAX = 100_000;
 
 function milliseconds(valuesUs: Float64Array): number[] {

@@ -1,13 +1,12 @@
 /**
- * Runs one load test: starts a stream whenever one is due, hands it a connection, and ends when all of them have. An arrival
- * that finds all places taken is dropped and counted; nothing ever makes an arrival wait.
+ * Runs one load test: starts a stream when it is due, gives it a connection, and ends when all streams have ended. An arrival
+ * beyond the limit of open streams or connections is dropped and counted; an arrival never waits.
  */
-
 import { ArrivalClock } from './arrival-clock.ts';
 import { dueUs } from './arrivals.ts';
 import { nowUs } from './clock.ts';
 import { type ConnectionHost, LoadConnection } from './connection.ts';
-import type { StreamCustom } from './event-reader.ts';
+import type { EventLayout } from './event-reader.ts';
 import { OwnLoad } from './own-load.ts';
 import type { LoadPlan } from './plan.ts';
 import { randomFrom } from './statistics.ts';
@@ -16,7 +15,7 @@ import { Tally } from './tally.ts';
 
 const SAMPLES_MAX = 6;
 const SWEEP_MS_MAX = 100;
-/** After failures a closed loop waits, doubling from the first to the last, lest it only measures how fast it can fail. */
+/** The wait of a closed loop after a failure: it doubles with each, or the loop would only measure how fast it can fail. */
 const BACKOFF_MS_MIN = 10;
 const BACKOFF_MS_MAX = 1_000;
 
@@ -32,7 +31,7 @@ export class Load implements ConnectionHost {
   /** When the last stream ended. */
   finishedUs = 0;
   interrupted = false;
-  readonly #custom: StreamCustom = { numberOffset: -1 };
+  readonly #layout: EventLayout = { numberOffset: -1 };
   readonly #random: () => number;
   readonly #clock: ArrivalClock;
   readonly #open = new Map<LoadStream, LoadConnection>();
@@ -66,7 +65,7 @@ export class Load implements ConnectionHost {
     });
   }
 
-  /** Resolves when the last stream has ended, at the latest when the time to drain is over. */
+  /** Resolves when the last stream has ended, at the latest after the drain. */
   async run(): Promise<void> {
     const { warmupS, timeoutS } = this.plan;
     this.ownLoad.start();
@@ -80,7 +79,7 @@ export class Load implements ConnectionHost {
     for (const connection of [...this.#connections]) connection.interrupt();
   }
 
-  /** Ends the run now; streams that are open count neither as complete nor as failed. */
+  /** Ends the run now; open streams count neither as complete nor as failed. */
   interrupt(): void {
     this.interrupted = true;
     this.#stopArrivals();
@@ -104,7 +103,7 @@ export class Load implements ConnectionHost {
     this.#idle.push(connection);
   }
 
-  gone(connection: LoadConnection): void {
+  closed(connection: LoadConnection): void {
     this.#connections.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
@@ -157,7 +156,7 @@ export class Load implements ConnectionHost {
         behaviour,
         eventsMax: Math.max(1, Math.floor(tally.typicalEvents / 2)),
         request: plan.requests.next(),
-        custom: this.#custom,
+        layout: this.#layout,
         hashed: plan.expectSame,
         onGap: measured && behaviour !== 'slow' ? tally.gap : undefined,
         sampled,
@@ -184,11 +183,11 @@ export class Load implements ConnectionHost {
     connection.connect(this.plan, stream);
   }
 
-  /** The slot of a closed loop is free. */
+  /** Starts the next stream of a closed loop in the slot of this one. */
   #refill(stream: LoadStream): void {
     if (stream.ending !== 'failed') {
       this.#backoffMs = BACKOFF_MS_MIN;
-      // Not from within the callback of the socket that the next stream may be sent on.
+      // Not inside the callback of the socket that the next stream may use.
       queueMicrotask(() => this.#next());
       return;
     }
@@ -207,7 +206,7 @@ export class Load implements ConnectionHost {
   }
 
   #arrivalsOver(): void {
-    // The clock of a closed loop has nothing more to call out once its slots are started.
+    // A closed loop has no further arrivals once its slots have started.
     const leftMs = Math.max(0, this.endUs - nowUs()) / 1000;
     if (this.plan.arrivals.kind === 'closed' && leftMs > 0) this.#later(() => this.#drain(), leftMs);
     else this.#drain();

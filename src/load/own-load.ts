@@ -1,27 +1,27 @@
 /**
- * How busy the harness itself is: lateness of a probe timer, processor time without the part that was spent waiting
- * actively, and from both the sentence that says when the figures measure the harness instead of the target.
+ * How busy the harness itself is: the lateness of a probe timer, and processor time without the busy wait. From both follows
+ * whether the figures measure the harness instead of the target.
  */
 import { nowUs } from './clock.ts';
 import { Reservoir } from './reservoir.ts';
 
-/** An idle turn takes 1.5 to 3 µs of processor time; what looks longer was spent waiting for a processor. */
-const IDLE_TURN_US_MAX = 10;
+/** An idle iteration takes 1.5 to 3 µs of processor time; a longer one waited for a processor. */
+const IDLE_ITERATION_US_MAX = 10;
 
-/** The processor share and the lag from which the harness counts as the bottleneck. */
+/** From this processor share or this lag on the harness counts as the bottleneck. */
 const CPU_SHARE_MAX = 0.85;
 const LAG_P99_MAX_US = 10_000;
 
 const PROBE_MS = 10;
 
 export class OwnLoad {
-  /** How late the probe ran. Timers of Bun are up to 1 ms late on an idle machine: that much is its noise. */
+  /** How late the probe ran. Up to 1 ms is noise: Bun's timers are that late on an idle machine. */
   readonly lagUs = new Reservoir();
-  /** Counts callbacks that had something to do; whoever spins learns from it whether a turn was idle. */
+  /** Callbacks with work to do; the busy wait sees from it whether an iteration was idle. */
   activity = 0;
   #spunUs = 0;
-  #turnUs = 0;
-  #turnActivity = 0;
+  #iterationUs = 0;
+  #iterationActivity = 0;
   #startedUs = 0;
   #cpuAtStart = process.cpuUsage();
   #probe: ReturnType<typeof setTimeout> | undefined;
@@ -37,7 +37,7 @@ export class OwnLoad {
     clearTimeout(this.#probe);
   }
 
-  /** Forgets what was measured so far: the end of the warm-up. */
+  /** Discards what was measured so far: the warm-up has ended. */
   restart(): void {
     this.lagUs.clear();
     this.#spunUs = 0;
@@ -48,19 +48,20 @@ export class OwnLoad {
   /** The lag of the last probe, for the progress line. */
   lastLagUs = 0;
 
-  /** A turn of active waiting begins. */
+  /** An iteration of the busy wait begins. */
   spinStarts(atUs: number): void {
-    this.#turnUs = atUs;
-    this.#turnActivity = this.activity;
+    this.#iterationUs = atUs;
+    this.#iterationActivity = this.activity;
   }
 
-  /** A turn of active waiting ends and the next one begins; only idle ones count as waiting. */
+  /** An iteration of the busy wait ends and the next one begins; only idle ones count as waiting. */
   spun(atUs: number): void {
-    if (this.activity === this.#turnActivity) this.#spunUs += Math.min(IDLE_TURN_US_MAX, atUs - this.#turnUs);
+    if (this.activity === this.#iterationActivity)
+      this.#spunUs += Math.min(IDLE_ITERATION_US_MAX, atUs - this.#iterationUs);
     this.spinStarts(atUs);
   }
 
-  /** Processor time as a share of one core, without active waiting. */
+  /** Processor time as a share of one core, without the busy wait. */
   cpuShare(): number {
     const elapsedUs = nowUs() - this.#startedUs;
     const { user, system } = process.cpuUsage(this.#cpuAtStart);

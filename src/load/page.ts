@@ -1,11 +1,11 @@
 /**
- * One self-contained HTML file: no script, no font, nothing loaded from anywhere, light and dark. Owns the look; what the
- * sections say is HTML that the caller has escaped (`escapeText` of axes.ts).
+ * One self-contained HTML file: no script, no external resource, light and dark. The caller escapes the HTML of the sections
+ * (`escapeText` of axes.ts).
  */
 import { escapeText } from './axes.ts';
 
 export interface Section {
-  /** Plain text; an empty one gives a section without a heading. */
+  /** Plain text; empty for a section without a heading. */
   readonly heading: string;
   readonly html: string;
 }
@@ -40,7 +40,7 @@ interface TableCell {
   readonly bad?: boolean;
 }
 
-/** A table whose first column is names and whose others are figures. Everything is plain text and gets escaped. */
+/** A table: names in the first column, figures in the others. All of it is plain text and gets escaped. */
 export function table(head: readonly string[], rows: readonly (readonly (string | TableCell)[])[]): string {
   const headCells = head.map((text) => `<th>${escapeText(text)}</th>`).join('');
   const bodyRows = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('\n');

@@ -1,4 +1,4 @@
-/** What a load test is: everything that decides what is sent, when, and what is looked at; with defaults for the rest. */
+/** The plan of a load test: what is sent, when, and what is checked; with defaults. */
 import type { Arrivals } from './arrivals.ts';
 import type { Recorder } from './recorder.ts';
 import { type RequestOptions, RequestSource } from './request-source.ts';
@@ -9,28 +9,28 @@ export interface LoadPlan {
   readonly requests: RequestSource;
   readonly model: string;
   readonly arrivals: Arrivals;
-  /** How long streams arrive, after the warm-up. */
+  /** How long streams arrive after the warm-up. */
   readonly durationS: number;
-  /** Streams that arrive in this time are not measured. */
+  /** Streams that arrive before are not measured. */
   readonly warmupS: number;
-  /** An arrival is dropped, and counted, when so many streams are open. */
+  /** With this many streams open, an arrival is dropped and counted. */
   readonly streamsMax: number;
-  /** The same for connections, idle ones included; these are used first. */
+  /** The same for connections. Idle ones count, and are used first. */
   readonly connectionsMax: number;
-  /** 0 to 1. */
+  /** Share of clients that read slowly, 0 to 1. */
   readonly slowReaders: number;
   readonly slowPauseMs: number;
-  /** 0 to 1. */
+  /** Share of clients that disconnect half-way, 0 to 1. */
   readonly abandon: number;
-  /** For who reads slowly and who leaves. */
+  /** Decides which clients read slowly and which disconnect. */
   readonly seed: number;
-  /** A stream without a byte for so long has failed. */
+  /** A stream without a byte for this long has failed. */
   readonly timeoutS: number;
   /** How long streams may go on after the last arrival. */
   readonly drainS: number;
-  /** Every stream has so many content events; undefined when that is not known. */
+  /** Content events that every stream must have; undefined when not known. */
   readonly expectEvents: number | undefined;
-  /** All bodies should be equal: they are hashed and compared. */
+  /** All bodies must be equal: they are hashed and compared. */
   readonly expectSame: boolean;
   readonly insecure: boolean;
   readonly ca: string | undefined;

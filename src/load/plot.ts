@@ -1,6 +1,6 @@
 /**
- * Four kinds of plot as SVG text: pure functions, no dependency, no script. Every line is labelled where it is, so that a
- * picture can be read without a legend and without seeing colours; all text is escaped.
+ * Four kinds of plot as SVG text: pure functions, no dependency, no script. Every line has its label beside it, so that a plot
+ * can be read without a legend and without colours. All text is escaped.
  */
 
 import {
@@ -53,10 +53,10 @@ interface Bar {
 }
 
 const LABELS_PX = 176;
-/** A curve of this many points looks like one of all of them. */
+/** More points make no visible difference. */
 const CURVE_POINTS_MAX = 400;
 
-/** Which share of the values is at most x. Labels tell each series' p50 and p99. */
+/** The share of values that are at most x. Labels give p50 and p99 of each series. */
 export function cdfPlot(
   series: readonly { readonly name: string; readonly values: readonly number[]; readonly colour?: number }[],
   options: CdfOptions,
@@ -68,7 +68,7 @@ export function cdfPlot(
   if (filled.length === 0) return nothingMeasured(options.title);
   const box: Box = { left: 44, right: WIDTH_PX - LABELS_PX, top: 54, bottom: heightPx - 44 };
   const min = Math.min(...filled.map(({ sorted }) => sorted[0]!));
-  // One straggler must not press everything else against the axis: beyond the largest p99.9 the curve is at the top anyway.
+  // A single outlier must not squeeze the rest: beyond the largest p99.9 the curve is at the top anyway.
   const max = Math.max(...filled.map(({ sorted }) => quantile(sorted, 0.999)));
   const x = options.logX
     ? logScale(min, max, box.left, box.right)
@@ -185,7 +185,7 @@ export function timelinePlot(
   );
 }
 
-/** Lines through points in the order of x, each labelled at its end. */
+/** Lines through points in order of x, each labelled at its end. */
 export function linePlot(
   series: readonly {
     readonly name: string;
@@ -246,7 +246,7 @@ function titleWithUnit({ unit }: PlotOptions, log = false): string {
   return log ? `${unit} (logarithmic)` : unit;
 }
 
-/** [share, value] from 0 to 1: every value of a small set, evenly chosen ones (and the whole tail) of a large one. */
+/** Pairs of share (0 to 1) and value: all values of a small set; of a large one an even choice and the whole tail. */
 function quantilePoints(sorted: Float64Array): [number, number][] {
   const count = sorted.length;
   const step = Math.max(1, Math.floor(count / CURVE_POINTS_MAX));

@@ -1,4 +1,4 @@
-/** One line on the terminal, rewritten every second, that says how the run is going. */
+/** The progress line on the terminal, rewritten every second. */
 
 import { nowUs } from './clock.ts';
 import { countText, durationText } from './duration-text.ts';
@@ -6,10 +6,10 @@ import type { Load } from './load.ts';
 import type { Distribution } from './statistics.ts';
 
 const EVERY_MS = 1_000;
-/** Sorting millions of values each second would be load of our own: the line tells of the last so many. */
+/** The line covers the latest values only: sorting millions each second would be load of its own. */
 const VALUES_MAX = 10_000;
 
-/** Returns what takes the line away again. */
+/** Returns a function that removes the line. */
 export function showProgress(
   load: Load,
   terminal: { write(text: string): unknown; readonly columns?: number },

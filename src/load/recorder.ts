@@ -1,6 +1,6 @@
 /**
- * Keeps bytes and timing of the first few complete streams and writes them where `bve mock --replay` finds them.
- * Guarantees: of a request nothing is written at all; an answer that repeats the key or a prompt is not kept either.
+ * Writes bytes and timing of the first complete streams to a folder for `bve mock --replay`.
+ * Guarantees: nothing of a request is written, and no answer that repeats the key or a prompt.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { LoadTarget } from './target.ts';
 export class Recorder {
   /** Names of the files written. */
   readonly written: string[] = [];
-  /** Why streams were left out. */
+  /** Why streams were not recorded. */
   readonly notes = new Set<string>();
   #underWay = 0;
 
@@ -25,14 +25,14 @@ export class Recorder {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** A recording for the next stream, while more are wanted. */
+  /** A recording for the next stream; undefined when there are enough. */
   begin(): StreamRecording | undefined {
     if (this.written.length + this.#underWay >= this.streamsMax) return undefined;
     this.#underWay++;
     return new StreamRecording();
   }
 
-  /** The stream has ended; only whole ones are written. */
+  /** The stream has ended: it is written if it is complete. */
   end(stream: LoadStream, requests: RequestSource, target: LoadTarget): void {
     const recording = stream.options.recording;
     if (!recording) return;

@@ -40,12 +40,12 @@ export interface Report {
     readonly failed: number;
     readonly abandoned: number;
     readonly interrupted: number;
-    /** Arrivals that found all places taken. */
+    /** Arrivals beyond the limit of open streams or connections. */
     readonly dropped: number;
-    /** Of the failed ones: an event stream was begun, and no terminal event came. */
+    /** Of the failed ones: event streams that started and ended without a terminal event. */
     readonly truncated: number;
     readonly slow: number;
-    /** Requests sent again, because their reused connection was closed before the first byte of an answer. */
+    /** Requests sent again because their reused connection was closed before the first byte of an answer. */
     readonly retried: number;
   };
   readonly ttfb_us: Distribution;
@@ -58,7 +58,7 @@ export interface Report {
     readonly events_per_s: number;
     readonly tokens_per_s: number;
     readonly bytes_per_s: number;
-    /** Where the number of tokens comes from: usage as reported, or the count of content events. */
+    /** Source of the token counts: reported usage, or the number of content events. */
     readonly tokens_from: 'usage' | 'events' | 'both' | 'none';
   };
   readonly errors: {
@@ -68,7 +68,7 @@ export interface Report {
   readonly order: {
     /** Streams with numbered events, or all when the number of events was given. */
     readonly checked_streams: number;
-    /** Of these: also checked for events missing at the end. */
+    /** Of these: checked for events missing at the end, too. */
     readonly ends_checked: number;
     readonly bad_streams: number;
     readonly violations: number;
@@ -81,15 +81,15 @@ export interface Report {
   readonly harness: {
     readonly loop_lag_us: Distribution;
     readonly arrival_lag_us: Distribution;
-    /** Of one core, without active waiting. */
+    /** Of one core, without the busy wait. */
     readonly cpu_share: number;
-    /** Why these figures may be about the harness and not the target. */
+    /** Why the figures may describe the harness and not the target. */
     readonly bottlenecks: readonly string[];
   };
   readonly seconds: readonly SecondTally[];
 }
 
-/** @param cpuShare as it was when the load ended */
+/** @param cpuShare at the end of the load */
 export function reportOf(load: Load, cpuShare: number): Report {
   const { plan, tally, ownLoad } = load;
   const { arrivals } = plan;
@@ -151,7 +151,7 @@ export function reportOf(load: Load, cpuShare: number): Report {
 }
 
 function ratesOf({ plan, tally, startUs, endUs, finishedUs, interrupted }: Load): Report['rates'] {
-  // An interrupted run was shorter than planned.
+  // An interrupted run is shorter than planned.
   const lastUs = interrupted ? Math.min(endUs, finishedUs) : endUs;
   const seconds = Math.max(1e-6, (lastUs - startUs) / 1e6 - plan.warmupS);
   const { streams, events, tokens, bytes } = tally.counted;
@@ -177,14 +177,14 @@ function orderOf({ tally: { order } }: Load): Report['order'] {
   };
 }
 
-/** The most frequent body is taken for the right one. */
+/** The most frequent body counts as the right one. */
 function bodiesOf({ tally: { hashes } }: Load): NonNullable<Report['bodies']> {
   const counts = [...hashes.values()];
   const compared = counts.reduce((sum, count) => sum + count, 0);
   return { compared, distinct: counts.length, different: compared - Math.max(0, ...counts) };
 }
 
-/** To thousandths: more digits would claim more than a measurement says. */
+/** To thousandths: more digits mean nothing in a measurement. */
 function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

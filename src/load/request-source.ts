@@ -1,15 +1,15 @@
 /**
- * The requests of a run, as bytes made once: a body per prompt, taken in turn.
- * Keys and prompts are here and nowhere else; nothing of this module is printed, recorded or put into a report.
+ * The requests of a run, built once as bytes: one per prompt, used round-robin.
+ * Keys and prompts are here and nowhere else; nothing of this file is printed, recorded or reported.
  */
 import type { LoadTarget } from './target.ts';
 
 export interface RequestOptions {
   readonly model: string;
   readonly key?: string;
-  /** Taken in turn; a string is the user's message, an object's fields go into the body. */
+  /** Used round-robin. A string is the user's message; the fields of an object go into the body. */
   readonly prompts?: readonly (string | Readonly<Record<string, unknown>>)[];
-  /** Its fields replace those of the body that is sent by default. */
+  /** Its fields replace those of the default body. */
   readonly body?: Readonly<Record<string, unknown>>;
 }
 
@@ -34,14 +34,14 @@ export class RequestSource {
     return request;
   }
 
-  /** The text without the key, should a server repeat it. */
+  /** Removes the key from a text of the server. */
   redact(text: string): string {
     return this.#key ? text.replaceAll(this.#key, '[key]') : text;
   }
 
   /**
    * Whether an answer repeats the key or a text of a request, as the /responses API does with `instructions`. Texts of
-   * less than 12 characters say too little to be told from an answer that just uses the same words.
+   * less than 12 characters are not searched: an answer may contain them by chance.
    */
   isRepeatedBy(answer: Buffer): boolean {
     if (this.#key && answer.includes(this.#key)) return true;
@@ -62,7 +62,7 @@ function bodyOf(
   const start = { model, stream: true };
   if (api === 'responses') return { ...start, input: content, ...given, ...body };
   if (api === 'messages') return { ...start, max_tokens: 1024, messages, ...given, ...body };
-  // Without it a chat stream does not report usage.
+  // Without this field a chat stream does not report usage.
   return { ...start, stream_options: { include_usage: true }, messages, ...given, ...body };
 }
 
@@ -85,8 +85,8 @@ function requestBytes({ api, host, path }: LoadTarget, key: string | undefined, 
 }
 
 const TEXT_CHARS_MIN = 12;
-/** What a request says apart from settings: prompts in every form that the three APIs know. */
-const SPOKEN = ['messages', 'input', 'instructions', 'system', 'prompt', 'metadata'];
+/** The fields with prompts, in all forms of the three APIs. */
+const PROMPT_FIELDS = ['messages', 'input', 'instructions', 'system', 'prompt', 'metadata'];
 
 function textsOf(body: Readonly<Record<string, unknown>>): string[] {
   const texts: string[] = [];
@@ -95,6 +95,6 @@ function textsOf(body: Readonly<Record<string, unknown>>): string[] {
       if (value.length >= TEXT_CHARS_MIN) texts.push(value);
     } else if (typeof value === 'object' && value !== null) Object.values(value).forEach(collect);
   };
-  for (const field of SPOKEN) collect(body[field]);
+  for (const field of PROMPT_FIELDS) collect(body[field]);
   return texts;
 }

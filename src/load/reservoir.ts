@@ -41,7 +41,7 @@ export class Reservoir {
     this.#max = Number.NEGATIVE_INFINITY;
   }
 
-  /** A view of the values that are kept, in no order that means anything. */
+  /** A view of the kept values, in no particular order. */
   values(): Float64Array {
     return this.#values.subarray(0, Math.min(this.count, this.#keptMax));
   }

@@ -1,16 +1,15 @@
 /**
- * Whether numbered events (`"i":0`, `"i":1`, … in their data, as the mock writes) arrive in order, once and all.
- * Each violation is counted once, under the one name that explains it: an event that comes after a later one is reordered,
- * one that comes again is duplicated, one that never comes is dropped.
+ * Checks that numbered events (`"i":0`, `"i":1`, … in their data, as the mock writes them) arrive in order, once and all.
+ * Each violation is counted once: an event after a later one is reordered, a repeated one duplicated, a missing one dropped.
  */
 
-/** Numbers remembered as missing; a stream with larger holes is counted, but its late events are called duplicates. */
+/** Missing numbers that are remembered; beyond that, events that come late count as duplicates. */
 const MISSING_MAX = 100_000;
 
 export class SequenceCheck {
   reordered = 0;
   duplicated = 0;
-  /** How many numbers came, each counted once. */
+  /** Distinct numbers that came. */
   seen = 0;
   #next = 0;
   #skipped = 0;
@@ -33,12 +32,12 @@ export class SequenceCheck {
     }
   }
 
-  /** Numbers that never came: those below the highest one, and up to `expected` when the stream is whole and it is known. */
+  /** Numbers that never came: below the highest one, and up to `expected` if that is known and the stream is complete. */
   dropped(expected: number | undefined): number {
     return this.#skipped + Math.max(0, (expected ?? 0) - this.#next);
   }
 
-  /** Numbers that came although there should be only `expected` of them. */
+  /** Numbers beyond the `expected` ones. */
   surplus(expected: number | undefined): number {
     return expected === undefined ? 0 : Math.max(0, this.#next - expected);
   }

@@ -1,6 +1,6 @@
 /**
- * The arithmetic of measurements: distributions, medians, paired ratios and how sure one can be of them.
- * Pure and deterministic: the bootstrap draws from a seeded generator, so the same data gives the same interval.
+ * Statistics of measurements: distributions, medians, paired ratios and their confidence intervals.
+ * Pure and deterministic: the bootstrap uses a seeded generator, so the same data gives the same interval.
  */
 
 export interface Distribution {
@@ -14,7 +14,7 @@ export interface Distribution {
   readonly mean: number;
 }
 
-/** One measurement of each side, taken next to each other in time: [reference, candidate]. */
+/** One measurement of each side, made close together in time: [reference, candidate]. */
 export type Pair = readonly [reference: number, candidate: number];
 
 export interface Interval {
@@ -27,11 +27,11 @@ export interface Interval {
 interface BootstrapOptions {
   readonly seed?: number;
   readonly resamples?: number;
-  /** Share of intervals that hold the true ratio, 0 to 1. Default 0.95. */
+  /** 0 to 1. Default 0.95. */
   readonly confidence?: number;
 }
 
-/** All zeros, with count 0, for no values at all. The values stay as they are. */
+/** All zeros for no values. Does not change the values. */
 export function distribution(values: Float64Array | readonly number[]): Distribution {
   const sorted = Float64Array.from(values).sort();
   const count = sorted.length;
@@ -50,13 +50,13 @@ export function distribution(values: Float64Array | readonly number[]): Distribu
   };
 }
 
-/** Nearest rank: a value that was really measured, never one between two. `sorted` ascends and is not empty. */
+/** Nearest rank: always a measured value. `sorted` ascends and is not empty. */
 export function quantile(sorted: Float64Array | readonly number[], share: number): number {
   const rank = Math.ceil(share * sorted.length);
   return sorted[Math.min(sorted.length, Math.max(1, rank)) - 1]!;
 }
 
-/** So many evenly spaced quantiles, or all values when there are fewer: the shape of a distribution, for a plot. */
+/** Evenly spaced quantiles, or all values when there are fewer: the shape of a distribution, for a plot. */
 export function evenQuantiles(sorted: Float64Array | readonly number[], count: number): number[] {
   if (sorted.length <= count) return [...sorted];
   return Array.from({ length: count }, (_, i) => quantile(sorted, (i + 1) / count));
@@ -67,7 +67,7 @@ export function median(values: Float64Array | readonly number[]): number {
   return middle(Float64Array.from(values).sort());
 }
 
-/** The median of candidate / reference over all pairs: what both sides of a pair share (a busy machine) cancels out. */
+/** The median of candidate / reference over all pairs. What affects both sides of a pair (a busy machine) cancels out. */
 export function pairedRatio(pairs: readonly Pair[]): number {
   return median(ratiosOf(pairs));
 }
@@ -77,7 +77,7 @@ export function pairedDifference(pairs: readonly Pair[]): number {
   return median(pairs.map(([reference, candidate]) => candidate - reference));
 }
 
-/** Percentile bootstrap of the paired ratio. With fewer than about six pairs it is narrower than it ought to be. */
+/** Percentile bootstrap of the paired ratio. With fewer than about six pairs it is too narrow. */
 export function bootstrapInterval(pairs: readonly Pair[], options: BootstrapOptions = {}): Interval {
   const { seed = 1, resamples = 2000, confidence = 0.95 } = options;
   const ratios = ratiosOf(pairs);
@@ -95,7 +95,7 @@ export function bootstrapInterval(pairs: readonly Pair[], options: BootstrapOpti
   return { ratio, low: quantile(medians, tail), high: quantile(medians, 1 - tail) };
 }
 
-/** Numbers from 0 up to 1, the same ones for the same seed (mulberry32). */
+/** Pseudo-random numbers from 0 to 1 (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -106,7 +106,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** A pair whose reference is zero says nothing about a ratio and is left out. */
+/** Without pairs whose reference is zero. */
 function ratiosOf(pairs: readonly Pair[]): number[] {
   return pairs.filter(([reference]) => reference !== 0).map(([reference, candidate]) => candidate / reference);
 }

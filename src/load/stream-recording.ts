@@ -1,4 +1,4 @@
-/** Bytes and times of the reads of one stream, in memory until it has ended and its recorder decides about them. */
+/** Bytes and times of the reads of one stream, in memory until the stream has ended. */
 
 export const STREAM_BYTES_MAX = 16_777_216;
 

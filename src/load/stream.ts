@@ -1,20 +1,20 @@
 /**
- * One stream of the load, from the moment it was due to the one word that says how it ended. Times are microseconds on the
- * clock of nowUs; latency counts from `scheduledUs`, however late the harness or the network made the request leave.
+ * One stream of the load, from the time it was due to how it ended. Times are microseconds on the clock of nowUs; latency
+ * counts from `scheduledUs`, however late the request was sent.
  */
 import type { DataSink } from '../upstream/http1.ts';
 import type { ResponseHead } from '../upstream/http1-head.ts';
-import { EventReader, type StreamCustom } from './event-reader.ts';
+import { type EventLayout, EventReader } from './event-reader.ts';
 import type { StreamRecording } from './stream-recording.ts';
 
-/** What the client does: reads as fast as it can, pauses after every read, or leaves half-way. */
+/** What the client does: reads as fast as it can, pauses after every read, or disconnects half-way. */
 export type Behaviour = 'read' | 'slow' | 'abandon';
 
 /**
  * connect: no connection, or none in time; tls: the certificate or the handshake; reset: the connection broke; timeout: no
- * byte for too long; http_NNN: that status; framing: wrong HTTP; not_sse: another kind of answer; bad_sse: events that are
- * neither JSON nor [DONE]; stream_error: an error event; truncated: the answer ended, but no terminal event came;
- * unfinished: still open when the time to drain was over.
+ * byte for too long; http_NNN: that status; framing: invalid HTTP; not_sse: not an event stream; bad_sse: an event that is
+ * neither JSON nor [DONE]; stream_error: an error event; truncated: the answer ended without a terminal event; unfinished:
+ * still open at the end of the drain.
  */
 export type ErrorKind =
   | 'connect'
@@ -41,14 +41,14 @@ interface StreamOptions {
   /** False during the warm-up. */
   readonly measured: boolean;
   readonly behaviour: Behaviour;
-  /** For `abandon`: leaves after so many events. */
+  /** For `abandon`: disconnects after this many events. */
   readonly eventsMax: number;
   readonly request: Buffer;
-  readonly custom: StreamCustom;
+  readonly layout: EventLayout;
   readonly hashed: boolean;
-  /** Told of every event but the first: the time since the one before it, and how much that differs from the last gap. */
+  /** Called for every event but the first: the time since the previous one, and how much that differs from the last gap. */
   readonly onGap: ((gapUs: number, jitterUs: number | undefined) => void) | undefined;
-  /** The time of each event is kept, for a plot. */
+  /** Keeps the time of each event, for a plot. */
   readonly sampled: boolean;
   readonly recording: StreamRecording | undefined;
 }
@@ -57,23 +57,23 @@ const SAMPLED_EVENTS_MAX = 2_000;
 const ERROR_BODY_BYTES_MAX = 4_096;
 
 export class LoadStream implements DataSink {
-  /** The request was given to the socket. */
+  /** When the request was written to the socket. */
   sentUs = 0;
   headUs = 0;
-  /** The first byte of the body of a good answer. */
+  /** When the first byte of the body of a 2xx answer came. */
   firstByteUs = 0;
   firstEventUs = 0;
   endUs = 0;
-  /** The last sign of life; timeouts count from it. */
+  /** When the last byte came; the timeout counts from here. */
   progressUs: number;
   bytes = 0;
-  /** So many connections were tried: a reused one may turn out to be closed already. */
+  /** Connections tried: a reused one may turn out to be closed. */
   attempts = 0;
   status = 0;
   ending: Ending | undefined;
   failure: Failure | undefined;
-  /** Half-way: the connection is to be closed. */
-  leaving = false;
+  /** Half-way reached: the connection is to be closed. */
+  abandoned = false;
   readonly eventTimesUs: number[] | undefined;
   readonly events: EventReader;
   readonly #hash: Bun.CryptoHasher | undefined;
@@ -88,12 +88,12 @@ export class LoadStream implements DataSink {
     startedUs: number,
   ) {
     this.progressUs = startedUs;
-    this.events = new EventReader(options.custom, this.#onEvent);
+    this.events = new EventReader(options.layout, this.#onEvent);
     this.eventTimesUs = options.sampled ? [] : undefined;
     this.#hash = options.hashed ? new Bun.CryptoHasher('sha256') : undefined;
   }
 
-  /** What arrives from now on counts as arrived at this time. */
+  /** Sets the arrival time of what follows. */
   arrivedAt(atUs: number): void {
     this.#atUs = atUs;
     this.progressUs = atUs;
@@ -115,9 +115,9 @@ export class LoadStream implements DataSink {
     }
   }
 
-  /** The bytes are only lent for the call. */
+  /** The bytes are valid during the call only. */
   data(bytes: Uint8Array): void {
-    if (this.failure || this.leaving) return;
+    if (this.failure || this.abandoned) return;
     if (this.#errorBody) {
       if (this.#errorBytes < ERROR_BODY_BYTES_MAX) this.#errorBody.push(Buffer.from(bytes));
       this.#errorBytes += bytes.length;
@@ -130,12 +130,12 @@ export class LoadStream implements DataSink {
     this.events.push(bytes, this.#atUs);
   }
 
-  /** The first thing that went wrong is what counts. */
+  /** Only the first failure counts. */
   fail(kind: ErrorKind, message: string): void {
     this.failure ??= { kind, message };
   }
 
-  /** The answer has come to its proper end. */
+  /** The answer is complete. */
   answered(): void {
     if (this.#errorBody) {
       this.fail(`http_${this.status}`, `${this.status} ${errorText(Buffer.concat(this.#errorBody))}`.trimEnd());
@@ -147,11 +147,11 @@ export class LoadStream implements DataSink {
     if (this.headUs === 0) this.fail('reset', 'the connection was closed before the head of an answer');
     else if (this.#errorBody) this.answered();
     else this.#judge('the connection was closed in the middle of the answer');
-    // All events came, and only the end of the HTTP body is missing.
+    // All events came; only the end of the HTTP body is missing.
     this.fail('framing', 'the connection was closed before the end of the body');
   }
 
-  /** An answer with events was begun, and its terminal event is missing, for whatever reason. */
+  /** An event stream that started and failed without its terminal event. */
   get truncated(): boolean {
     return this.ending === 'failed' && this.status >= 200 && this.status <= 299 && this.#streams && !this.sawTerminal;
   }
@@ -160,7 +160,7 @@ export class LoadStream implements DataSink {
     return this.events.sawTerminal;
   }
 
-  /** Of a whole body, when asked for. */
+  /** Of the body, when `hashed`. */
   hash(): string | undefined {
     return this.#hash?.digest('hex');
   }
@@ -187,11 +187,11 @@ export class LoadStream implements DataSink {
       this.#lastGapUs = gapUs;
     }
     this.#lastEventUs = atUs;
-    if (options.behaviour === 'abandon' && this.events.events >= options.eventsMax) this.leaving = true;
+    if (options.behaviour === 'abandon' && this.events.events >= options.eventsMax) this.abandoned = true;
   };
 }
 
-/** The message of an OpenAI error envelope, or the beginning of whatever it is instead. */
+/** The message of an OpenAI error envelope, or the beginning of any other text. */
 function errorText(body: Buffer): string {
   const text = body.toString('utf8');
   try {
@@ -199,7 +199,7 @@ function errorText(body: Buffer): string {
     const parts = [error?.code, error?.message].filter((part) => typeof part === 'string');
     if (parts.length > 0) return parts.join(': ').slice(0, 300);
   } catch {
-    // Not JSON: a proxy's HTML page, mostly.
+    // Not JSON: usually the HTML page of a proxy.
   }
   return text.replace(/\s+/g, ' ').slice(0, 120);
 }

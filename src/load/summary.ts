@@ -1,4 +1,4 @@
-/** The report as text for a terminal: figures first, then everything that is wrong, one line each. */
+/** The report as text for a terminal: figures first, then each problem on a line of its own. */
 
 import type { Verdict } from './assertion.ts';
 import { countText, durationText } from './duration-text.ts';
@@ -33,7 +33,7 @@ export function summaryOf(report: Report): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** What has to be known to trust the figures; empty when there is nothing. */
+/** Reasons not to trust the figures. */
 export function warningsOf(report: Report): string[] {
   const { bottlenecks } = report.harness;
   const warnings: string[] = [];

@@ -1,11 +1,11 @@
 /**
- * Adds up what the streams of a run came to. Owns the definitions of the figures:
+ * Counts what the streams of a run did. Owns the definitions of the figures:
  * - time to first byte: from when a stream was due to the first byte of the body of a 2xx event stream; first event: to the
- *   read that completed its first event. Streams that failed before are errors and not in it.
- * - gap: between two events of a stream, where those of one read come at once (0); jitter: by how much a gap differs from
- *   the one before it. `[DONE]` is no event. Slow readers are left out of both, as they measure the reader.
- * - rates: in an open loop the streams (their events, bytes, tokens) that arrived in the measured time and were completed,
- *   per second of it; in a closed loop each complete stream with the part of its time that lies in the measured time.
+ *   read that completed its first event. Streams that failed before that count as errors only.
+ * - gap: the time between two events of a stream; events of the same read have gap 0. Jitter: how much a gap differs from the
+ *   previous one. `[DONE]` is no event. Slow readers are excluded from both: they would measure the reader.
+ * - rates: in an open loop the complete streams (their events, bytes, tokens) that arrived in the measured time, per second;
+ *   in a closed loop each complete stream counts with the share of its time inside the measured time.
  */
 import { Reservoir } from './reservoir.ts';
 import type { ErrorKind, LoadStream } from './stream.ts';
@@ -26,7 +26,7 @@ interface Rates {
 }
 
 interface TallyOptions {
-  /** On the clock of nowUs; what was due before is warm-up. */
+  /** On the clock of nowUs; streams due before are warm-up. */
   readonly startUs: number;
   readonly endUs: number;
   readonly closedLoop: boolean;
@@ -43,13 +43,13 @@ export class Tally {
   readonly gapUs = new Reservoir();
   readonly jitterUs = new Reservoir();
   readonly totalUs = new Reservoir();
-  /** From when a stream was due to when it was begun: lateness of the harness itself. */
+  /** From when a stream was due to when it was started: the lateness of the harness itself. */
   readonly arrivalLagUs = new Reservoir();
   readonly errors = new Map<ErrorKind, { count: number; readonly example: string }>();
   readonly order = { checkedStreams: 0, badStreams: 0, reordered: 0, dropped: 0, duplicated: 0, endsChecked: 0 };
   readonly hashes = new Map<string, number>();
   readonly seconds: SecondTally[] = [];
-  /** Of complete streams, in a closed loop in part: what the rates are made of. */
+  /** Of complete streams, in a closed loop their share: the numerators of the rates. */
   readonly counted: Rates = { streams: 0, events: 0, bytes: 0, tokens: 0 };
   started = 0;
   completed = 0;
@@ -60,10 +60,10 @@ export class Tally {
   truncated = 0;
   slow = 0;
   retries = 0;
-  /** Complete streams that told their usage, and those that did not. */
+  /** Complete streams with usage, and those without. */
   usageStreams = 0;
   eventStreams = 0;
-  /** Events of the last stream that was completed; what half-way means. */
+  /** Events of the last complete stream: half of them is half-way. */
   typicalEvents = 0;
   readonly #options: TallyOptions;
 
@@ -93,7 +93,7 @@ export class Tally {
     if (jitterUs !== undefined) this.jitterUs.add(jitterUs);
   };
 
-  /** @param message what went wrong, if anything, fit to be shown */
+  /** @param message of its failure, without secrets */
   finish(stream: LoadStream, message: string | undefined): void {
     if (stream.ending === 'complete') {
       this.typicalEvents = stream.events.events;
@@ -158,7 +158,7 @@ export class Tally {
     let duplicated = 0;
     let reordered = 0;
     if (sequence) {
-      // Where the end is missing, what is missing with it is told by `truncated`.
+      // When the end is missing, `truncated` reports what is missing with it.
       const expected = whole ? (expectEvents ?? usageTokens) : undefined;
       if (expected !== undefined) this.order.endsChecked++;
       dropped = sequence.dropped(expected);

@@ -1,4 +1,4 @@
-/** Where the load goes: a URL and a path made into what a socket and a request head need. */
+/** The target of the load: a URL and a path, parsed for the socket and the request head. */
 import { isIP } from 'node:net';
 
 /** The URL or the path is wrong; the message says how. */
@@ -6,7 +6,7 @@ export class TargetError extends Error {
   override name = 'TargetError';
 }
 
-/** Which API a path belongs to: it decides what a body looks like that nobody gave. */
+/** The API of a path; it decides the form of the default body. */
 type Api = 'chat' | 'responses' | 'messages';
 
 export interface LoadTarget {
@@ -18,7 +18,7 @@ export interface LoadTarget {
   /** With the query, if any. */
   readonly path: string;
   readonly api: Api;
-  /** Fit for reports: without query and credentials. */
+  /** For reports: without query and credentials. */
   readonly label: string;
 }
 
@@ -34,7 +34,7 @@ export function targetOf(text: string, path?: string): LoadTarget {
   if (path !== undefined && !/^\/[!-~]*$/.test(path))
     throw new TargetError(`the path must begin with /, not '${path}'`);
   if (url.username !== '' || url.password !== '')
-    throw new TargetError('a URL with credentials is not taken; use --key');
+    throw new TargetError('a URL with credentials is not allowed; use --key');
   const tls = url.protocol === 'https:';
   const full = joined(url, path);
   const pathname = full.split('?', 1)[0]!;
@@ -50,7 +50,7 @@ export function targetOf(text: string, path?: string): LoadTarget {
   };
 }
 
-/** The name to be told to and proved by a TLS server; none for an address. */
+/** The server name for TLS; none for an IP address. */
 export function serverNameOf(target: LoadTarget): string | undefined {
   return isIP(target.hostname) ? undefined : target.hostname;
 }
@@ -60,10 +60,10 @@ function parseUrl(text: string): URL {
   try {
     url = new URL(text);
   } catch {
-    throw new TargetError(`'${text}' is no URL; it looks like http://127.0.0.1:8080`);
+    throw new TargetError(`'${text}' is not a URL such as http://127.0.0.1:8080`);
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new TargetError(`'${text}' is no http or https URL`);
+    throw new TargetError(`'${text}' is not an http or https URL`);
   }
   return url;
 }

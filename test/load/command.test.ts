@@ -24,20 +24,20 @@ test.each([
   [['http://127.0.0.1:9', '--bogus'], "Unknown option '--bogus'"],
   [[], 'URL is missing'],
   [['127.0.0.1:9'], 'is no'],
-  [['ftp://127.0.0.1'], 'is no http or https URL'],
+  [['ftp://127.0.0.1'], 'is not an http or https URL'],
   [['http://user:secret@127.0.0.1'], 'use --key'],
   [['http://127.0.0.1:9', 'x'], "unexpected argument 'x'"],
   [['http://127.0.0.1:9', '--rate', '0'], '--rate takes streams a second above 0'],
   [['http://127.0.0.1:9', '--rate', 'x'], "not 'x'"],
-  [['http://127.0.0.1:9', '--rate', '1', '--streams', '1'], 'exclude each other'],
+  [['http://127.0.0.1:9', '--rate', '1', '--streams', '1'], 'cannot be combined'],
   [['http://127.0.0.1:9', '--streams', '0'], '--streams takes a whole number from 1'],
   [['http://127.0.0.1:9', '--duration', '0'], '--duration takes a time above 0'],
   [['http://127.0.0.1:9', '--duration', '3days'], "not '3days'"],
   [['http://127.0.0.1:9', '--abandon', '101%'], '--abandon takes 0% to 100%'],
-  [['http://127.0.0.1:9', '--abandon', '60', '--slow-readers', '60'], 'more than 100%'],
+  [['http://127.0.0.1:9', '--abandon', '60', '--slow-readers', '60'], 'exceed 100%'],
   [['http://127.0.0.1:9', '--path', 'v1'], 'must begin with /'],
-  [['http://127.0.0.1:9', '--key', 'a b'], 'a key has neither spaces'],
-  [['http://127.0.0.1:9', '--key', 'a', '--key-file', 'b'], 'exclude each other'],
+  [['http://127.0.0.1:9', '--key', 'a b'], 'a key must not be empty'],
+  [['http://127.0.0.1:9', '--key', 'a', '--key-file', 'b'], 'cannot be combined'],
   [['http://127.0.0.1:9', '--body', '[1]'], '--body takes a JSON object'],
   [['http://127.0.0.1:9', '--body', '{"stream":false}'], 'only streams are measured'],
   [['http://127.0.0.1:9', '--record-max', '3'], '--record-max needs --record'],
@@ -56,7 +56,7 @@ test.each([
   [['--key-file', '/does/not/exist'], "--key-file: cannot read '/does/not/exist': there is no such file"],
   [['--prompt-file', '/does/not/exist'], 'there is no such file'],
   [['--body', '@/does/not/exist'], 'there is no such file'],
-  [['--record', '/dev/null/x'], '--record: cannot make the folder'],
+  [['--record', '/dev/null/x'], '--record: cannot create the folder'],
   [[], 'http://127.0.0.1:9/v1/chat/completions: connection refused: nothing listens there'],
 ] as const)('%j against a closed port ends with exit code 1 and one clear line', async (args, message) => {
   const { exitCode, stdout, stderr } = await runBve(['bench', 'http://127.0.0.1:9', ...args]);
@@ -112,11 +112,11 @@ test('assertions that fail are told one by one, and end in exit code 1', async (
   ]);
 });
 
-test('when not one stream is complete the exit code is 1, assertions or not, and nothing measured holds nowhere', async () => {
+test('when no stream is complete the exit code is 1, assertions or not, and nothing measured holds nowhere', async () => {
   const args = [...SHORT, '--body', '{"mock":{"events":3,"truncate_after_event":1}}', '--assert', 'total_p50<10s'];
   const { exitCode, stderr } = await runBve(['bench', mockServer().url, ...args]);
   expect(exitCode).toBe(1);
-  expect(stderr).toContain('not one stream was complete: the answer ended without [DONE]');
+  expect(stderr).toContain('no stream was complete: the answer ended without [DONE]');
   expect(stderr).toContain('FAILED  total_p50<10s  (nothing was measured)');
 });
 
