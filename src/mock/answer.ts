@@ -1,4 +1,4 @@
-/** What the mock says to one request, before it is put into HTTP. */
+/** The answer to one request, before it is written as HTTP. */
 import { binaryBody } from './binary.ts';
 import type { Content, EventList } from './content.ts';
 import type { Header } from './framing.ts';
@@ -9,7 +9,7 @@ export interface Answer {
   readonly contentType: string;
   readonly content: Content;
   readonly headers?: readonly Header[];
-  /** When its events are sent; undefined where the scenario alone says that. */
+  /** When to send its events; undefined unless that was recorded. */
   readonly pace?: RecordedPace;
 }
 
@@ -29,7 +29,7 @@ export function stream(content: EventList): Answer {
   return { status: 200, contentType: 'text/event-stream', content };
 }
 
-/** A download: what a browser would save under that name. */
+/** A download with a file name. */
 export function attachment(answer: Answer, fileName: string): Answer {
   const name = fileName.replace(/[^\x20-\x7e]|["\\]/g, '_');
   return { ...answer, headers: [['content-disposition', `attachment; filename="${name}"`]] };

@@ -1,6 +1,6 @@
 /**
- * What is answered: the scenario's body if it has one, otherwise what a small, well-behaved OpenAI-compatible server says.
- * It depends on the request, the scenario and what clients have stored, so the same calls get the same bytes (but for `t`).
+ * Chooses the answer: the body of the scenario if it has one, otherwise that of a small, well-behaved OpenAI-compatible
+ * server. It depends on the request, the scenario and stored objects only: equal calls get equal bytes (except for `t`).
  */
 import { type Answer, binary, bytes, errorAnswer, json } from './answer.ts';
 import { chatStream } from './api/completions.ts';
@@ -34,7 +34,7 @@ function scenarioBody(request: ReceivedRequest, scenario: Scenario, replays: Rep
   return bytes(Buffer.from(scenario.body_base64, 'base64'), 'application/octet-stream');
 }
 
-/** A recording keeps its pace unless the scenario has one, or cuts the body into pieces that the recording knows nothing of. */
+/** A recording keeps its pace unless the scenario sets one or cuts the body into other pieces. */
 function recording(scenario: Scenario, { contentType, content, pace }: Replay): Answer {
   const { pace_ms, split, split_at, gzip } = scenario;
   if (scenario.pace === 'recorded' && !pace) {

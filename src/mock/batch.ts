@@ -1,9 +1,9 @@
-/** Bytes gathered for one write, with a record of which of them are body, so that a partial write can be counted exactly. */
+/** Bytes collected for one write, and which of them are body, so that the body bytes of a partial write can be counted. */
 import type { WireFormat } from './framing.ts';
 
 export interface Write {
   readonly bytes: Uint8Array;
-  /** Runs in turn: bytes of framing, bytes of body, framing, body, … */
+  /** Lengths of alternating runs: framing, body, framing, body, … */
   readonly runs: readonly number[];
 }
 
@@ -22,7 +22,7 @@ export function bodyBytesIn(write: Write, taken: number): number {
 export class Batch {
   #parts: Uint8Array[] = [];
   #runs: number[] = [];
-  /** Framing bytes since the last piece of body: they open the next run. */
+  /** Framing bytes since the last piece of body. */
   #framing = 0;
   bytes = 0;
 
@@ -34,7 +34,7 @@ export class Batch {
     this.bytes += bytes.byteLength;
   }
 
-  /** A piece of the body, as a chunk if that is the format. */
+  /** Adds a piece of the body, as a chunk if the framing has chunks. */
   piece(piece: Uint8Array, wire: WireFormat): void {
     // An empty chunk would be the end of the body.
     if (piece.byteLength === 0) return;

@@ -1,6 +1,6 @@
 /**
- * Binary bodies of any size that can be checked anywhere: each block of 64 kB is the same noise with the number of the
- * block over its first eight bytes. Nothing is kept: a block is made when it is sent.
+ * Binary bodies of any size whose bytes can be verified: each block of 64 kB is the same noise, with the block number in its
+ * first eight bytes. A block is created when it is sent, so memory does not grow with the size.
  */
 import type { BinaryBody, Piece } from './content.ts';
 
@@ -8,7 +8,7 @@ export function binaryBody(totalBytes: number): BinaryBody {
   return { totalBytes, pieces: () => blocks(totalBytes) };
 }
 
-/** The same bytes in memory. */
+/** The same bytes, in memory. */
 export function binaryBytes(totalBytes: number): Buffer {
   return Buffer.concat(Array.from(blocks(totalBytes), (make) => make()));
 }

@@ -1,10 +1,9 @@
 /**
- * Which scenario a request gets. In this order: the script of the test that runs the mock; the one that the request brings
- * with it (below); a model named `replay:<file>`; the folder's recordings in turn, if the server rotates them; the server's
- * default.
+ * Chooses the scenario of a request, in this order: the test's script; the scenario in the request (below); a model named
+ * `replay:<file>`; the recordings of the folder, round-robin, if the server rotates them; the server's default.
  *
- * A request brings a scenario as `mock`: an object in the JSON body, or JSON text as a field of a form or as a parameter of
- * the query. All of these pass a faithful gateway, so they work from the far side of one.
+ * A request carries a scenario as `mock`: an object in its JSON body, or JSON text in a form field or a query parameter. A
+ * gateway passes all of these on.
  */
 import { fieldsOf } from './completion.ts';
 import type { ReceivedRequest } from './received-request.ts';
@@ -13,7 +12,7 @@ import { parseScenario, parseScenarioText, ScenarioError } from './scenario-pars
 
 export type Script = Scenario | ((request: ReceivedRequest) => Scenario | undefined);
 
-/** The next recorded answer for a request, or undefined when none fits. */
+/** The name of the next recording for a request, or undefined when none fits. */
 export type Rotation = (request: ReceivedRequest) => string | undefined;
 
 /** @throws ScenarioError */
@@ -21,16 +20,16 @@ export function chooseScenario(
   request: ReceivedRequest,
   script: Script | undefined,
   rotation: Rotation | undefined,
-  standard: Scenario,
+  fallback: Scenario,
 ): Scenario {
   const scripted = typeof script === 'function' ? script(request) : script;
   if (scripted) return scripted;
   const own = ownScenario(request);
   if (own) return own;
   const { model } = fieldsOf(request.json);
-  if (typeof model === 'string' && model.startsWith(REPLAY)) return replayOf(model.slice(REPLAY.length), standard);
+  if (typeof model === 'string' && model.startsWith(REPLAY)) return replayOf(model.slice(REPLAY.length), fallback);
   const next = rotation?.(request);
-  return next === undefined ? standard : replayOf(next, standard);
+  return next === undefined ? fallback : replayOf(next, fallback);
 }
 
 const REPLAY = 'replay:';
@@ -52,9 +51,9 @@ function scenarioText(request: ReceivedRequest): string | undefined {
   return parameter ?? request.form?.fields.mock;
 }
 
-/** A model name chooses what is sent; how (pace, split, faults) stays the server's default. */
-function replayOf(replay: string, standard: Scenario): Scenario {
-  const { body: _, body_base64: _b, json: _j, bytes: _n, echo: _e, events: _v, text: _t, ...how } = standard;
+/** The model name chooses the body; pace, split and faults stay those of the server's default. */
+function replayOf(replay: string, fallback: Scenario): Scenario {
+  const { body: _, body_base64: _b, json: _j, bytes: _n, echo: _e, events: _v, text: _t, ...how } = fallback;
   try {
     return parseScenario({ ...how, replay });
   } catch (error) {

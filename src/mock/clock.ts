@@ -1,14 +1,14 @@
 /**
- * Monotonic nanoseconds that mean the same in every process of this machine, so that a reader elsewhere can tell how old
- * an event is. Bun's own clocks (`Bun.nanoseconds`, and unlike Node's `process.hrtime` too) start at zero with the process;
- * one call to clock_gettime tells how far they are off.
+ * Monotonic nanoseconds, the same in every process of this machine, so that another process can tell how old an event is.
+ * Bun's clocks (`Bun.nanoseconds`, and `process.hrtime`, unlike Node's) start at zero with the process; one call of
+ * clock_gettime gives the offset.
  */
 import { dlopen } from 'bun:ffi';
 
 const CLOCK_MONOTONIC = process.platform === 'darwin' ? 6 : 1;
 const offsetNs = machineNs() - Bun.nanoseconds();
 
-/** A whole number: doubles hold nanoseconds exactly for the first 104 days of uptime. */
+/** A whole number: exact in a double for the first 104 days of uptime. */
 export function monotonicNs(): number {
   return Math.round(Bun.nanoseconds() + offsetNs);
 }

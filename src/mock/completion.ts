@@ -1,28 +1,28 @@
-/** What a generated completion says, whichever API it is told in. */
+/** A generated completion, independent of the API that returns it. */
 import { monotonicNs } from './clock.ts';
 import type { Scenario } from './scenario.ts';
 
-/** Fixed, so that answers can be compared and usage be checked without counting words. */
+/** Fixed, so that answers can be compared and usage checked without counting words. */
 export const PROMPT_TOKENS = 9;
 export const CREATED_S = 1_716_288_000;
 const DEFAULT_MODEL = 'gpt-4o';
 const DEFAULT_TEXT = 'Hello 👋 from the mock upstream: every token of this answer arrives as an event of its own.';
 
 export interface Completion {
-  /** Of a stored one; undefined: the same for all. */
+  /** Of a stored completion; all others share one id. */
   readonly id?: string;
   readonly model: string;
   readonly tokenCount: number;
-  /** The text of one token, from 0. */
+  /** The text of one token; positions start at 0. */
   token(position: number): string;
-  /** The text of all of them. */
+  /** The text of all tokens. */
   readonly text: string;
-  /** Token events carry their number and the time they were made. */
+  /** Token events carry their number and the time they were created. */
   readonly numbered: boolean;
   /** Token events are padded to this size. */
   readonly eventBytes: number;
   readonly includeUsage: boolean;
-  /** Stands in for the API's own usage object when not undefined. */
+  /** Replaces the API's own usage object unless undefined. */
   readonly usage: unknown;
 }
 
@@ -36,7 +36,7 @@ export function completionFor(asked: Readonly<Record<string, unknown>>, scenario
   };
   if (scenario.events !== undefined) {
     const tokenCount = scenario.events;
-    // The whole text is only told without a stream, where nobody needs more than this of it.
+    // The whole text is only sent without a stream, where this much is enough.
     const text = TOKEN.repeat(Math.min(tokenCount, 100_000));
     return { ...shared, tokenCount, token: () => TOKEN, text, numbered: true };
   }
@@ -46,8 +46,8 @@ export function completionFor(asked: Readonly<Record<string, unknown>>, scenario
 }
 
 /**
- * One token event: `before`, then number and time if wanted, then `middle`, the token (padded) and `after`. JSON is put
- * together by hand because this runs once per event of a load test.
+ * One token event: `before`, number and time if wanted, `middle`, the token (padded), `after`. The JSON is concatenated by
+ * hand because this runs once per event of a load test.
  */
 export function tokenEvent(of: Completion, position: number, before: string, middle: string, after: string): string {
   const token = JSON.stringify(of.token(position)).slice(1, -1);
@@ -58,7 +58,7 @@ export function tokenEvent(of: Completion, position: number, before: string, mid
   return missingBytes > 0 ? start + 'x'.repeat(missingBytes) + after : start + after;
 }
 
-/** The fields of a JSON object, or none at all. */
+/** The fields of an object; none for any other value. */
 export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

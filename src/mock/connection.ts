@@ -1,4 +1,4 @@
-/** One accepted socket: requests in, one exchange at a time, and what becomes of the socket after each. */
+/** One accepted socket: reads requests, answers one at a time, and keeps, closes or resets the socket after each. */
 import { type Answer, errorAnswer } from './answer.ts';
 import { MockExchange } from './exchange.ts';
 import { type ExchangeEnd, headerOf, RecordedRequest } from './received-request.ts';
@@ -7,13 +7,13 @@ import type { Scenario } from './scenario.ts';
 import { type Ending, stepsOf } from './steps.ts';
 import type { Ticker } from './ticker.ts';
 
-/** Requests sent ahead while an answer is under way. */
+/** Limit of pipelined requests while an answer is being sent. */
 const PIPELINED_BYTES_MAX = 1_048_576;
 
 /**
- * RST discards what the peer's kernel has not got yet. On loopback that is nothing once the kernel took our bytes and the
- * peer's window was open; the pause lets the peer's process read, too, since many drop unread bytes when they see an error.
- * A peer that does not read at all, or needs longer, may miss the last bytes: no TCP sender can do better.
+ * RST discards what the peer's kernel has not received yet. On loopback that is nothing once our kernel has taken the bytes
+ * and the peer's window was open. The pause lets the peer's process read them, because many drop unread bytes on an error. A
+ * peer that needs longer may still miss the last bytes; no TCP sender can prevent that.
  */
 const BEFORE_RESET_MS = 5;
 
@@ -50,7 +50,7 @@ export class MockConnection {
     this.#exchange?.drained();
   }
 
-  /** The peer sent FIN. Like most servers we take that for leaving, even where only its half of the connection is closed. */
+  /** The peer sent FIN. Like most servers we treat that as a disconnect, even if only its half of the connection is closed. */
   peerEnded(): void {
     this.#over('client_closed');
     this.#state = 'closing';
@@ -62,7 +62,7 @@ export class MockConnection {
     this.#state = 'closing';
   }
 
-  /** FIN for who waits, RST for who is in the middle of an answer. */
+  /** FIN between answers, RST in the middle of one. */
   stop(): void {
     const broken = this.#exchange !== undefined;
     this.#over('fault');
@@ -71,7 +71,7 @@ export class MockConnection {
     else this.socket.end();
   }
 
-  /** Answers as many requests as are there; a loop, because a thousand pipelined ones would overflow the stack. */
+  /** Answers all requests that have arrived. A loop, because recursion over pipelined requests would overflow the stack. */
   #advance(): void {
     while (!this.#exchange && this.#state === 'open') {
       const whole = this.#next();
@@ -134,7 +134,7 @@ export class MockConnection {
     else this.#finish();
   }
 
-  /** An answer that ended outside of `received` may have pipelined requests behind it. */
+  /** Reads on after an answer that ended outside `received`: pipelined requests may be waiting. */
   #resume(): void {
     if (this.#reader.unreadBytes === 0) return;
     queueMicrotask(() => {
@@ -143,7 +143,7 @@ export class MockConnection {
     });
   }
 
-  /** FIN, and only then, when the peer has closed too, the end of the socket: closing with unread bytes would be a RST. */
+  /** Sends FIN and closes the socket when the peer has closed, too: closing with unread bytes would send RST. */
   #finish(): void {
     this.#state = 'closing';
     this.socket.shutdown();

@@ -1,13 +1,13 @@
-/** What a body is made of. Pieces are made when they are sent, so that a body of any size costs no memory. */
+/** The kinds of body. Pieces are created when they are sent, so a body of any size needs little memory. */
 
 export type Content = Uint8Array | EventList | BinaryBody;
 
-/** A piece of a body, made when it is called: an event's time is then the time it is sent, not when it was foreseen. */
+/** Creates a piece of a body when called, so that the time in an event is the time of sending. */
 export type Piece = () => Uint8Array;
 
-/** Server-sent events, addressable by position, so that order faults can be told which event they mean. */
+/** Server-sent events, addressable by position for order faults. */
 export interface EventList {
-  /** Events in front of and behind the token events; order faults do not touch them. */
+  /** Events before and after the token events; order faults do not affect them. */
   readonly prelude: readonly string[];
   readonly epilogue: readonly string[];
   readonly count: number;

@@ -1,9 +1,9 @@
-/** The order of a stream's events: as they are, or with the faults that the scenario asks for. */
+/** The order of a stream's events, with the order faults of the scenario. */
 import { type Content, type EventList, isEventList, type Piece } from './content.ts';
 import type { Scenario } from './scenario.ts';
 import { ScenarioError } from './scenario-parser.ts';
 
-/** The events in the order the scenario asks for. */
+/** The events in the order of the scenario. */
 export function* eventsInOrder(list: EventList, scenario: Scenario): Generator<Piece> {
   for (const event of list.prelude) yield () => Buffer.from(event);
   const [first, second] = scenario.reorder ?? [0, 0];
@@ -18,7 +18,7 @@ export function* eventsInOrder(list: EventList, scenario: Scenario): Generator<P
   for (const event of list.epilogue) yield () => Buffer.from(event);
 }
 
-/** @throws ScenarioError when an order fault cannot happen: it would turn the test into one of the happy path */
+/** @throws ScenarioError when an order fault cannot happen: the test would silently become one of the happy path */
 export function checkOrder(content: Content, scenario: Scenario): void {
   const faults = {
     'reorder[0]': scenario.reorder?.[0],

@@ -1,14 +1,14 @@
 /**
- * Carries out the steps of one answer on a socket: writes what the kernel takes, sleeps until it takes more, waits and
- * turns when told to, and says how it ended exactly once.
+ * Runs the steps of one answer on a socket: writes what the kernel takes, waits until it takes more, waits and yields to the
+ * event loop where a step says so, and reports its end exactly once.
  */
 import { bodyBytesIn, type Write } from './batch.ts';
 import type { RecordedRequest } from './received-request.ts';
-import { type Ending, type Step, TURN } from './steps.ts';
+import { type Ending, type Step, YIELD } from './steps.ts';
 import type { Ticker, Waiter } from './ticker.ts';
 
 interface ByteSink {
-  /** Bytes taken, less than asked under backpressure, negative when the peer is gone. */
+  /** Returns the bytes taken: fewer than given under backpressure, negative when the peer is gone. */
   write(data: Uint8Array, byteOffset: number, byteLength: number): number;
 }
 
@@ -17,9 +17,9 @@ interface ExchangeOptions {
   readonly request: RecordedRequest;
   readonly steps: Generator<Step, Ending>;
   readonly ticker: Ticker;
-  /** At most so many bytes per write, with a turn of the event loop in between. */
+  /** Limit of bytes per write, with an iteration of the event loop in between. */
   readonly writeBytesMax: number | undefined;
-  /** Every step is done; not called once the exchange was abandoned. */
+  /** Called when every step is done, unless the exchange was abandoned. */
   readonly done: (ending: Ending) => void;
 }
 
@@ -28,11 +28,11 @@ export class MockExchange implements Waiter {
   readonly #writeBytesMax: number;
   #write: Write | undefined;
   #taken = 0;
-  /** Body bytes of the writes before this one. */
+  /** Body bytes of earlier writes. */
   #bodyBytes = 0;
   #over = false;
   #inImmediate = false;
-  /** What the next wait counts from: the due time of the last one, so that a late timer does not slow the stream down. */
+  /** Start of the next wait: the due time of the last one, so that late timers do not slow the stream down. */
   #fromMs = performance.now();
 
   constructor(options: ExchangeOptions) {
@@ -52,7 +52,7 @@ export class MockExchange implements Waiter {
   drained(): void {
     if (!this.request.paused) return;
     this.request.paused = false;
-    // Time spent on a slow reader is not caught up on: it would get everything at once as soon as it reads.
+    // Time lost to a slow reader is not made up for: it would get everything at once when it reads again.
     this.#fromMs = performance.now();
     this.#run();
   }
@@ -62,7 +62,7 @@ export class MockExchange implements Waiter {
     this.#run();
   }
 
-  /** The peer left, or the server stops. */
+  /** The peer disconnected, or the server stops. */
   abandon(): void {
     if (this.#over) return;
     this.#over = true;
@@ -78,8 +78,8 @@ export class MockExchange implements Waiter {
         this.#options.done(step.value);
         return;
       }
-      if (step.value === TURN) {
-        this.#turn();
+      if (step.value === YIELD) {
+        this.#yield();
         return;
       }
       if (typeof step.value === 'number') {
@@ -91,9 +91,9 @@ export class MockExchange implements Waiter {
     }
   }
 
-  /** Goes on once the event loop has looked at its sockets, so that a reader in this very process gets what was written. */
-  #turn(): void {
-    // Immediates set by a socket's or a timer's callback still run before the sockets are looked at again.
+  /** Continues after the event loop has polled its sockets, so that a reader in this process gets what was written. */
+  #yield(): void {
+    // Immediates set in a socket or timer callback run before the sockets are polled again.
     if (this.#inImmediate) setImmediate(this.#runInImmediate);
     else setImmediate(() => setImmediate(this.#runInImmediate));
   }
@@ -104,12 +104,12 @@ export class MockExchange implements Waiter {
     this.#inImmediate = false;
   };
 
-  /** Whether the whole write is in the kernel's hands; otherwise `drained` or a turn goes on with it. */
+  /** Whether the kernel took the whole write; otherwise `drained` or the next iteration continues it. */
   #flush(write: Write): boolean {
     const left = write.bytes.byteLength - this.#taken;
     const offered = Math.min(left, this.#writeBytesMax);
     const taken = offered === 0 ? 0 : this.#options.sink.write(write.bytes, this.#taken, offered);
-    // Gone: the socket's close handler is about to abandon this exchange.
+    // The peer is gone: the socket's close handler will abandon this exchange.
     if (taken < 0) return false;
     this.#taken += taken;
     this.request.bytesSent = this.#bodyBytes + bodyBytesIn(write, this.#taken);
@@ -118,12 +118,12 @@ export class MockExchange implements Waiter {
       this.#write = undefined;
       return true;
     }
-    if (taken === offered) this.#turn();
+    if (taken === offered) this.#yield();
     else this.request.paused = true;
     return false;
   }
 
-  /** Whether there is something to wait for: a wait that is over already costs nothing. */
+  /** Whether there is time left to wait. */
   #sleep(waitMs: number): boolean {
     this.#fromMs += waitMs;
     if (this.#fromMs <= performance.now()) return false;

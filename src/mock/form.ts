@@ -1,4 +1,4 @@
-/** Reads a multipart/form-data body (RFC 7578) that is in memory as a whole. */
+/** Parses a multipart/form-data body (RFC 7578) that is in memory. */
 
 export interface FormFile {
   readonly field: string;
@@ -8,12 +8,12 @@ export interface FormFile {
 }
 
 export interface Form {
-  /** A field given several times (`image[]`) has the last value. */
+  /** A repeated field has its last value. */
   readonly fields: Readonly<Record<string, string>>;
   readonly files: readonly FormFile[];
 }
 
-/** Undefined when the body is none, or is broken: no final boundary, a part without a name. */
+/** Undefined when the body is no valid form: another content type, no final boundary, a part without a name. */
 export function parseForm(contentType: string, body: Uint8Array): Form | undefined {
   const boundary = BOUNDARY.exec(contentType);
   if (!boundary) return undefined;

@@ -1,13 +1,13 @@
-/** How an answer is put into HTTP/1.1: status line, headers, chunk lines and the end; correct or wrong as the scenario asks. */
+/** Writes an answer as HTTP/1.1: status line, headers, chunk lines and the end; valid or invalid as the scenario says. */
 import { STATUS_CODES } from 'node:http';
 import type { Framing } from './scenario.ts';
 
 export type Header = readonly [name: string, value: string];
 
-/** What another service might say on that port. */
+/** The greeting of another service on this port. */
 export const GARBAGE = 'SSH-2.0-OpenSSH_9.6p1\r\n\0\0\x05\xdc\x07\x14';
 
-/** How far the wrong Content-Lengths and chunk sizes are off. */
+/** The error of wrong Content-Lengths and chunk sizes. */
 const OFF_BY_BYTES = 10;
 
 const CHUNKED: readonly Framing[] = [
@@ -20,12 +20,12 @@ const CHUNKED: readonly Framing[] = [
   'short_chunk',
 ];
 const SIZED: readonly Framing[] = ['length', 'length_short', 'length_long', 'both'];
-/** The body's end, or the break that the framing is about, is the end of the connection. */
+/** Framings that end with the end of the connection. */
 const CLOSING: readonly Framing[] = ['close', 'http10', 'length_short', 'short_chunk'];
 
 export class WireFormat {
   readonly chunked: boolean;
-  /** The head states the body's size, so all of it must be known first. */
+  /** The head states the body's size, so the size must be known first. */
   readonly sized: boolean;
   readonly closes: boolean;
   readonly #eol: string;
@@ -37,7 +37,7 @@ export class WireFormat {
     this.#eol = framing === 'lf_only' ? '\n' : '\r\n';
   }
 
-  /** @param bodyBytes undefined for an answer that has no body by definition (HEAD, 204, 304) */
+  /** @param bodyBytes undefined for a status that has no body (204, 304) */
   head(status: number, headers: readonly Header[], bodyBytes: number | undefined, keepAlive: boolean): Buffer {
     const version = this.framing === 'http10' ? '1.0' : '1.1';
     const lines = [`HTTP/${version} ${status} ${STATUS_CODES[status] ?? 'Unknown'}`];
@@ -49,7 +49,7 @@ export class WireFormat {
     return Buffer.from(lines.join(this.#eol) + this.#eol + this.#eol, 'latin1');
   }
 
-  /** What stands before and after a piece of the body of that size. */
+  /** What precedes a piece of the body of this size. */
   chunkStart(pieceBytes: number): string {
     if (!this.chunked) return '';
     const size = pieceBytes.toString(16);
@@ -61,7 +61,7 @@ export class WireFormat {
     return this.chunked ? this.#eol : '';
   }
 
-  /** What stands after the whole body. */
+  /** What follows the whole body. */
   get end(): string {
     const eol = this.#eol;
     if (!this.chunked) return '';

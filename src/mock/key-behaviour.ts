@@ -1,6 +1,6 @@
 /**
- * How the mock treats the requests of one API key: well, or like a platform in trouble. With it one mock plays several
- * targets of a gateway, some of them bad.
+ * How the mock treats requests with a given API key: normally, or like a failing platform. So one mock stands for several
+ * targets of a gateway, healthy and failing ones.
  */
 import { errorBody } from './answer.ts';
 import type { Header } from './framing.ts';
@@ -8,7 +8,7 @@ import type { ReceivedRequest } from './received-request.ts';
 import type { Scenario } from './scenario.ts';
 import { ScenarioError } from './scenario-parser.ts';
 
-/** What each kind can be told; STATUS stands for a status from 400 to 599. */
+/** The settings of each kind; STATUS stands for a status from 400 to 599. */
 const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   ok: [],
   STATUS: ['retry-after', 'retry-after-ms', 'quota-reset'],
@@ -25,9 +25,9 @@ interface KeyBehaviour {
   /** Undefined unless the kind is STATUS. */
   readonly status: number | undefined;
   readonly settings: ReadonlyMap<string, number>;
-  /** So long after the first request of the key, then it is treated well; infinite for ever. */
+  /** How long this lasts from the first request with the key on; then the key is good. */
   readonly forMs: number;
-  /** Only each nth request is treated so. */
+  /** Only every nth request is treated so. */
   readonly every: number;
 }
 
@@ -80,7 +80,7 @@ export class KeyBehaviours {
     for (const [key, behaviour] of Object.entries(behaviours)) this.set(key, behaviour);
   }
 
-  /** From now on, as if the key had not been used before. @throws ScenarioError */
+  /** Sets the behaviour of a key and forgets its earlier requests. @throws ScenarioError */
   set(key: string, behaviour: string): void {
     const state = { behaviour: parseBehaviour(behaviour), requests: 0, firstMs: 0, windowMs: 0, used: 0 };
     this.#keys.set(key, state);
@@ -90,7 +90,7 @@ export class KeyBehaviours {
     this.#keys.clear();
   }
 
-  /** What becomes of an answer that would otherwise be given by `chosen`. Without any key that is known all keys are good. */
+  /** The scenario after the behaviour of the key; `chosen` is the one without it. With no behaviour set all keys are good. */
   apply(request: ReceivedRequest, nowMs: number, chosen: () => Scenario): Scenario {
     if (this.#keys.size === 0) return chosen();
     const state = this.#keys.get(keyOf(request));
@@ -128,7 +128,7 @@ function statusOf(request: ReceivedRequest, status: number, settings: ReadonlyMa
   return refusal(request, status, `The mock answers ${status} for this key`, CODES[status] ?? null, headers);
 }
 
-/** So many requests in each window, told in headers as Fuelix does; then 429 until the window ends. */
+/** A number of requests per window, reported in headers as Fuelix does; then 429 until the window ends. */
 function quota(request: ReceivedRequest, state: KeyState, nowMs: number, chosen: () => Scenario): Scenario {
   const allowed = setting(state.behaviour.settings, 'allowed');
   const lengthMs = setting(state.behaviour.settings, 'reset') * 1_000;

@@ -1,6 +1,6 @@
 /**
- * What clients have stored at the mock: files, assistants, threads and so on, each in the collection of its path
- * (`/threads/thread_1/messages`). Bounded: beyond its limits the oldest object of all goes.
+ * Objects that clients have stored: files, assistants, threads and so on, each in the collection of its path
+ * (`/threads/thread_1/messages`). Bounded: beyond the limits the oldest objects are removed.
  */
 export interface StoredObject {
   readonly id: string;
@@ -29,7 +29,7 @@ export class ObjectStore {
     this.#limits = limits;
   }
 
-  /** An id that is free in its collection: it follows from the content, so that the same calls get the same answers. */
+  /** A free id in the collection, derived from the content, so that equal calls get equal answers. */
   freeId(collection: string, prefix: string, content: Uint8Array | string): string {
     const id = `${prefix}${new Bun.CryptoHasher('sha256').update(content).digest('hex').slice(0, 24)}`;
     if (!this.get(collection, id)) return id;
@@ -38,7 +38,7 @@ export class ObjectStore {
     return `${id}-${number}`;
   }
 
-  /** Adds it, or puts it in the place of the one with its id. */
+  /** Adds an object, or replaces the one with its id. */
   put(collection: string, object: StoredObject, content?: Uint8Array): void {
     const key = keyOf(collection, object.id);
     const before = this.#entries.get(key);
@@ -64,7 +64,7 @@ export class ObjectStore {
     return [...this.#entries.values()].filter((entry) => entry.collection === collection).map(({ object }) => object);
   }
 
-  /** With everything in the collections below it. */
+  /** Also removes everything in the collections below it. */
   delete(collection: string, id: string): boolean {
     const key = keyOf(collection, id);
     const found = this.#entries.has(key);

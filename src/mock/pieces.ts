@@ -1,6 +1,6 @@
 /**
- * The body, cut into the pieces that are written (and chunked) one by one. Lazily where possible: only what needs the whole
- * body (splits, gzip, a stated length) gathers it first, and then the times in generated events are those of gathering.
+ * Cuts the body into the pieces that are written (and chunked) one by one. Lazily where possible: splits, gzip and a stated
+ * length need the whole body first, and then the times in generated events are those of that moment.
  */
 import { type Content, isBinary, isEventList, type Piece } from './content.ts';
 import { eventsInOrder } from './event-order.ts';
@@ -8,7 +8,7 @@ import type { Scenario } from './scenario.ts';
 
 interface Body {
   readonly pieces: Iterable<Piece>;
-  /** Undefined when nobody needed to know. */
+  /** Undefined when it was not needed. */
   readonly totalBytes: number | undefined;
 }
 
@@ -32,12 +32,12 @@ function piecesOf(content: Content, scenario: Scenario): Iterable<Piece> {
   return isBinary(content) ? content.pieces() : [() => content];
 }
 
-/** Whether the pieces are a matter of the scenario, so that each has to reach the wire on its own. */
+/** Whether the scenario cuts the body, so that each piece must reach the wire on its own. */
 export function isCut(scenario: Scenario): boolean {
   return scenario.split !== undefined || scenario.split_at !== undefined || scenario.pace === 'byte';
 }
 
-/** The first so many bytes; each piece has to be made before the next one is asked for. */
+/** The first bytes of a body; each piece must be created before the next is requested. */
 export function* firstBytes(pieces: Iterable<Piece>, bytes: number): Generator<Piece> {
   let left = bytes;
   if (left === 0) return;

@@ -1,35 +1,35 @@
-/** What the mock remembers of a request, and the bounded log of them that tests ask and wait on. */
+/** A received request, and the bounded log of requests that tests read and wait for. */
 import { type Form, parseForm } from './form.ts';
 
 /**
- * finished: everything the scenario meant to send is in the kernel's hands, wrong framing included. client_closed: the peer
- * left first. fault: the mock broke it off, by `refuse`, `reset`, `end_early` or its own stop.
+ * finished: the kernel took everything that the scenario sends, wrong framing included. client_closed: the peer closed first.
+ * fault: the mock ended it, by `refuse`, `reset`, `end_early` or its own stop.
  */
 export type ExchangeEnd = 'finished' | 'client_closed' | 'fault';
 
 export interface ReceivedRequest {
-  /** From 1, in the order the requests were complete. */
+  /** From 1, in the order in which requests were complete. */
   readonly sequence: number;
-  /** From 1, in the order of the connections; the same number means the same socket. */
+  /** From 1, in the order of connections; equal numbers mean the same socket. */
   readonly connectionId: number;
   readonly method: string;
   /** As received, query included. */
   readonly path: string;
   /** As received: order, case and repetitions. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** The first header of that name, in any case. */
+  /** The first header of this name, in any case. */
   get(name: string): string | undefined;
   readonly body: Uint8Array;
   readonly text: string;
-  /** The body as JSON, or undefined when it is none. */
+  /** The body as JSON; undefined when it is not JSON. */
   readonly json: unknown;
-  /** The body as a form, or undefined when it is none. */
+  /** The body as a form; undefined when it is not a form. */
   readonly form: Form | undefined;
-  /** Bytes of the answer's body (HTTP framing not counted) that the kernel has taken so far. */
+  /** Bytes of the answer's body, without framing, that the kernel has taken so far. */
   readonly bytesSent: number;
-  /** Whether the peer reads too slowly right now: the kernel takes no more of the answer. */
+  /** Backpressure: the kernel takes no more of the answer at present. */
   readonly paused: boolean;
-  /** How it ended, or undefined while it goes on. */
+  /** How it ended; undefined while it goes on. */
   readonly end: ExchangeEnd | undefined;
   readonly closed: Promise<ExchangeEnd>;
 }
@@ -101,7 +101,7 @@ export function headerOf(head: RequestHead, name: string): string | undefined {
   return head.headers.find(([given]) => given.length === wanted.length && given.toLowerCase() === wanted)?.[1];
 }
 
-/** The newest `requestsMax` requests, and who waits for one. */
+/** The newest `requestsMax` requests, and the tests that wait for one. */
 export class RequestLog {
   readonly requests: RecordedRequest[] = [];
   readonly #waiting = new Set<{ matches: Predicate; resolve: (request: ReceivedRequest) => void }>();
@@ -112,7 +112,7 @@ export class RequestLog {
   add(request: RecordedRequest): void {
     request.sequence = ++this.#sequence;
     if (this.requestsMax > 0) this.requests.push(request);
-    // Twice the bound, then half of it at once: a shift per request would move the whole array every time.
+    // Half of twice the bound at once: a shift per request would move the whole array each time.
     if (this.requests.length > 2 * this.requestsMax) this.requests.splice(0, this.requests.length - this.requestsMax);
     for (const waiter of this.#waiting) {
       if (!waiter.matches(request)) continue;
@@ -121,7 +121,7 @@ export class RequestLog {
     }
   }
 
-  /** The first request, past or to come, that matches. */
+  /** The first request, past or future, that matches. */
   wait(matches: Predicate): Promise<ReceivedRequest> {
     const known = this.requests.find(matches);
     if (known) return Promise.resolve(known);

@@ -1,9 +1,9 @@
-/** What arrived, told back in an answer, so that a client can see that every byte is there. */
+/** Describes what arrived, for answers: a client can check that every byte did. */
 import { type Answer, errorAnswer } from './answer.ts';
 import type { ReceivedRequest } from './received-request.ts';
 import type { MockCall } from './route.ts';
 
-/** The whole request: what has become of it between the client and the mock. */
+/** The whole request, as it arrived after a gateway or proxy. */
 export function echoOf(request: ReceivedRequest): unknown {
   const { method, path, headers } = request;
   return { method, path, headers, ...bodyOf(request, request.form) };
@@ -14,7 +14,7 @@ export function receivedForm({ request, fields, files }: MockCall): unknown {
   return bodyOf(request, { fields, files });
 }
 
-/** The refusal of a form without that file, which also stands for a body that is no form. */
+/** The error for a form without this file, and for a body that is not a form. */
 export function needsFile({ files, path }: MockCall, field: string): Answer | undefined {
   if (files.some((file) => file.field === field || file.field === `${field}[]`)) return undefined;
   return errorAnswer(400, `'${field}' is a required property of a multipart/form-data body`, null, path);

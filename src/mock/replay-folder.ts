@@ -1,4 +1,4 @@
-/** Recorded answers from one folder, each file read once, and their pace where a timing file stands beside one. */
+/** Recorded answers of one folder, each file read once, with their pace if there is a timing file. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventList } from './content.ts';
@@ -11,7 +11,7 @@ export interface Replay {
   readonly content: Uint8Array | EventList;
   /** When its events were sent, if that was recorded. */
   readonly pace?: RecordedPace;
-  /** Which API it is an answer of, if that was recorded. */
+  /** The API it answers, if that was recorded. */
   readonly api?: Timing['api'];
 }
 
@@ -20,7 +20,7 @@ export class ReplayFolder {
 
   constructor(readonly path: string | undefined) {}
 
-  /** @param name a plain file name, as the scenario parser lets through. @throws ScenarioError when there is no such file */
+  /** @param name a plain file name, as the scenario parser allows. @throws ScenarioError when there is no such file */
   load(name: string): Replay {
     const known = this.#replays.get(name);
     if (known) return known;

@@ -1,8 +1,8 @@
 /**
  * Reads HTTP/1.1 requests off one connection: keep-alive, Content-Length and chunked bodies, everything bounded.
  *
- * It is told of bytes and asked for the next request; what follows a request stays unread until then, so that
- * pipelined requests are answered one after the other.
+ * `push` takes bytes, `next` returns the next request; what follows stays unread until then, so that pipelined requests are
+ * answered one after the other.
  */
 import { headerOf, type RequestHead } from './received-request.ts';
 
@@ -10,7 +10,7 @@ const HEAD_BYTES_MAX = 65_536;
 const BODY_BYTES_MAX = 256 * 1_048_576;
 const CHUNK_LINE_BYTES_MAX = 1_024;
 
-/** The request is not one we can read; the connection has to be closed after the answer. */
+/** The request cannot be read; the connection must be closed after the answer. */
 export class BadRequest extends Error {
   constructor(
     readonly status: number,
@@ -137,7 +137,7 @@ export class RequestReader {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
-  /** Call when a read has been worked through: copies the little that is left unread. */
+  /** Call at the end of a read: copies what is left unread. */
   settle(): void {
     this.#unread = this.#unread.length === 0 ? EMPTY : Buffer.from(this.#unread);
   }

@@ -1,6 +1,6 @@
 /**
- * The usual five calls on stored objects, as OpenAI's API has them everywhere: create, list (with `limit`, `after`,
- * `order`), retrieve, update (POST), delete.
+ * The five usual calls on stored objects in OpenAI's API: create, list (with `limit`, `after`, `order`), retrieve, update
+ * (POST), delete.
  */
 import { type Answer, json } from './answer.ts';
 import { CREATED_S } from './completion.ts';
@@ -8,15 +8,15 @@ import type { StoredObject } from './objects.ts';
 import { type MockCall, type MockRoute, notFound } from './route.ts';
 
 export interface Resource {
-  /** Where its objects are: `/threads/{thread}/messages`. */
+  /** The path of its collection: `/threads/{thread}/messages`. */
   readonly path: string;
-  /** What the API calls one: `thread.message`. */
+  /** The `object` of one: `thread.message`. */
   readonly object: string;
-  /** What it calls one that was deleted, unless that is `OBJECT.deleted`. */
+  /** The `object` of the answer to a delete, unless it is `OBJECT.deleted`. */
   readonly deletedObject?: string;
   readonly idPrefix: string;
   readonly calls: readonly ('create' | 'list' | 'retrieve' | 'update' | 'delete')[];
-  /** The fields of a new object, besides those that all have. */
+  /** The fields of a new object, besides `id`, `object` and `created_at`. */
   readonly create: (call: MockCall) => Readonly<Record<string, unknown>>;
 }
 
@@ -43,7 +43,7 @@ export function routesOf(resource: Resource): MockRoute[] {
   return calls.map((name) => routes[name]);
 }
 
-/** Makes the object and stores it under the path of the call, or another collection. */
+/** Creates and stores an object in the collection of the call, or another one. */
 export function create(
   call: MockCall,
   resource: Omit<Resource, 'path' | 'calls'>,
@@ -71,7 +71,7 @@ export function list(call: MockCall, collection: string, all = call.objects.list
   return { object: 'list', data, ...ends, has_more: after + 1 + limit < ordered.length };
 }
 
-/** The object that the path of the call ends with (or an earlier part of it), or 404. */
+/** Passes on the object at the path of the call (or another path), or answers 404. */
 export function withObject(
   call: MockCall,
   what: string,
@@ -83,7 +83,7 @@ export function withObject(
   return found ? use(found) : notFound(call, what, id);
 }
 
-/** What stands under an object of the collection above needs that object. */
+/** A collection below an object needs that object. */
 function withParent(call: MockCall, pattern: string, use: () => Answer): Answer {
   const parent = call.path.split('/').slice(0, -1).join('/');
   return pattern.includes('{') ? withObject(call, 'object', use, parent) : use();

@@ -1,4 +1,4 @@
-/** Recorded streams in turn, for requests that want a stream of the same API. */
+/** Recorded streams, round-robin, for requests of a stream of the same API. */
 import type { Rotation } from './choose-scenario.ts';
 import { fieldsOf } from './completion.ts';
 import type { ReplayFolder } from './replay-folder.ts';
@@ -12,13 +12,13 @@ const APIS: readonly (readonly [ending: string, api: Timing['api']])[] = [
 ];
 
 /**
- * A recording without a timing file says of no API that it belongs there, and serves them all.
+ * A recording without a timing file has no known API, and serves all.
  * @throws ScenarioError when there is nothing to serve, or a recording is broken
  */
 export function rotationOf(replays: ReplayFolder): Rotation {
   const recordings = replays.streams().map((name) => ({ name, api: replays.load(name).api }));
   if (recordings.length === 0) throw new ScenarioError('the folder holds no .sse file to rotate');
-  const turns = new Map<string, number>();
+  const counts = new Map<string, number>();
   return (request) => {
     if (fieldsOf(request.json).stream !== true) return undefined;
     const path = request.path.split('?', 1)[0]!;
@@ -26,8 +26,8 @@ export function rotationOf(replays: ReplayFolder): Rotation {
     if (!api) return undefined;
     const fitting = recordings.filter((recording) => recording.api === undefined || recording.api === api);
     if (fitting.length === 0) return undefined;
-    const turn = turns.get(api) ?? 0;
-    turns.set(api, turn + 1);
-    return fitting[turn % fitting.length]!.name;
+    const count = counts.get(api) ?? 0;
+    counts.set(api, count + 1);
+    return fitting[count % fitting.length]!.name;
   };
 }

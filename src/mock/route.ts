@@ -1,4 +1,4 @@
-/** What an endpoint of the mock is, and how a request finds its one. */
+/** An endpoint of the mock, and the table that finds it for a request. */
 import { type Answer, errorAnswer } from './answer.ts';
 import type { FormFile } from './form.ts';
 import type { ObjectStore } from './objects.ts';
@@ -11,9 +11,9 @@ export interface MockCall {
   /** Without /v1 and query. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** What stood in place of each `{…}` of the route, decoded. */
+  /** The values of the `{…}` of the route, decoded. */
   readonly ids: readonly string[];
-  /** Of the JSON body, or of the form: then all of them are strings. */
+  /** Of the JSON body or the form; fields of a form are strings. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly files: readonly FormFile[];
   readonly objects: ObjectStore;
@@ -21,12 +21,12 @@ export interface MockCall {
 
 export interface MockRoute {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** A segment `{…}` stands for any one segment, `{…*}` at the end for one or more. */
+  /** `{…}` matches any one segment, `{…*}` at the end one or more. */
   readonly path: string;
   readonly answer: (call: MockCall) => Answer;
 }
 
-/** The answer for an object that is not there. */
+/** The answer when an object does not exist. */
 export function notFound(call: MockCall, what: string, id: string): Answer {
   return errorAnswer(404, `No ${what} found with id '${id}'.`, null, call.path);
 }
@@ -42,7 +42,7 @@ export class MockRoutes {
     }
   }
 
-  /** Routes that are written out win over patterns, earlier patterns over later ones. */
+  /** Exact routes win over patterns, earlier patterns over later ones. */
   find(method: string, path: string): { readonly route: MockRoute; readonly ids: readonly string[] } | undefined {
     const exact = this.#exact.get(`${method} ${path}`);
     if (exact) return { route: exact, ids: [] };

@@ -1,4 +1,4 @@
-/** Turns unknown JSON into a Scenario, or says which field is wrong and what it takes. */
+/** Turns unknown JSON into a Scenario, or reports which field is wrong and what it takes. */
 import { FAULT_KINDS, type Fault, FRAMINGS, type Scenario } from './scenario.ts';
 
 /** The scenario is wrong; the message names the field. */
@@ -76,7 +76,7 @@ const FAULT_CHECKS: { readonly [name in keyof Required<Fault>]: Check } = {
 
 const KINDS_WITH_AFTER_BYTES: readonly string[] = ['reset', 'end_early', 'silence'];
 
-/** What else says when or in which pieces the body goes out would silently win over the recording, or lose against it. */
+/** Other fields about time or pieces would silently override the recorded pace, or be ignored. */
 function checkRecorded(scenario: Scenario): void {
   if (scenario.replay === undefined) throw new ScenarioError("pace 'recorded' needs a replay");
   const other = (['pace_ms', 'split', 'split_at', 'gzip'] as const).find((name) => scenario[name] !== undefined);
@@ -92,7 +92,7 @@ function fault(value: unknown, field: string): unknown {
   return parsed;
 }
 
-/** Checks an object field by field; the prefix of a nested field is the field that holds it. */
+/** Checks an object field by field; a nested field is named with its parent as prefix. */
 function fieldsOf(value: unknown, field: string, checks: Readonly<Record<string, Check>>): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(field, 'an object', value);
   const prefix = field === 'scenario' ? '' : `${field}.`;
@@ -140,7 +140,7 @@ function base64(value: unknown, field: string): unknown {
   return value;
 }
 
-/** No separators and no dot in front: a name can never leave the replay folder. */
+/** No separators and no leading dot: the name cannot point outside the replay folder. */
 function fileName(value: unknown, field: string): unknown {
   if (typeof value !== 'string' || !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}$/.test(value)) {
     refuse(field, 'a plain file name', value);
@@ -149,7 +149,7 @@ function fileName(value: unknown, field: string): unknown {
 }
 
 function headerValue(value: unknown, field: string): unknown {
-  // A line break would make a second header; a wrong head is `framing: 'garbage'`, never an accident.
+  // A line break would start another header; an invalid head must not happen by accident.
   if (typeof value !== 'string' || /[\r\n\0]/.test(value)) refuse(field, 'a string without line breaks', value);
   return value;
 }

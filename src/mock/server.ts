@@ -1,6 +1,6 @@
 /**
- * The scripted upstream: listens on a raw socket, so that it can answer with wrong HTTP, resets and exact split points, and
- * behaves like a small OpenAI-compatible server for everybody who scripts nothing. One thread, no per-stream timers.
+ * The scripted upstream. It uses raw sockets, so that it can send invalid HTTP, resets and exact split points; without a
+ * script it behaves like a small OpenAI-compatible server. One thread, no timer per stream.
  */
 import { answerTo } from './answers.ts';
 import { chooseScenario, type Rotation, type Script } from './choose-scenario.ts';
@@ -15,19 +15,19 @@ import { parseScenario } from './scenario-parser.ts';
 import { Ticker } from './ticker.ts';
 
 export interface MockOptions {
-  /** Default 0: a free one. */
+  /** Default 0: a free port. */
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly hostname?: string;
   /** Where `replay` looks for files. */
   readonly replayDir?: string;
-  /** Every stream that names no scenario is answered by the folder's recordings in turn. */
+  /** Answers streams without a scenario with the recordings of the folder, round-robin. */
   readonly rotate?: boolean;
-  /** For requests that name none. */
+  /** For requests without one. */
   readonly scenario?: Scenario;
-  /** How each API key is treated (key-behaviour.ts); all other keys are then refused. Without it every key is good. */
+  /** How each API key is treated (key-behaviour.ts); other keys are refused. Without it every key is good. */
   readonly keys?: Readonly<Record<string, string>>;
-  /** How many requests are remembered; 0 records nothing, for load tests. Default 10,000. */
+  /** Number of requests kept; 0 for load tests. Default 10,000. */
   readonly requestsMax?: number;
   /** Called when a request is complete, before it is answered. */
   readonly onRequest?: (request: ReceivedRequest) => void;
@@ -37,14 +37,14 @@ export interface MockServer {
   readonly port: number;
   /** The base URL, e.g. http://127.0.0.1:4010/v1 */
   readonly url: string;
-  /** The newest ones, oldest first; at least `requestsMax` of them, at most twice as many. */
+  /** The newest requests, oldest first; between `requestsMax` and twice as many. */
   readonly requests: readonly ReceivedRequest[];
   readonly openConnections: number;
-  /** Answers every request, or those that the function has a scenario for, ahead of what the request itself asks for. */
+  /** The scenario for all requests, or for those for which the function returns one. It wins over that of the request. */
   script(choose: Script): void;
-  /** From now on a key is treated so. @throws ScenarioError */
+  /** Sets how a key is treated from now on. @throws ScenarioError */
   setKey(key: string, behaviour: string): void;
-  /** The first request that matches, at once if it is there already. Never times out: the test runner does. */
+  /** The first request, past or future, that matches. Without a timeout: the test runner has one. */
   waitForRequest(predicate?: (request: ReceivedRequest) => boolean): Promise<ReceivedRequest>;
   /** Forgets requests, script, keys and stored objects; connections stay. */
   reset(): void;
@@ -71,7 +71,7 @@ class Mock implements MockServer, ConnectionServer {
   readonly #objects = new ObjectStore();
   readonly #keys: KeyBehaviours;
   readonly #rotation: Rotation | undefined;
-  readonly #standard: Scenario;
+  readonly #fallback: Scenario;
   readonly #onRequest: ((request: ReceivedRequest) => void) | undefined;
   readonly #connections = new Set<MockConnection>();
   #listener: Bun.TCPSocketListener<MockConnection | undefined> | undefined;
@@ -80,7 +80,7 @@ class Mock implements MockServer, ConnectionServer {
   #whenEmpty: (() => void) | undefined;
 
   constructor(options: MockOptions) {
-    this.#standard = parseScenario(options.scenario ?? {});
+    this.#fallback = parseScenario(options.scenario ?? {});
     this.#hostname = options.hostname ?? '127.0.0.1';
     this.#log = new RequestLog(options.requestsMax ?? 10_000);
     this.#replays = new ReplayFolder(options.replayDir);
@@ -146,7 +146,7 @@ class Mock implements MockServer, ConnectionServer {
 
   choose(request: RecordedRequest) {
     const scenario = this.#keys.apply(request, performance.now(), () =>
-      chooseScenario(request, this.#script, this.#rotation, this.#standard),
+      chooseScenario(request, this.#script, this.#rotation, this.#fallback),
     );
     return { scenario, answer: answerTo(request, scenario, this.#replays, this.#objects) };
   }
@@ -155,7 +155,7 @@ class Mock implements MockServer, ConnectionServer {
     return Bun.listen<MockConnection | undefined>({
       hostname: this.#hostname,
       port,
-      // Bun would close our half as soon as the peer closes its own, before we can tell the two apart.
+      // Otherwise Bun closes our half as soon as the peer closes its own.
       allowHalfOpen: true,
       socket: {
         open: (socket) => this.#opened(socket),

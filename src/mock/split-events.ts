@@ -1,4 +1,4 @@
-/** Cuts SSE bytes behind every blank line (LF, CRLF or CR); what follows the last one is an event too. */
+/** Splits SSE bytes after every blank line (LF, CRLF or CR); the rest after the last one is an event, too. */
 export function splitEvents<B extends Uint8Array>(bytes: B): B[] {
   const events: B[] = [];
   let start = 0;

@@ -1,6 +1,6 @@
 /**
- * The story of one answer as a sequence of steps: writes, waits and turns of the event loop. Pure: it knows neither socket
- * nor timer, so the order of things on the wire can be read here from top to bottom.
+ * One answer as a sequence of steps: writes, waits and iterations of the event loop. Pure: without socket and timer, so that
+ * the order on the wire can be read here from top to bottom.
  */
 import type { Answer } from './answer.ts';
 import { Batch, type Write } from './batch.ts';
@@ -10,13 +10,13 @@ import { GARBAGE, type Header, interimHead, WireFormat } from './framing.ts';
 import { bodyOf, firstBytes, isCut } from './pieces.ts';
 import type { Scenario } from './scenario.ts';
 
-/** Let the event loop turn, so that what was written can be read on its own. */
-export const TURN = Symbol('turn');
+/** Yields to the event loop, so that what was written can be read on its own. */
+export const YIELD = Symbol('yield');
 
-/** A write, a wait in milliseconds, or TURN. */
-export type Step = Write | number | typeof TURN;
+/** A write, a wait in milliseconds, or YIELD. */
+export type Step = Write | number | typeof YIELD;
 
-/** What becomes of the connection. */
+/** What happens to the connection. */
 export type Ending = 'keep' | 'close' | 'close_idle' | 'end_early' | 'reset' | 'reset_next' | 'silence';
 
 interface Plan {
@@ -28,7 +28,7 @@ interface Plan {
   readonly headOnly: boolean;
 }
 
-/** Without pace or split, pieces go out together: a system call per event would measure the mock, not the gateway. */
+/** Without pace or split, pieces are written together: with a system call per event one would measure the mock. */
 const BATCH_BYTES = 65_536;
 
 /** @throws ScenarioError before the first step when the scenario does not fit the answer */
@@ -50,7 +50,7 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
   for (let n = 0; n < (scenario.interim ?? 0); n++) {
     batch.framing(interimHead(n));
     yield batch.take();
-    yield TURN;
+    yield YIELD;
   }
   if (scenario.head_delay_ms) yield scenario.head_delay_ms;
   const recorded = answer.pace;
@@ -74,13 +74,13 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
   const breaksOff = fault === 'reset' || fault === 'end_early' || fault === 'silence';
   if (scenario.first_delay_ms || separate) {
     yield batch.take();
-    yield scenario.first_delay_ms || TURN;
+    yield scenario.first_delay_ms || YIELD;
   }
   let sent = 0;
   let atMs = recorded?.headMs ?? 0;
   for (const make of breaksOff ? firstBytes(body.pieces, scenario.fault?.after_bytes ?? 0) : body.pieces) {
     if (recorded) {
-      // Behind the last recorded event (one was sent twice) time stands still.
+      // After the last recorded time (an event was duplicated) there is no further wait.
       const dueMs = recorded.eventsMs[sent] ?? atMs;
       if (dueMs > atMs) {
         if (batch.bytes > 0) yield batch.take();
@@ -89,7 +89,7 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
       atMs = dueMs;
     } else if (sent > 0 && (paceMs > 0 || separate)) {
       yield batch.take();
-      yield paceMs || TURN;
+      yield paceMs || YIELD;
     }
     sent++;
     batch.piece(make(), wire);
@@ -101,7 +101,7 @@ function* steps({ answer, scenario, keepAlive, headOnly }: Plan): Generator<Step
   }
   if (separate) {
     yield batch.take();
-    yield TURN;
+    yield YIELD;
   }
   batch.framing(wire.end);
   yield batch.take();

@@ -1,9 +1,8 @@
 /**
- * One timer for everything that waits: waits that fall due in the same millisecond share one wake-up. 2,000 waits of 10 ms cost
- * 0.4 µs of processor time each this way and 0.9 µs with a setTimeout each (measured), and none ends early, as those do.
+ * One timer for all waits: those due in the same millisecond share one wake-up. 2,000 waits of 10 ms cost 0.4 µs of processor
+ * time each, against 0.9 µs with a setTimeout each (measured).
  *
- * A wait never ends early; it ends up to a millisecond late, and callers who must keep a rate count from their own due
- * time, not from when they were called.
+ * A wait never ends early, unlike setTimeout, and up to a millisecond late. To keep a rate, count from the due time.
  */
 export interface Waiter {
   due(): void;
@@ -11,7 +10,7 @@ export interface Waiter {
 
 export class Ticker {
   readonly #buckets = new Map<number, Waiter[]>();
-  /** Keys of the buckets, latest first, so that the next one is popped off the end. There are as many as distinct due times. */
+  /** Keys of the buckets, latest first, so that the next one is at the end. */
   readonly #dueMs: number[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armedMs = Number.POSITIVE_INFINITY;
@@ -31,7 +30,7 @@ export class Ticker {
     if (key < this.#armedMs) this.#arm(key);
   }
 
-  /** Forgets every wait. */
+  /** Cancels all waits. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,10 +1,10 @@
 /**
- * The timing of a recorded stream, in a file beside its bytes: `NAME.sse`, `NAME.timing.json`. `bve bench --record` writes
+ * The timing of a recorded stream, in a file next to its bytes: `NAME.sse`, `NAME.timing.json`. `bve bench --record` writes
  * it, the replay folder reads it.
  */
 import { ScenarioError } from './scenario-parser.ts';
 
-/** Milliseconds from the request to a read, and how many bytes of the body it brought. */
+/** Milliseconds from the request to a read, and the number of body bytes in it. */
 export type RecordedRead = readonly [atMs: number, bytes: number];
 
 export interface Timing {
@@ -15,7 +15,7 @@ export interface Timing {
   readonly reads: readonly RecordedRead[];
 }
 
-/** When to send what: the pace of a recording, event by event. */
+/** The pace of a recording, event by event. */
 export interface RecordedPace {
   readonly headMs: number;
   /** For each event of the recording, milliseconds from the request; they never decrease. */
@@ -28,7 +28,7 @@ export function timingFileOf(sseFile: string): string {
 
 export function timingText(timing: Timing): string {
   const { reads, ...rest } = timing;
-  // A read per line: readable, and a diff says what differs.
+  // One read per line, for readers and diffs.
   const lines = reads.map((read) => `    ${JSON.stringify(read)}`).join(',\n');
   return `${JSON.stringify(rest, null, 2).slice(0, -2)},\n  "reads": [\n${lines}\n  ]\n}\n`;
 }
@@ -43,19 +43,19 @@ export function parseTiming(text: string, file: string): Timing {
   }
   const { api, head_ms, reads } = (value ?? {}) as Partial<Record<keyof Timing, unknown>>;
   if (api !== 'chat' && api !== 'responses' && api !== 'messages') throw new ScenarioError(`${file}: api is wrong`);
-  if (!isTime(head_ms)) throw new ScenarioError(`${file}: head_ms is no time`);
+  if (!isTime(head_ms)) throw new ScenarioError(`${file}: head_ms is not a time`);
   if (!Array.isArray(reads) || !reads.every(isRead)) {
     throw new ScenarioError(`${file}: reads takes a list of [milliseconds, bytes] pairs`);
   }
   return { api, head_ms, reads };
 }
 
-/** An event is due when the read came that completed it. @throws ScenarioError when bytes and timing do not belong together */
+/** An event is due when the read that completed it came. @throws ScenarioError when bytes and timing do not match */
 export function paceOf(timing: Timing, events: readonly Uint8Array[], file: string): RecordedPace {
   const recordedBytes = timing.reads.reduce((sum, [, bytes]) => sum + bytes, 0);
   const totalBytes = events.reduce((sum, event) => sum + event.byteLength, 0);
   if (recordedBytes !== totalBytes) {
-    throw new ScenarioError(`${file} tells of ${recordedBytes} bytes, but the recording has ${totalBytes}`);
+    throw new ScenarioError(`${file} has the times of ${recordedBytes} bytes, but the recording has ${totalBytes}`);
   }
   const eventsMs = new Float64Array(events.length);
   let read = 0;

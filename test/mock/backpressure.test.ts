@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { stoppedAt } from '../support/stopped-upstream.ts';
 import { clientOf, mockServer } from './fixture.ts';
-import { turnsUntil } from './raw-client.ts';
+import { iterateUntil } from './raw-client.ts';
 
 const ENDLESS = { events: 100_000_000, event_bytes: 1_000 };
 
@@ -19,7 +19,7 @@ test('a reader that stops stops the mock; one that goes on gets every event once
   client.socket.resume();
   expect(await request.closed).toBe('finished');
   const tail = 'data: [DONE]\n\n';
-  await turnsUntil(() => client.reads.at(-1)?.toString('latin1').endsWith('0\r\n\r\n') ?? false);
+  await iterateUntil(() => client.reads.at(-1)?.toString('latin1').endsWith('0\r\n\r\n') ?? false);
   const answer = await client.answer();
   expect(answer.body.length).toBe(count * 1_000 + tail.length);
   expect(request.bytesSent).toBe(answer.body.length);
@@ -38,7 +38,7 @@ test('an endless stream costs the mock no memory while nobody reads it', async (
     client.post({ stream: true });
   }
   await server.waitForRequest((request) => request.sequence === 20);
-  await turnsUntil(() => server.requests.every((request) => request.paused));
+  await iterateUntil(() => server.requests.every((request) => request.paused));
   Bun.gc(true);
   expect(process.memoryUsage().rss - rssBefore).toBeLessThan(100 * 1_048_576);
   for (const client of clients) client.leave();
@@ -58,7 +58,7 @@ test('a client that leaves ends the exchange, in the middle of a fast, a slow an
     for (let turn = 0; turn < 20; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
     expect(request.bytesSent).toBe(bytesSent);
   }
-  await turnsUntil(() => server.openConnections === 0);
+  await iterateUntil(() => server.openConnections === 0);
 });
 
 test('a client that only closes its half has left', async () => {

@@ -133,7 +133,7 @@ interface Answer {
   readonly chunks: readonly Buffer[];
 }
 
-/** Turns the event loop until something holds that announces itself to nobody. */
-export async function turnsUntil(holds: () => boolean): Promise<void> {
+/** Runs iterations of the event loop until a condition without an event holds. */
+export async function iterateUntil(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise<void>((resolve) => setImmediate(resolve));
 }

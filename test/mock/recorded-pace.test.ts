@@ -49,7 +49,7 @@ test('an event is due when the read came that completed it', () => {
   const pace = paceOf(timing, events, 'x.timing.json');
   // The 4 bytes of the first read complete nothing, the 14 of two reads the first event, all 27 the rest.
   expect([pace.headMs, ...pace.eventsMs]).toEqual([3, 7, 9, 9]);
-  expect(() => paceOf({ ...timing, reads: [[5, 4]] }, events, 'x.timing.json')).toThrow('tells of 4 bytes');
+  expect(() => paceOf({ ...timing, reads: [[5, 4]] }, events, 'x.timing.json')).toThrow('has the times of 4 bytes');
 });
 
 test('timing survives being written and read', () => {
@@ -70,7 +70,7 @@ test.each([
   ['{}', 'api is wrong'],
   ['{"api":"chat","head_ms":-1,"reads":[]}', 'head_ms'],
   ['{"api":"chat","head_ms":0,"reads":[[1]]}', 'reads takes'],
-  ['{"api":"chat","head_ms":0,"reads":[[1,9]]}', 'tells of 9 bytes'],
+  ['{"api":"chat","head_ms":0,"reads":[[1,9]]}', 'has the times of 9 bytes'],
 ])('a broken timing file is told in the answer: %s', async (text, message) => {
   const server = mockServer({ replayDir: folderOf({ 'one.sse': BODY, 'one.timing.json': text }) });
   const answer = await (await clientOf(server)).post({ mock: { replay: 'one.sse' } }).answer();

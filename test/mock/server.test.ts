@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { startMock } from '../../src/mock/server.ts';
 import { clientOf, mockServer } from './fixture.ts';
-import { RawClient, turnsUntil } from './raw-client.ts';
+import { iterateUntil, RawClient } from './raw-client.ts';
 
 test('refused connections get ECONNREFUSED, open ones go on, and the port comes back', async () => {
   const server = mockServer();
@@ -27,7 +27,7 @@ test('stop closes every connection: idle, streaming, silent, half closed, waitin
   const silent = await RawClient.connect(server.port);
   silent.post({ mock: { fault: { kind: 'hang' } } });
   const hung = await server.waitForRequest((request) => request.connectionId === 4);
-  await turnsUntil(() => server.openConnections === 4);
+  await iterateUntil(() => server.openConnections === 4);
   await server.stop();
   expect(server.openConnections).toBe(0);
   expect(await hung.closed).toBe('fault');

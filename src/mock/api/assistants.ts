@@ -1,4 +1,4 @@
-/** Assistants, threads and their messages; what runs on them is in runs.ts. */
+/** Assistants, threads and their messages; runs.ts has the runs. */
 import { CREATED_S, fieldsOf } from '../completion.ts';
 import { create, type Resource, routesOf } from '../resource.ts';
 import type { MockCall, MockRoute } from '../route.ts';
@@ -42,7 +42,7 @@ export const assistantRoutes: readonly MockRoute[] = [
   ...routesOf(MESSAGES),
 ];
 
-/** A new thread with the messages that the request brings. */
+/** A new thread with the messages of the request. */
 export function createThread(call: MockCall, fields: Readonly<Record<string, unknown>>) {
   const thread = create({ ...call, fields }, THREADS, THREADS.path);
   const messages = Array.isArray(fields.messages) ? fields.messages : [];

@@ -11,7 +11,7 @@ export const audioRoutes: readonly MockRoute[] = [
 ];
 
 const SPEECH_BYTES = 48_000;
-/** Of the audio in one event. */
+/** Audio bytes in one event. */
 const DELTA_BYTES = 3_000;
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {

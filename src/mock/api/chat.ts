@@ -10,7 +10,7 @@ export function chatEvents(of: Completion): EventList {
   const chunk = (choices: unknown[], rest = {}) => `data: ${JSON.stringify({ ...start, choices, ...rest })}\n\n`;
   const delta = (content: object, finish: string | null) =>
     chunk([{ index: 0, delta: content, finish_reason: finish }]);
-  // Numbered streams are for counting: nothing but token events, so that a position is also a number.
+  // Numbered streams are for counting: token events only, so that the position is the number.
   const plain = !of.numbered;
   return {
     prelude: plain ? [delta({ role: 'assistant', content: '' }, null)] : [],

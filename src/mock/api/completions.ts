@@ -1,4 +1,4 @@
-/** The three endpoints that complete a prompt, and what is stored of it: chat completions and responses. */
+/** The three endpoints that complete a prompt, and the stored chat completions and responses. */
 import { type Answer, errorAnswer, json, stream } from '../answer.ts';
 import { type Completion, CREATED_S, completionFor, fieldsOf, PROMPT_TOKENS } from '../completion.ts';
 import type { EventList } from '../content.ts';
@@ -46,7 +46,7 @@ export const completionRoutes: readonly MockRoute[] = [
   { method: 'POST', path: '/responses/{id}/cancel', answer: cancelledResponse },
 ];
 
-/** A stream of chat completion chunks on a path that has no answer of its own. */
+/** A stream of chat completion chunks, for unknown paths. */
 export function chatStream(scenario: MockCall['scenario'], fields: MockCall['fields']): Answer {
   return stream(chatEvents(completionFor(fields, scenario)));
 }
@@ -75,7 +75,7 @@ function storeChat(call: MockCall, completion: Completion): Completion {
   return stored;
 }
 
-/** Unless the request says `"store": false`. One that does not ask for it has the id that all have, and replaces the last. */
+/** Unless the request says `"store": false`. Without `"store": true` all responses share one id, and the last one is kept. */
 function storeResponse(call: MockCall, completion: Completion): Completion {
   const { store, background, input, metadata } = call.fields;
   if (store === false) return completion;
@@ -105,7 +105,7 @@ function inputItems(call: MockCall): Answer {
   return withObject(call, 'response', () => json(list(call, call.path)), parent);
 }
 
-/** A response in the background is done when it is asked for. `?stream=true` tells its events from `starting_after` on. */
+/** A background response is complete when it is retrieved. `?stream=true` sends its events from `starting_after` on. */
 function retrievedResponse(call: MockCall): Answer {
   return withObject(call, 'response', (found) => {
     const isDone = found.status !== 'queued';

@@ -50,7 +50,7 @@ function addItems(call: MockCall): unknown {
   };
 }
 
-/** Answers with the conversation. */
+/** The answer is the conversation. */
 function removeItem(call: MockCall, id: string): unknown {
   const items = parentOf(call.path);
   call.objects.delete(items, id);

@@ -35,7 +35,7 @@ function model(id: string): unknown {
   return { id, object: 'model', created: CREATED_S, owned_by: 'mock' };
 }
 
-/** OpenAI's own SDK asks for base64, which is four bytes a number. */
+/** OpenAI's SDK requests base64: four bytes per number. */
 function embeddings({ fields, scenario }: MockCall): Answer {
   const { input, model: name, encoding_format } = fields;
   const inputs = Array.isArray(input) ? input : [input];

@@ -1,6 +1,6 @@
 /**
- * Runs of an assistant on a thread: streamed, or polled. A run that is polled is queued when it is made, and done when it
- * is asked for; its answer is then a message of the thread.
+ * Runs of an assistant on a thread: streamed or polled. A polled run is queued when created and completed when retrieved; then
+ * its answer is a message of the thread.
  */
 import { type Answer, errorAnswer, json, stream } from '../answer.ts';
 import { type Completion, CREATED_S, completionFor, fieldsOf, PROMPT_TOKENS, tokenEvent } from '../completion.ts';
@@ -30,7 +30,7 @@ function createThreadAndRun(call: MockCall): Answer {
   return start(call, thread.id, [event('thread.created', thread)]);
 }
 
-/** @param before events in front of those of the run */
+/** @param before events before those of the run */
 function start(call: MockCall, thread: string, before: readonly string[]): Answer {
   const { assistant_id, model, instructions, tools, metadata } = call.fields;
   if (typeof assistant_id !== 'string') {
@@ -89,7 +89,7 @@ function streamed(call: MockCall, run: StoredObject, before: readonly string[]):
 const DELTA_TEXT = '"delta":{"content":[{"index":0,"type":"text","text":{"value":"';
 const DELTA_END = '","annotations":[]}}]}}\n\n';
 
-/** The run with its answer, which is made the first time. */
+/** The completed run; its answer is created the first time. */
 function finished(
   call: MockCall,
   run: StoredObject,
