@@ -1,4 +1,4 @@
-/** The pieces of the data plane that are worth timing alone: what every event and every request passes through. */
+/** The parts of the data plane that every event or every request passes through, each measured on its own. */
 
 import { SseScanner } from '../../src/formats/sse.ts';
 import { clientFields, clientHeaders } from '../../src/gateway/headers.ts';

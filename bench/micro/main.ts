@@ -1,6 +1,6 @@
 /**
- * `bun run bench:micro`: nanoseconds per operation, as the median of many batches. `--tiny` only shows that everything still
- * runs (the tests do that); its figures mean nothing.
+ * `bun run bench:micro`: nanoseconds per operation, as the median of many batches. `--tiny` only checks that everything still
+ * runs, for the tests; its figures mean nothing.
  */
 
 import { distribution } from '../../src/load/statistics.ts';
@@ -53,7 +53,7 @@ function time({ name, per, run }: MicroCase, effort: Effort): Timing {
   return { name, per, nsP50: p50, nsMin: min, nsP90: p90 };
 }
 
-/** Where results go, so that no compiler can find out that nobody needs them. */
+/** Takes all results, so that no compiler can optimise the work away. */
 const sink = new Int32Array(1);
 
 function batchMs(run: () => number, operations: number): number {

@@ -1,11 +1,11 @@
 /**
- * Writes the table of the newest results into README.md between two markers. Nothing in between is typed by hand.
+ * Writes the table of the newest results into README.md, between two markers.
  *
  *     bun run bench:readme
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RESULTS, ROOT } from '../suite/places.ts';
+import { RESULTS, ROOT } from '../suite/folders.ts';
 import type { SuiteResult } from '../suite/results.ts';
 import { headlineTable, markdownTable } from './suite-table.ts';
 

@@ -1,4 +1,4 @@
-/** The suite's result as one HTML page. Every sentence with a figure in it is made from the result. */
+/** The suite's result as one HTML page. All figures, also those in sentences, come from the result. */
 
 import { escapeText, numberText } from '../../src/load/axes.ts';
 import { page, type Section, table } from '../../src/load/page.ts';
@@ -10,8 +10,8 @@ export function suitePage(result: SuiteResult): string {
   const plots = [ttfbFigure(result), cpuFigure(result), memoryFigure(result), timelineFigure(result)];
   const sections: Section[] = [
     { heading: '', html: introduction(result) },
-    { heading: 'In short', html: tableHtml(headlineTable(result)) + note(BEST) },
-    { heading: 'In pictures', html: plots.join('\n') },
+    { heading: 'Summary', html: tableHtml(headlineTable(result)) + note(BEST) },
+    { heading: 'Plots', html: plots.join('\n') },
     ...result.scenarios.map((scenario) => scenarioSection(result, scenario)),
     { heading: 'Targets', html: targetsHtml(result) },
     { heading: 'Bodies', html: bodiesHtml(result) },
@@ -19,8 +19,7 @@ export function suitePage(result: SuiteResult): string {
   return page('BVE Gateway: what streaming costs', sections);
 }
 
-const BEST =
-  'The best value of a column is marked ★, and so is what lies within 2% of it; direct is out of competition.';
+const BEST = 'The best value of a column is marked ★, and so is what lies within 2% of it; direct is not compared.';
 
 function introduction(result: SuiteResult): string {
   const { machine } = result;
@@ -33,14 +32,14 @@ function introduction(result: SuiteResult): string {
     ],
     [
       'Run',
-      `${result.rounds} ${result.rounds === 1 ? 'round' : 'rounds'}, ${result.seconds} s per target and scenario in each; ${Math.round(result.busyBefore * 100)}% busy with something else before`,
+      `${result.rounds} ${result.rounds === 1 ? 'round' : 'rounds'}, ${result.seconds} s per target and scenario in each; ${Math.round(result.busyBefore * 100)}% busy with other work before`,
     ],
   ];
   const list = facts.map(([name, text]) => `<dt>${name}</dt><dd>${escapeText(text)}</dd>`).join('');
   const where = result.pinned
-    ? 'A target runs alone, in a fresh process, on one core; autocannon and the mock upstream share another'
+    ? 'A target runs alone, in a new process, on one core; autocannon and the mock upstream share another'
     : 'Target, autocannon and the mock upstream share the cores of the machine, unpinned';
-  const method = `${where}, and targets take turns in every round; figures are medians of rounds, differences are paired with the direct run of the same round. Before anything is timed each answer has to equal upstream’s byte for byte, and while it is timed every event of every stream is checked for order, completeness and content.`;
+  const method = `${where}, and every round measures all targets one after another. Figures are medians over rounds; differences are paired with the direct run of the same round. Before a target is timed its answers must equal upstream’s byte for byte, and while it is timed every event of every stream is checked for order, completeness and content.`;
   return `<dl class="facts">${list}</dl><p>${escapeText(method)}</p>`;
 }
 
@@ -103,7 +102,7 @@ function timelineFigure(result: SuiteResult): string {
   const rest = more === '' ? '' : `<details><summary>The same through the others</summary>${more}</details>`;
   return figure(
     ladder(result, chosen) + rest,
-    'Each mark is an event: above when upstream made it, below when the client had it. An upright line is no delay.',
+    'Each mark is an event: above when upstream created it, below when the client received it. A vertical line means no delay.',
   );
 }
 
@@ -168,7 +167,7 @@ function figure(html: string, caption: string): string {
   return `<figure>${html}${text}</figure>`;
 }
 
-/** The same target has the same colour in every picture. */
+/** A target has the same colour in every plot. */
 function colourOf(result: SuiteResult, target: string): number {
   const position = COLOUR_ORDER.indexOf(target);
   return position >= 0 ? position : COLOUR_ORDER.length + result.targets.findIndex(({ name }) => name === target);

@@ -1,4 +1,4 @@
-/** The suite's figures as tables: which columns there are, how they are written and which value is the best. */
+/** The suite's figures as tables: columns, number formats, and the best value of each column. */
 
 import { numberText } from '../../src/load/axes.ts';
 import type { FigureName, ScenarioResult, SuiteResult, TargetFigures } from '../suite/results.ts';
@@ -20,12 +20,12 @@ export interface Table {
 interface Column {
   readonly head: string;
   readonly value: (of: TargetFigures) => number | null;
-  /** What is good; a column without it has no best value. */
+  /** Whether low or high is good; a column without it has no best value. */
   readonly good?: 'low' | 'high';
   readonly text?: (value: number) => string;
 }
 
-/** Two values that are written the same, or nearer than this, are equally good. */
+/** Values within this factor are equally good. */
 const SAME = 1.02;
 
 const COLUMNS: readonly Column[] = [
@@ -56,7 +56,7 @@ export function scenarioTable(scenario: ScenarioResult): Table {
   return { head: ['target', ...COLUMNS.map(({ head }) => head), 'faults'], rows, notes };
 }
 
-/** The one table for people in a hurry: each figure from the scenario that shows it best. */
+/** The summary: each figure from the scenario that shows it best. */
 export function headlineTable(result: SuiteResult): Table {
   const columns: readonly (Column & { readonly scenario: string })[] = [
     { ...figure('TTFB p50, ms', 'ttfbP50Ms', 'low'), scenario: 'short-chat' },
@@ -113,7 +113,7 @@ function figure(head: string, name: FigureName, good?: 'low' | 'high'): Column {
 function cellOf(column: Column, target: TargetFigures, all: readonly TargetFigures[]): Cell {
   const value = column.value(target);
   if (value === null) return plain(target.notTimed === null ? '–' : 'not timed');
-  // Direct is no contender: nothing stands between it and upstream.
+  // Direct has nothing between client and upstream: it is not compared.
   const rivals = all.filter(({ target: name }) => name !== 'direct').map(column.value);
   const best = target.target !== 'direct' && isBest(value, rivals, column.good);
   return { text: (column.text ?? numberText)(value), best, bad: false };

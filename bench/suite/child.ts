@@ -1,10 +1,10 @@
 /**
- * Processes of a bench: pinned to a core, waited for, and ended for sure. Owns no idea of what they do.
+ * Child processes of a bench: pinned to a core, waited for, and always ended.
  */
 import { connect, createServer } from 'node:net';
 
 interface ChildOptions {
-  /** Null leaves it to the kernel. */
+  /** Null: not pinned. */
   readonly core: number | null;
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ interface ChildOptions {
 export interface Child {
   readonly pid: number;
   readonly process: Bun.Subprocess<'pipe', 'pipe', 'pipe'>;
-  /** What it printed on both outputs; complete once it has ended. Stdout is left out when somebody else reads it. */
+  /** What it printed on both outputs; complete once it has ended. Without stdout when the caller reads that. */
   output(): string;
   stop(): Promise<void>;
 }
@@ -23,7 +23,7 @@ const LISTEN_TIMEOUT_MS = 20_000;
 const OUTPUT_CHARS_MAX = 20_000;
 
 const alive = new Set<Bun.Subprocess>();
-// Whatever ends this process, a measurement leaves nothing behind.
+// However this process ends, it leaves no children.
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
@@ -33,7 +33,7 @@ export function spawnChild(command: readonly string[], options: ChildOptions, re
   const pinned = options.core === null ? command : ['taskset', '-c', String(options.core), ...command];
   const child = Bun.spawn([...pinned], {
     cwd: options.cwd,
-    // Proxy settings of this shell must not get between a target and its upstream on loopback.
+    // Without proxy settings of this shell, which would apply on loopback, too.
     env: { PATH: process.env.PATH ?? '', HOME: options.cwd, NODE_ENV: 'production', ...options.env },
     stdin: 'pipe',
     stdout: 'pipe',
@@ -56,7 +56,7 @@ export function spawnChild(command: readonly string[], options: ChildOptions, re
     output: () => output,
     stop: async () => {
       child.kill('SIGTERM');
-      // The second one cuts what a gateway would still wait for.
+      // The second signal ends the drain of a gateway.
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), END_TIMEOUT_MS);
       await child.exited;
@@ -65,7 +65,7 @@ export function spawnChild(command: readonly string[], options: ChildOptions, re
   };
 }
 
-/** Resolves when somebody listens on the port. @throws when the child ends before, with the end of what it said */
+/** Resolves when the port is listened on. @throws when the child ends before, with the end of its output */
 export async function waitForPort(port: number, child: Child): Promise<void> {
   const untilMs = performance.now() + LISTEN_TIMEOUT_MS;
   while (performance.now() < untilMs) {

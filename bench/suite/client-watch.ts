@@ -1,7 +1,7 @@
 /**
- * What one client of autocannon sees, written down: time to first byte, times between events, how old each event was when it
- * arrived, and whether every byte was right. autocannon itself measures whole answers only and takes a truncated stream for a
- * success. Times count while the window is open; faults always do.
+ * Observes one client of autocannon: time to first byte, time between events, the age of each event when it arrived, and
+ * whether every byte was right. autocannon itself measures whole answers only, and counts a truncated stream as a success.
+ * Times count inside the measured window, faults always.
  */
 import type { Client } from 'autocannon';
 import { Reservoir } from '../../src/load/reservoir.ts';
@@ -9,12 +9,12 @@ import type { ExpectedAnswer } from './expected-answer.ts';
 import { addFaults, type Faults, noFaults, StreamChecker } from './stream-checker.ts';
 import { originNs } from './upstream-clock.ts';
 
-/** Of each figure so many values are kept. */
+/** Values kept of each figure. */
 const VALUES_MAX = 50_000;
 
-/** Of all clients of one run together. */
+/** Of all clients of a run together. */
 export class Observations {
-  /** Measuring; before it the target warms up. */
+  /** Whether the measured window is open; before it the target warms up. */
   open = false;
   readonly ttfbMs = new Reservoir(VALUES_MAX);
   readonly gapMs = new Reservoir(VALUES_MAX);
@@ -23,7 +23,7 @@ export class Observations {
   /** In the window. */
   events = 0;
   bytes = 0;
-  /** Streams' worth of events in the window: a stream of which half arrived counts as a half. */
+  /** Streams in the window: one of which half the events arrived counts as a half. */
   streams = 0;
   /** Answers that ended, warm-up included. */
   answers = 0;
@@ -44,15 +44,15 @@ export class Observations {
   }
 }
 
-/** @param answers what is expected, in the order in which the client asks */
+/** @param answers expected ones, in the order of the requests */
 export function watchClient(client: Client, answers: readonly ExpectedAnswer[], seen: Observations): void {
-  // Without this autocannon turns every byte into a string and keeps it until the answer ends.
+  // Otherwise autocannon keeps every body as a string until the answer ends.
   client.pipelinedRequests.addBody = () => {};
   let asked = 0;
   let answer: AnswerWatch | null = null;
 
   client.on('request', () => {
-    // autocannon asks again on a new connection when the old one ended in the middle; its parser is still inside the old answer.
+    // autocannon retries on a new connection when the old one ended in the middle; its parser is still inside the old answer.
     if (answer !== null) abandon();
     else answer = new AnswerWatch(answers[asked % answers.length]!, seen, asked > 0);
     asked++;
@@ -68,7 +68,7 @@ export function watchClient(client: Client, answers: readonly ExpectedAnswer[], 
   function abandon(): void {
     if (answer !== null) seen.faults.broken++;
     answer = null;
-    // Not at once: autocannon is in the middle of using the client.
+    // Later: autocannon is using the client at this moment.
     setImmediate(() => client.destroy());
   }
 }

@@ -1,8 +1,8 @@
 /**
- * `bun run bench:compare REV`: the working tree against a revision of git, each from source, in turns. What comes out is the
- * ratio of paired rounds with a bootstrap interval: the sentence a performance commit quotes.
+ * `bun run bench:compare REV`: the working tree against a git revision, both from source, in alternating rounds. The result
+ * is the ratio of paired rounds with a bootstrap interval, for the message of a performance commit.
  *
- * The revision is checked out into a worktree with an install of its own, removed afterwards.
+ * The revision is checked out into a temporary worktree with its own install.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,9 +13,9 @@ import { bootstrapInterval, type Interval, median, type Pair } from '../../src/l
 import { bveOf } from '../targets/bve.ts';
 import { run } from './child.ts';
 import { chosenScenarios, numberFlag, parseFlags, runMain, textFlag } from './flags.ts';
+import { ROOT } from './folders.ts';
 import type { Measurement } from './load.ts';
 import { describeMachine } from './machine.ts';
-import { ROOT } from './places.ts';
 import { progressLine } from './progress.ts';
 import { type FigureName, figuresOf, type Rounds } from './results.ts';
 import { measure, type Outcome } from './rounds.ts';
@@ -44,7 +44,7 @@ interface Comparison {
   readonly after: number;
   /** Of after / before. */
   readonly interval: Interval;
-  /** `faster` and `slower` only when the interval leaves 1 out. */
+  /** `better` and `worse` only when the interval excludes 1. */
   readonly verdict: 'better' | 'worse' | 'no difference shown';
 }
 
@@ -97,7 +97,7 @@ async function main(): Promise<number> {
   return 0;
 }
 
-/** @throws when an answer was wrong: figures of wrong answers compare nothing */
+/** @throws when an answer was wrong: its figures mean nothing */
 function compare(outcome: Pick<Outcome, 'scenarios'>): Comparison[] {
   return outcome.scenarios.flatMap(({ scenario, rounds }) => {
     const [before, after] = rounds.map((own) => checked(own, scenario.name)) as [Measurement[], Measurement[]];
@@ -162,7 +162,7 @@ async function commitOf(revision: string): Promise<string> {
   const found = await run(['git', 'rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`], {
     cwd: ROOT,
   });
-  if (found.exitCode !== 0) throw new UsageError(`'${revision}' is no revision of this repository`);
+  if (found.exitCode !== 0) throw new UsageError(`'${revision}' is not a revision of this repository`);
   return found.stdout.trim();
 }
 
@@ -173,7 +173,7 @@ async function withWorktree<T>(commit: string, use: (worktree: string) => Promis
     Bun.spawnSync(['git', 'worktree', 'remove', '--force', worktree], { cwd: ROOT, stderr: 'ignore' });
     rmSync(folder, { recursive: true, force: true });
   };
-  // An interrupted run leaves no worktree registered either.
+  // Also when the run is interrupted.
   process.once('exit', remove);
   try {
     await must(['git', 'worktree', 'add', '--detach', '--quiet', worktree, commit], ROOT);

@@ -1,16 +1,16 @@
 /**
- * What an answer has to be, event by event, as read directly from upstream. The mock writes the time into each event (`"t":…`),
- * so an expected event is what comes before those digits and what comes after them; everything else has to be equal.
+ * The expected answer, event by event, as read directly from upstream. The mock writes the time into each event (`"t":…`), so
+ * an expected event is what precedes these digits and what follows them; all other bytes must be equal.
  */
 import { createHash } from 'node:crypto';
 import { splitEvents } from '../../src/mock/split-events.ts';
 
 interface ExpectedEvent {
-  /** All of it, when it carries no time. */
+  /** The whole event, if it has no time. */
   readonly before: Buffer;
   readonly after: Buffer | null;
   readonly timeDigits: number;
-  /** The event's own number, -1 when it has none. */
+  /** The event's number; -1 when it has none. */
   readonly number: number;
 }
 
@@ -18,7 +18,7 @@ export interface ExpectedAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly events: readonly ExpectedEvent[];
-  /** How many of them carry a number; these run from 0. */
+  /** Number of events with a number; the numbers start at 0. */
   readonly numbered: number;
   /** The answer ends with `data: [DONE]`. */
   readonly done: boolean;
@@ -47,7 +47,7 @@ export function expectedAnswer(status: number, contentType: string, body: Buffer
   };
 }
 
-/** Equal but for the digits of the time. */
+/** Whether they are equal except for the digits of the time. */
 export function matches(event: Buffer, expected: ExpectedEvent): boolean {
   const { before, after, timeDigits } = expected;
   if (after === null) return event.equals(before);
@@ -55,7 +55,7 @@ export function matches(event: Buffer, expected: ExpectedEvent): boolean {
   if (event.length < before.length + after.length) return false;
   if (event.compare(before, 0, before.length, 0, before.length) !== 0) return false;
   const afterAt = endOfDigits(event, before.length);
-  // The machine's clock has gained a digit since, and padded events lost an x for it: once in hours of uptime.
+  // The clock has gained a digit since, and padded events have one x less: once in hours of uptime.
   if (afterAt - before.length !== timeDigits) return afterAt > before.length;
   return event.length - afterAt === after.length && event.compare(after, 0, after.length, afterAt) === 0;
 }
@@ -65,7 +65,7 @@ export function numberIn(event: Buffer): number {
   return integerAfter(NUMBER, event);
 }
 
-/** When upstream made the event, monotonic nanoseconds; -1 when it does not say. */
+/** When upstream created the event, in monotonic nanoseconds; -1 when it has no time. */
 export function timeIn(event: Buffer): number {
   return integerAfter(TIME, event);
 }

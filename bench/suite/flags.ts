@@ -1,4 +1,4 @@
-/** The command line of the benches: what may be asked, and one clear line for what may not. */
+/** The command line of the benches. */
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../src/cli/command.ts';
 import { type BenchScenario, SCENARIOS } from './scenarios.ts';
@@ -23,7 +23,7 @@ export function parseFlags(argv: readonly string[], options: FlagTypes, position
   }
 }
 
-/** @throws UsageError when it is no number within bounds */
+/** @throws UsageError when it is not a number within bounds */
 export function numberFlag(flags: Flags, name: string, fallback: number, min: number, max: number): number {
   const raw = flags.values[name];
   if (raw === undefined) return fallback;
@@ -38,7 +38,7 @@ export function textFlag(flags: Flags, name: string): string | undefined {
   return raw === undefined ? undefined : String(raw);
 }
 
-/** Those named in a comma-separated list, in the order of `all`; all of them for undefined. @throws UsageError */
+/** The items of `all` that a comma-separated list names; all of them for undefined. @throws UsageError */
 export function chosen<T extends { readonly name: string }>(
   list: string | undefined,
   all: readonly T[],
@@ -56,9 +56,9 @@ export function chosenScenarios(list: string | undefined): readonly BenchScenari
   return chosen(list, SCENARIOS, 'scenario');
 }
 
-/** Runs a bench's main function: exit code 2 and one line for a wrong call, 1 and one line for what went wrong. */
+/** Runs a bench's main function. An error is one line; exit code 2 for wrong usage, otherwise 1. */
 export async function runMain(name: string, main: () => Promise<number>): Promise<void> {
-  // Ends through `exit`, where child.ts ends what was started.
+  // `exit` is where child.ts ends the children.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   try {
     process.exitCode = await main();

@@ -1,11 +1,11 @@
-/** This side of load-process.ts and mock-process.ts: starts both, hands jobs over, ends both. */
+/** Starts load-process.ts and mock-process.ts, sends jobs, ends both. */
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { type Child, spawnChild } from './child.ts';
+import { cacheFolder, ROOT } from './folders.ts';
 import type { TargetEndpoint } from './load.ts';
 import type { Jobs } from './load-process.ts';
-import { cacheFolder, ROOT } from './places.ts';
 
 export interface LoadClient {
   run<N extends keyof Jobs>(name: N, job: Jobs[N]['in']): Promise<Jobs[N]['out']>;
@@ -40,7 +40,7 @@ export interface MockProcess {
   stop(): Promise<void>;
 }
 
-/** @param folder for the replays it makes @param port 0 for a free one */
+/** @param folder for generated recordings @param port 0 for a free one */
 export async function startMockProcess(core: number | null, folder: string, port = 0): Promise<MockProcess> {
   const source = join(ROOT, 'bench/suite/mock-process.ts');
   const child = spawnChild([...BUN, source, folder, String(port)], { core, cwd: ROOT }, true);
@@ -51,7 +51,7 @@ export async function startMockProcess(core: number | null, folder: string, port
   return { endpoint, port: listening, pid: child.pid, stop: () => child.stop() };
 }
 
-/** Inside node_modules' cache, from where Node finds autocannon as from anywhere else in this checkout. */
+/** In a cache inside node_modules, from where Node can resolve autocannon. */
 function bundleForNode(source: string): string {
   const outfile = join(cacheFolder(ROOT), 'load-process.mjs');
   const built = Bun.spawnSync(

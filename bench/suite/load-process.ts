@@ -1,7 +1,7 @@
 /**
- * The load generator, a process of its own so that it can be pinned: one JSON line per job in, one per result out, in turn. Stays
- * alive over all measurements, because its own first seconds (not yet compiled code) must not be part of any. Runs under Bun and
- * under Node. Ends with its standard input.
+ * The load generator, a process of its own so that it can be pinned to a core: reads one JSON line per job and writes one per
+ * result, in order. It lives through all measurements, so that its own warm-up is not part of them. Runs under Bun and under
+ * Node. Ends with its standard input.
  */
 import { createInterface } from 'node:readline';
 import { splitEvents } from '../../src/mock/split-events.ts';
@@ -13,13 +13,13 @@ import { readAnswer, readExpected } from './read-answer.ts';
 import { originNs } from './upstream-clock.ts';
 import { type Verification, verifyAnswer } from './verify.ts';
 
-/** Jobs and what comes back for each. */
+/** The jobs and their results. */
 export interface Jobs {
-  /** Reads from upstream itself what each model answers; the hashes come back. Has to be the first job. */
+  /** Reads the answer of each model directly from upstream and returns the hashes. Must be the first job. */
   readonly learn: { in: { upstream: TargetEndpoint; models: readonly string[] }; out: Record<string, string> };
   readonly verify: { in: { endpoint: TargetEndpoint; models: readonly string[] }; out: Verification[] };
   readonly load: { in: LoadJob; out: Measurement };
-  /** Memory of the target with so many streams open, bytes, for each count in turn. */
+  /** Memory of the target in bytes for each number of open streams. */
   readonly memory: { in: { endpoint: TargetEndpoint; counts: readonly number[] }; out: MemoryPoint[] };
   readonly timeline: { in: { endpoint: TargetEndpoint }; out: Timeline };
 }
@@ -29,7 +29,7 @@ export interface MemoryPoint {
   readonly bytes: number;
 }
 
-/** Milliseconds since upstream made the first event. */
+/** Milliseconds since upstream created the first event. */
 export interface Timeline {
   readonly sentMs: readonly number[];
   readonly seenMs: readonly number[];
@@ -52,7 +52,7 @@ const HANDLERS: Handlers = {
   timeline,
 };
 
-/** Long enough for a target to have written what it wanted to write about a new stream. */
+/** Time for a target to settle after new streams. */
 const SETTLE_MS = 150;
 
 async function memory({ endpoint, counts }: Jobs['memory']['in']): Promise<MemoryPoint[]> {
@@ -64,7 +64,7 @@ async function memory({ endpoint, counts }: Jobs['memory']['in']): Promise<Memor
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
       const bytes = endpoint.pid === null ? 0 : memoryBytes(processTree(endpoint.pid), 'VmRSS');
       points.push({ streams, bytes });
-      // A target that does not hold as many will not hold more either.
+      // A target that cannot hold this many cannot hold more.
       if (streams < count) break;
     }
   } finally {
@@ -74,7 +74,7 @@ async function memory({ endpoint, counts }: Jobs['memory']['in']): Promise<Memor
 }
 
 async function timeline({ endpoint }: Jobs['timeline']['in']): Promise<Timeline> {
-  // The first one opens connections and is not shown.
+  // The first answer opens connections and is not used.
   await readAnswer(endpoint, 'sample');
   const { pieces } = await readAnswer(endpoint, 'sample');
   const times = pieces.flatMap(({ piece, atMs }) =>
@@ -98,11 +98,11 @@ async function answer<N extends keyof Jobs>(name: N, job: Jobs[N]['in']): Promis
   }
 }
 
-let turn = Promise.resolve();
+let last = Promise.resolve();
 const lines = createInterface({ input: process.stdin });
 lines.on('line', (line) => {
   const { name, job } = JSON.parse(line) as { name: keyof Jobs; job: Jobs[keyof Jobs]['in'] };
-  turn = turn.then(async () => {
+  last = last.then(async () => {
     process.stdout.write(`${await answer(name, job)}\n`);
   });
 });

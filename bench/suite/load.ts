@@ -1,6 +1,6 @@
 /**
- * One measurement: autocannon against one target in one scenario, watched client by client. Runs under Bun and under Node; costs
- * of the target are read at the very moments at which the window opens and closes.
+ * One measurement: autocannon against one target in one scenario, observed client by client. Runs under Bun and under Node. The
+ * costs of the target are read when the window opens and when it closes.
  */
 import autocannon, { type Request } from 'autocannon';
 import { type Distribution, evenQuantiles } from '../../src/load/statistics.ts';
@@ -10,12 +10,12 @@ import { cpuUs, memoryBytes, processTree, resetPeak } from './process-cost.ts';
 import { requestBody } from './scenarios.ts';
 import type { Faults } from './stream-checker.ts';
 
-/** How a target is called. */
+/** How to call a target. */
 export interface TargetEndpoint {
   /** http://127.0.0.1:PORT/v1 */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The process whose costs count; null when there is none to look at. */
+  /** The process whose costs count; null when there is none. */
   readonly pid: number | null;
 }
 
@@ -24,16 +24,16 @@ export interface LoadJob {
   readonly models: readonly string[];
   readonly connections: number;
   readonly warmUpS: number;
-  /** How long to measure … */
+  /** How long to measure, */
   readonly seconds: number;
-  /** … or, instead, after how many answers to stop; then all of the run counts. */
+  /** or the number of answers to stop after; then the whole run counts. */
   readonly amount?: number;
 }
 
 export interface Measurement {
   readonly ttfbMs: Distribution;
   readonly gapMs: Distribution;
-  /** From upstream's making an event to the client's having it; empty when events carry no times. */
+  /** From the creation of an event to its arrival at the client; empty when events have no times. */
   readonly delayMs: Distribution;
   readonly jitterMs: number | null;
   readonly streamsPerS: number;
@@ -49,7 +49,7 @@ export interface Measurement {
   readonly faults: Faults;
   /** autocannon's own counts, warm-up included. */
   readonly autocannon: { readonly answers: number; readonly errors: number };
-  /** Answers that this suite saw end, warm-up included. */
+  /** Answers that the suite saw end, warm-up included. */
   readonly answers: number;
   /** Quantiles of the time to first byte, milliseconds, for plots. */
   readonly ttfbShape: readonly number[];
@@ -59,7 +59,7 @@ const ANSWER_TIMEOUT_S = 60;
 const SAMPLE_MS = 20;
 const SHAPE_POINTS = 400;
 
-/** @param expected what each model answers */
+/** @param expected the answer of each model */
 export async function runLoad(job: LoadJob, expected: ReadonlyMap<string, ExpectedAnswer>): Promise<Measurement> {
   const answers = job.models.map((model) => {
     const answer = expected.get(model);

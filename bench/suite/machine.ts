@@ -1,4 +1,4 @@
-/** What the figures were measured on: enough to compare, nothing that tells whose machine it is. */
+/** The machine of a measurement: enough to compare, nothing that identifies it. */
 import { cpus, release, totalmem } from 'node:os';
 
 export interface Machine {
@@ -19,15 +19,15 @@ export function describeMachine(): Machine {
     cpu: (cpus()[0]?.model ?? 'unknown').trim(),
     cores: cpus().length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
-    // The part behind the numbers names who built it.
+    // Without the suffix, which names the builder.
     kernel: `${process.platform} ${/^[\d.]+/.exec(release())?.[0] ?? release()}`,
     bun: Bun.version,
   };
 }
 
 /**
- * Which share of its processor time the machine spends on others right now, 0 to 1: anything above a few percent spoils what is
- * measured, and says so better than strange figures do.
+ * The share of processor time that the machine spends on other work at present, 0 to 1. More than a few percent spoils a
+ * measurement.
  */
 export async function busyShare(forMs: number): Promise<number> {
   const before = processorTimes();
@@ -43,7 +43,7 @@ function processorTimes(): { readonly idle: number; readonly total: number } {
   return { idle: sum(times.map(({ idle }) => idle)), total: sum(times.flatMap((own) => Object.values(own))) };
 }
 
-/** The target alone on one core, mock and load together on another; nothing is pinned where that cannot be. */
+/** The target alone on one core, mock and load together on another; without pinning where that is not possible. */
 export function chooseCores(): Cores {
   const pins = cpus().length >= 2 && Bun.which('taskset') !== null;
   return pins ? { target: 0, load: 1 } : { target: null, load: null };

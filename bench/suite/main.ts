@@ -1,7 +1,7 @@
 /**
- * `bun run bench`: the suite. Measures, prints tables, and writes JSON and a page if asked.
+ * `bun run bench`: the suite. Measures, prints tables, and on request writes JSON and an HTML page.
  *
- * Exit codes: 0 done; 1 something failed, or an answer was wrong while it was timed; 2 the call was wrong.
+ * Exit codes: 0 done; 1 something failed, or an answer was wrong while it was timed; 2 wrong usage.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -15,24 +15,24 @@ import { allTargets } from '../targets/list.ts';
 import type { BenchTarget } from '../targets/target.ts';
 import { urlTarget } from '../targets/url.ts';
 import { chosen, chosenScenarios, type Flags, numberFlag, parseFlags, runMain, textFlag } from './flags.ts';
+import { RESULTS, ROOT } from './folders.ts';
 import { busyShare, describeMachine } from './machine.ts';
-import { RESULTS, ROOT } from './places.ts';
 import { progressLine } from './progress.ts';
 import { hasFaults, type SuiteResult, type TargetInfo, targetFigures } from './results.ts';
 import { measure, type Plan } from './rounds.ts';
 
-const HELP = `bun run bench [flags]: what streaming through this gateway costs, next to others
+const HELP = `bun run bench [flags]: what streaming through this gateway costs, compared with others
 
   --scenario A,B      only these (default: all)
-  --targets A,B       only these; portkey is fetched into a cache when it is named (default: all that are there)
-  --url URL           one more target: a gateway at URL (ending in /v1) that has the mock as its upstream
+  --targets A,B       only these; portkey is fetched into a cache when named (default: all that are installed)
+  --url URL           one more target: a gateway at URL (ending in /v1) whose upstream is the mock
   --url-key KEY       sent to it as a bearer token
   --upstream-port N   port of the mock, for --url (default: a free one)
   --rounds N          rounds (default 3; with --save 5)
   --seconds N         measured per round, target and scenario (default 0.5; with --save 2)
   --json              print the result as JSON instead of tables
   --out DIR           write results.json and index.html there
-  --save              the run for the record: all targets, --out bench/results/VERSION, and the table in README.md
+  --save              a run to keep: all targets, --out bench/results/VERSION, and the table in README.md
 `;
 
 const FLAGS = {
@@ -72,7 +72,7 @@ async function main(): Promise<number> {
   const busyBefore = await busyShare(BUSY_SAMPLE_MS);
   if (busyBefore > BUSY_SHARE_MAX) {
     const percent = Math.round(busyBefore * 100);
-    process.stderr.write(`the machine is ${percent}% busy with something else: do not keep these figures\n`);
+    process.stderr.write(`the machine is ${percent}% busy with other work: do not keep these figures\n`);
   }
   const present = wanted.filter(({ name }) => targets.find((info) => info.name === name)?.skipped === null);
   if (present.length === 0) throw new Error('none of the targets can run');
@@ -131,7 +131,7 @@ function wantedTargets(flags: Flags, saves: boolean): readonly BenchTarget[] {
   return [...targets, urlTarget(url, textFlag(flags, 'url-key'))];
 }
 
-/** Builds and fetches what is needed; who cannot take part is named with the reason. */
+/** Builds and fetches what is needed; a target that cannot run is listed with the reason. */
 async function prepare(targets: readonly BenchTarget[]): Promise<TargetInfo[]> {
   const infos: TargetInfo[] = [];
   for (const target of targets) {
@@ -163,7 +163,7 @@ function tables(result: SuiteResult): string {
   );
   const { machine } = result;
   const where = `${machine.cpu}, ${machine.cores} cores${result.pinned ? ', target alone on one of them' : ', unpinned'}; medians of ${result.rounds} rounds of ${result.seconds} s; * best`;
-  return `${parts.join('\n')}\nIn short\n${terminalTable(headlineTable(result))}${where}\n`;
+  return `${parts.join('\n')}\nSummary\n${terminalTable(headlineTable(result))}${where}\n`;
 }
 
 function isModified(): boolean {

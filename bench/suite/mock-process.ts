@@ -1,6 +1,6 @@
 /**
  * The mock upstream of the suite in a process of its own: src/mock with the suite's answers. Prints its port as one JSON line;
- * ends when its standard input does, so that it can never outlive the suite. Argument: the folder for generated replays.
+ * ends with its standard input, so that it cannot outlive the suite. Argument: the folder for generated recordings.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { ANSWERS, TOOL_CALL_FILE } from './scenarios.ts';
 import { toolCallStream } from './tool-call.ts';
 
-/** @param change turns the answer that was asked for into another one, for tests of the checker */
+/** @param change alters the requested answer, for tests of the checker */
 export function startBenchMock(
   folder: string,
   port = 0,

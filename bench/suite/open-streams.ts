@@ -1,4 +1,4 @@
-/** Streams held open, for memory: each has its head and first event and waits for more. */
+/** Open streams, to measure memory: each has received its head and first event. */
 import { connect, type Socket } from 'node:net';
 import { requestTo, type TargetEndpoint } from './load.ts';
 
@@ -12,7 +12,7 @@ export class OpenStreams {
     this.#endpoint = endpoint;
   }
 
-  /** Opens more, up to `count`; resolves when each has had its first event. Returns how many have had one. */
+  /** Opens streams up to `count`; resolves with the number of streams that received their first event. */
   async growTo(count: number): Promise<number> {
     const opened: Promise<boolean>[] = [];
     while (this.#sockets.length < count) opened.push(this.#open());

@@ -1,12 +1,12 @@
 /**
- * Processor time and memory of a process and all its children, as the kernel accounts for them (Linux). Processor time comes
- * from the process's own clock (clock_gettime, nanoseconds) where FFI is at hand, from /proc (ticks of 10 ms) where not.
+ * Processor time and memory of a process and all its children, as the kernel counts them (Linux). Processor time comes from
+ * the process's CPU clock (clock_gettime, nanoseconds) where FFI is available, otherwise from /proc (ticks of 10 ms).
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const TICK_US = 10_000;
 
-/** The process and all its descendants that are alive. */
+/** The process and all its living descendants. */
 export function processTree(pid: number): number[] {
   const found: number[] = [];
   const todo = [pid];
@@ -21,7 +21,7 @@ export function cpuUs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + (clockUs(pid) ?? ticksUs(pid)), 0);
 }
 
-/** `VmHWM` is the peak since the process began or since `resetPeak`. */
+/** `VmHWM` is the peak since the start of the process or since `resetPeak`. */
 export function memoryBytes(pids: readonly number[], field: 'VmRSS' | 'VmHWM'): number {
   return pids.reduce((sum, pid) => {
     const found = new RegExp(`${field}:\\s+(\\d+) kB`).exec(read(`/proc/${pid}/status`));
@@ -29,13 +29,13 @@ export function memoryBytes(pids: readonly number[], field: 'VmRSS' | 'VmHWM'): 
   }, 0);
 }
 
-/** The peak begins anew at what is resident now. */
+/** Resets the peak to the present resident size. */
 export function resetPeak(pids: readonly number[]): void {
   for (const pid of pids) {
     try {
       writeFileSync(`/proc/${pid}/clear_refs`, '5');
     } catch {
-      // Ended, or of another user (a master that gave up its rights): its peak stays one of its whole life.
+      // Ended, or owned by another user (a master that dropped privileges): its peak stays that of its whole life.
     }
   }
 }
@@ -51,7 +51,7 @@ function childrenOf(pid: number): number[] {
 }
 
 function ticksUs(pid: number): number {
-  // The name in brackets may hold spaces and brackets itself.
+  // The name in brackets may contain spaces and brackets.
   const fields = read(`/proc/${pid}/stat`).split(')').at(-1)!.trim().split(' ');
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_US;
 }
@@ -75,7 +75,7 @@ async function processClock(): Promise<ClockReader> {
     const { symbols } = dlopen('libc.so.6', { clock_gettime: { args: ['i32', 'ptr'], returns: 'i32' } });
     const time = new BigInt64Array(2);
     return (pid) => {
-      // CPUCLOCK_SCHED of a whole process, as clock_getcpuclockid(3) makes it.
+      // CPUCLOCK_SCHED of the whole process, as in clock_getcpuclockid(3).
       if (symbols.clock_gettime((~pid << 3) | 2, time) !== 0) return undefined;
       return Number(time[0]!) * 1e6 + Number(time[1]!) / 1e3;
     };

@@ -1,4 +1,4 @@
-/** One line on standard error that says where a run is; a line per round and target where there is no terminal. */
+/** Progress on standard error: one rewritten line on a terminal, otherwise a line per round and target. */
 import type { Progress } from './rounds.ts';
 
 interface ProgressLine {
@@ -15,7 +15,7 @@ export function progressLine(stream: NodeJS.WriteStream = process.stderr): Progr
       stream.write(`\r\x1b[K${line}`);
       return;
     }
-    // A log wants no line for every second of a run.
+    // Without a terminal, one line per round and target is enough.
     const key = text.split(', ').slice(0, 2).join(', ');
     if (key !== lastLine) stream.write(`${line}\n`);
     lastLine = key;

@@ -1,4 +1,4 @@
-/** One answer, read to its end on a connection of its own. node:http, because fetch would obey HTTP_PROXY even on loopback. */
+/** Reads one answer to its end on a connection of its own. By node:http, because fetch obeys HTTP_PROXY even on loopback. */
 import { request } from 'node:http';
 import { type ExpectedAnswer, expectedAnswer } from './expected-answer.ts';
 import { requestTo, type TargetEndpoint } from './load.ts';

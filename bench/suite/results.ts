@@ -1,6 +1,6 @@
 /**
- * What a run of the suite says: plain data, as it is kept in bench/results. Figures are medians over rounds; differences are
- * taken round by round against `direct` and only then reduced to their median.
+ * The result of a run of the suite: plain data, as in bench/results. Figures are medians over rounds; a difference to `direct`
+ * is the median of the differences in each round.
  */
 import { evenQuantiles, median, pairedDifference } from '../../src/load/statistics.ts';
 import type { Measurement } from './load.ts';
@@ -8,7 +8,7 @@ import type { MemoryPoint, Timeline } from './load-process.ts';
 import type { Machine } from './machine.ts';
 import { addFaults, type Faults, faultCount, noFaults } from './stream-checker.ts';
 
-/** Null where a target does not show it, or events carry no times. */
+/** Null where it could not be measured, or events have no times. */
 interface Figures {
   readonly ttfbP50Ms: number | null;
   readonly ttfbP90Ms: number | null;
@@ -18,7 +18,7 @@ interface Figures {
   readonly gapP50Ms: number | null;
   readonly gapP99Ms: number | null;
   readonly jitterMs: number | null;
-  /** Age of an event when the client has it. */
+  /** Age of an event when the client receives it. */
   readonly delayP50Ms: number | null;
   readonly delayP99Ms: number | null;
   readonly streamsPerS: number | null;
@@ -36,7 +36,7 @@ export interface TargetFigures {
   readonly target: string;
   /** Null when it was not timed. */
   readonly figures: Figures | null;
-  /** Why it was not timed: what differed from upstream's answer. */
+  /** Why it was not timed: how its answer differed from upstream's. */
   readonly notTimed: string | null;
   /** Against direct, paired by round; null without it. */
   readonly addedTtfbP50Ms: number | null;
@@ -46,7 +46,7 @@ export interface TargetFigures {
   readonly hashes: Readonly<Record<string, string>>;
   readonly answers: number;
   readonly events: number;
-  /** Streams whose time to first byte counted. */
+  /** Streams whose time to first byte was counted. */
   readonly timedStreams: number;
   readonly faults: Faults;
   readonly rounds: readonly Figures[];
@@ -65,17 +65,17 @@ export interface TargetInfo {
   readonly name: string;
   readonly about: string;
   readonly version: string;
-  /** Why it took no part. */
+  /** Why it was skipped. */
   readonly skipped: string | null;
 }
 
 export interface SuiteResult {
   readonly version: string;
   readonly commit: string;
-  /** The working tree was not that commit. */
+  /** The working tree had changes. */
   readonly modified: boolean;
   readonly startedAt: string;
-  /** Share of its processor time that the machine spent on something else just before. */
+  /** Share of processor time that the machine spent on other work just before. */
   readonly busyBefore: number;
   readonly rounds: number;
   readonly seconds: number;
@@ -145,7 +145,7 @@ export function figuresOf(m: Measurement): Figures {
   };
 }
 
-/** Something is wrong with an answer: then figures count for nothing. */
+/** Whether an answer was wrong; then the figures mean nothing. */
 export function hasFaults(result: SuiteResult): boolean {
   return result.scenarios.some(({ targets }) => targets.some(({ faults }) => faultCount(faults) > 0));
 }
@@ -154,7 +154,7 @@ function medians(rounds: readonly Figures[]): Figures {
   const names = Object.keys(rounds[0]!) as FigureName[];
   const entries = names.map((name) => {
     const values = rounds.map((round) => round[name]).filter((value) => value !== null);
-    // The worst of all rounds is what a maximum promises.
+    // A maximum is that of all rounds.
     const value = name === 'ttfbMaxMs' ? Math.max(...values) : median(values);
     return [name, values.length === 0 ? null : threeDecimals(value)];
   });

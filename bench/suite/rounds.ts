@@ -1,6 +1,6 @@
 /**
- * The story of a run. For every round and every target in turn: a fresh process, its answers verified, each scenario measured,
- * the process ended. Targets change places from round to round, so that none is always first; mock and load generator stay.
+ * A run of the suite. For every round and every target: start a new process, verify its answers, measure each scenario, end
+ * the process. The order of targets rotates, so that none is always first. Mock and load generator run throughout.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,9 +20,9 @@ export interface Plan {
   /** Measured, per round, target and scenario. */
   readonly seconds: number;
   readonly warmUpS: number;
-  /** Memory over this many open streams, each in turn; none for no memory and no timeline. */
+  /** Numbers of open streams for the memory measurement; empty for neither memory nor timeline. */
   readonly openStreams: readonly number[];
-  /** Of the mock; 0 for a free one. */
+  /** Port of the mock; 0 for a free one. */
   readonly upstreamPort: number;
 }
 
@@ -34,7 +34,7 @@ export interface Outcome {
   readonly timelines: readonly ({ readonly target: string } & Timeline)[];
 }
 
-/** Told before each step, and what share of the work is done. */
+/** Called before each step, with the share of work done. */
 export type Progress = (text: string, share: number) => void;
 
 export async function measure(plan: Plan, progress: Progress): Promise<Outcome> {

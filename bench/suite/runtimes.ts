@@ -1,6 +1,6 @@
 /**
- * `bun run bench:runtimes`: whether autocannon measures the same under Bun as under Node. The same fixed number of answers with
- * both; counts have to be equal, medians of the time to first byte alike. Exit code 1 when they are not.
+ * `bun run bench:runtimes`: checks that autocannon measures the same under Bun as under Node. With the same fixed number of
+ * answers, counts must be equal and medians of the time to first byte similar. Exit code 1 when they are not.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ interface RuntimeCheck {
   readonly differences: readonly string[];
 }
 
-/** Loosely: two runtimes on a busy machine. Counts have no such room. */
+/** Loose bounds: two runtimes on a busy machine. Counts must be equal. */
 const TTFB_FACTOR_MAX = 3;
 const TTFB_ROOM_MS = 2;
 const MODEL = 'short-chat';

@@ -1,6 +1,6 @@
 /**
- * The scenarios as data. A request names its answer as its model, because that is the one field every gateway passes on; the
- * mock of the suite (mock-process.ts) looks the answer up here.
+ * The scenarios as data. A request names its answer as its model, because every gateway passes that field on; the mock of the
+ * suite (mock-process.ts) looks the answer up here.
  */
 import type { Scenario } from '../../src/mock/scenario.ts';
 
@@ -11,7 +11,7 @@ export interface BenchScenario {
   readonly about: string;
   /** Clients; each sends its next request when its answer has ended. */
   readonly connections: number;
-  /** Models asked for in turn, each a name of ANSWERS. */
+  /** Models, used round-robin; each is a name of ANSWERS. */
   readonly models: readonly string[];
 }
 
@@ -28,9 +28,9 @@ export const ANSWERS: Readonly<Record<string, Scenario>> = {
     headers: [['x-request-id', 'bench']],
     json: { error: { message: 'Slow down', type: 'rate_limit_error', param: null, code: 'rate_limit_exceeded' } },
   },
-  /** For memory over open streams: goes on for longer than anybody looks. */
+  /** For memory over open streams: longer than the measurement. */
   open: { events: 600, event_bytes: 240, pace_ms: 500 },
-  /** For the timeline: close enough together that a delay of a millisecond can be seen. */
+  /** For the timeline: events close enough to show a delay of a millisecond. */
   sample: { events: 24, event_bytes: 240, pace_ms: 4 },
 };
 
@@ -85,7 +85,7 @@ export const SCENARIOS: readonly BenchScenario[] = [
   },
 ];
 
-/** The body of a request for the answer of that name. */
+/** The body of a request for the answer with this name. */
 export function requestBody(model: string): string {
   return JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: 'Say something.' }] });
 }

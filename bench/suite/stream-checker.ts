@@ -1,6 +1,6 @@
 /**
- * Looks at one answer as it arrives and says what is wrong with it. Every event of every stream of a measurement passes here:
- * order, completeness and bytes are checked while the clock runs, not in a run of their own.
+ * Checks one answer as it arrives. Every event of every stream of a measurement is checked here for order, completeness and
+ * bytes, during the measurement itself.
  */
 import { DONE, type ExpectedAnswer, matches, numberIn, timeIn } from './expected-answer.ts';
 
@@ -9,11 +9,11 @@ export interface Faults {
   order: number;
   missing: number;
   duplicate: number;
-  /** Events whose bytes are not upstream's. */
+  /** Events whose bytes differ from upstream's. */
   altered: number;
-  /** Streams that ended without `[DONE]`, although properly for HTTP. */
+  /** Streams that ended without `[DONE]`, although HTTP ended in order. */
   truncated: number;
-  /** Answers with another status. */
+  /** Answers with a different status. */
   status: number;
   /** Connections that ended or failed in the middle of an answer, and timeouts. */
   broken: number;
@@ -31,20 +31,20 @@ export function faultCount(faults: Faults): number {
   return Object.values(faults).reduce((sum, count) => sum + count, 0);
 }
 
-/** @param sentNs when upstream made the event, -1 when it does not say */
+/** @param sentNs when upstream created the event; -1 when it has no time */
 type OnEvent = (sentNs: number) => void;
 
 export class StreamChecker {
   readonly faults = noFaults();
   readonly #expected: ExpectedAnswer;
   readonly #onEvent: OnEvent;
-  /** Position of the event that is due, while all is well. */
+  /** Position of the next expected event, while there was no mismatch. */
   #next = 0;
-  /** How often each number was seen; only from the first surprise on. */
+  /** How often each number was seen; from the first mismatch on. */
   #seen: Uint16Array | null = null;
   #highest = -1;
   #sawDone = false;
-  /** Pieces of the event that is not whole yet. */
+  /** Pieces of the incomplete event. */
   #parts: Buffer[] = [];
 
   constructor(expected: ExpectedAnswer, onEvent: OnEvent) {
@@ -77,7 +77,7 @@ export class StreamChecker {
     return faults;
   }
 
-  /** Behind the blank line, which may have begun in the piece before; -1 when it is not there yet. */
+  /** The offset after the blank line, which may begin in the previous piece; -1 when it has not come yet. */
   #eventEnd(piece: Buffer, start: number): number {
     const before = this.#parts.at(-1);
     if (start === 0 && before && before[before.length - 1] === LF && piece[0] === LF) return 1;
@@ -93,11 +93,11 @@ export class StreamChecker {
       this.#next++;
       return;
     }
-    this.#surprise(event);
+    this.#mismatch(event);
   }
 
-  /** Not the event that was due. From here on numbers are counted one by one. */
-  #surprise(event: Buffer): void {
+  /** Not the expected event. From now on numbers are counted one by one. */
+  #mismatch(event: Buffer): void {
     this.#seen ??= this.#countsSoFar();
     const number = numberIn(event);
     const own = this.#expected.events.find((candidate) =>
@@ -126,7 +126,7 @@ export class StreamChecker {
       if (count === 0) this.faults.missing++;
       else this.faults.duplicate += count - 1;
     }
-    // An answer without numbers has no other way to show that something is missing.
+    // Without numbers, only the count shows that something is missing.
     if (this.#expected.numbered === 0 && this.#seen === null && this.#next < this.#expected.events.length) {
       this.faults.missing += this.#expected.events.length - this.#next;
     }

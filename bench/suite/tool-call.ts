@@ -1,4 +1,4 @@
-/** A streamed tool call as OpenAI sends it: the name once, then the arguments in pieces of a few characters. Each event is numbered. */
+/** A streamed tool call as OpenAI sends it: the name, then the arguments in pieces of a few characters. Events are numbered. */
 
 const ARGUMENTS = JSON.stringify({
   city: 'Zürich',

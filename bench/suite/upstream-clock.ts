@@ -4,9 +4,9 @@
 export const originNs: number = (await machineNs()) - performance.now() * 1e6;
 
 async function machineNs(): Promise<number> {
-  // Node's hrtime is CLOCK_MONOTONIC itself; Bun's begins with the process.
+  // Node's hrtime is CLOCK_MONOTONIC; Bun's starts with the process.
   if (typeof Bun === 'undefined') return Number(process.hrtime.bigint());
-  // Found while running, because a bundle for Node cannot hold what imports bun:ffi.
+  // Imported at run time, because a bundle for Node cannot contain bun:ffi.
   const path = new URL('../../src/mock/clock.ts', import.meta.url).href;
   const clock = (await import(path)) as typeof import('../../src/mock/clock.ts');
   return clock.monotonicNs();

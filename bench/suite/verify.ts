@@ -1,4 +1,4 @@
-/** Whether a target passes on what upstream sends, byte for byte. Nothing is timed before it does. */
+/** Verifies that a target passes answers on byte for byte; only then is it timed. */
 import type { ExpectedAnswer } from './expected-answer.ts';
 import type { TargetEndpoint } from './load.ts';
 import { readAnswer, readExpected } from './read-answer.ts';
@@ -6,9 +6,9 @@ import { faultCount, StreamChecker } from './stream-checker.ts';
 
 export interface Verification {
   readonly model: string;
-  /** Of the body as the target gave it, without the digits of its times. */
+  /** Of the body from the target, without the digits of its times. */
   readonly hash: string;
-  /** What is different from upstream's answer; null for nothing. */
+  /** How it differs from upstream's answer; null when it does not. */
   readonly difference: string | null;
 }
 

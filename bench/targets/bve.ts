@@ -1,7 +1,7 @@
-/** This gateway, from source and as the compiled binary, set up as the README says; also that of another checkout. */
+/** This gateway, from source and as the compiled binary, set up as in README; also that of another checkout. */
 import { join, relative } from 'node:path';
 import { freePort, run, spawnChild, waitForPort } from '../suite/child.ts';
-import { cacheFolder, ROOT } from '../suite/places.ts';
+import { cacheFolder, ROOT } from '../suite/folders.ts';
 import type { BenchTarget, StartContext } from './target.ts';
 
 const API_KEY = 'fx-bench';
@@ -63,7 +63,7 @@ function binaryOf(root: string): string {
   return join(cacheFolder(root), 'bve');
 }
 
-/** Always built anew (half a second), so that it cannot be older than the sources. */
+/** Always rebuilt (half a second), so that it cannot be older than the sources. */
 async function build(root: string): Promise<string | null> {
   const built = await run([process.execPath, 'scripts/build.ts', relative(root, binaryOf(root))], { cwd: root });
   return built.exitCode === 0 ? null : `the build failed: ${built.stderr.trim().slice(-200)}`;

@@ -1,4 +1,4 @@
-/** No gateway at all: the mock upstream itself. What the others are compared with. */
+/** No gateway: the mock upstream itself, as the reference. */
 import type { BenchTarget } from './target.ts';
 
 export const direct: BenchTarget = {

@@ -6,7 +6,7 @@ import { nginx } from './nginx.ts';
 import { portkey } from './portkey.ts';
 import type { BenchTarget } from './target.ts';
 
-/** @param mayInstall those that can be fetched are fetched; otherwise they are skipped unless they are there */
+/** @param mayInstall fetches missing targets where possible; otherwise they are skipped */
 export function allTargets(mayInstall: boolean): readonly BenchTarget[] {
   return [direct, bveSource, bveBinary, nginx, caddy, portkey(mayInstall)];
 }

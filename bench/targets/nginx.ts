@@ -1,4 +1,4 @@
-/** nginx with one worker, as one sets it up for streams: no buffering, kept-alive upstream connections. */
+/** nginx with one worker, set up for streams: no buffering, keep-alive to upstream. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, run, spawnChild, waitForPort } from '../suite/child.ts';

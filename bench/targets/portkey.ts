@@ -1,8 +1,8 @@
-/** Portkey's open-source gateway (npm), under Bun. No dependency of ours: installed into a cache when somebody asks for it. */
+/** Portkey's open-source gateway (npm), under Bun. Not a dependency of the project: installed into a cache on request. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, run, spawnChild, waitForPort } from '../suite/child.ts';
-import { cacheFolder, ROOT } from '../suite/places.ts';
+import { cacheFolder, ROOT } from '../suite/folders.ts';
 import type { BenchTarget } from './target.ts';
 
 const PACKAGE = '@portkey-ai/gateway';
@@ -54,7 +54,7 @@ function program(): string {
 
 async function install(): Promise<string | null> {
   mkdirSync(folderOf(), { recursive: true });
-  // A manifest of its own, or the package would become a dependency of this project.
+  // A manifest of its own, or the package would become a dependency of the project.
   writeFileSync(join(folderOf(), 'package.json'), '{"private":true}\n');
   const added = await run([process.execPath, 'add', '--exact', '--ignore-scripts', `${PACKAGE}@${VERSION}`], {
     cwd: folderOf(),

@@ -1,4 +1,4 @@
-/** A gateway that somebody else started, with the suite's mock (--upstream-port) as its upstream. Its costs cannot be seen. */
+/** A gateway started by the user, with the suite's mock (--upstream-port) as its upstream. Its costs are not measured. */
 import type { BenchTarget } from './target.ts';
 
 /** @param key sent as a bearer token when given */
