@@ -61,7 +61,7 @@ describe('a wrong call ends with one clear line and exit code 2', () => {
     ['bench: --url takes an address like', 'suite/main.ts', '--url', 'localhost'],
     ["bench: Unknown option '--fast'", 'suite/main.ts', '--fast'],
     ['bench:compare: REV is missing', 'suite/compare.ts'],
-    ["bench:compare: 'no-such-rev' is no revision", 'suite/compare.ts', 'no-such-rev'],
+    ["bench:compare: 'no-such-rev' is not a revision", 'suite/compare.ts', 'no-such-rev'],
     ["bench:micro: unexpected argument 'x'", 'micro/main.ts', 'x'],
   ];
   test.each(calls)('%s', async (line, script, ...args) => {
