@@ -4,9 +4,11 @@ import { localUrl } from './config/address.ts';
 import { effectiveOptions, effectiveToJson } from './config/effective.ts';
 import type { Loaded } from './config/load.ts';
 import type { Config } from './config/schema.ts';
+import { BurstSmoother } from './gateway/burst-smoother.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
-import { Pace } from './gateway/pace.ts';
+import { KeyMask } from './gateway/key-mask.ts';
+import { LeaveDrains } from './gateway/leave-drains.ts';
 import { createApp } from './http/app.ts';
 import { Deadlines } from './http/deadlines.ts';
 import { Drain, within } from './http/drain.ts';
@@ -14,12 +16,14 @@ import { tuneListeningSocket } from './http/listening-socket.ts';
 import { Permits } from './http/permits.ts';
 import { KeyCache } from './keys/key-cache.ts';
 import { MemoryLimiter } from './limits/memory.ts';
+import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport } from './observe/failure-report.ts';
 import type { Log } from './observe/log.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import type { ChosenClient } from './upstream/choose-client.ts';
 import { HeaderBlock } from './upstream/header-block.ts';
+import { UsageObserver } from './usage/usage-observer.ts';
 import { UsageRetention } from './usage/usage-retention.ts';
 import { UsageWriter } from './usage/usage-writer.ts';
 import { VERSION } from './version.ts';
@@ -85,13 +89,17 @@ export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: 
         ),
       ),
     }),
-    recorder: writer,
+    observers: [new UsageObserver(writer), new ExchangeLog(log)],
+    keyMask: new KeyMask(config.fuelixApiKey),
+    upstream5xx: config.upstream5xx,
     usage: store,
     permits: new Permits(config.maxConcurrentRequests),
-    pace: new Pace(),
+    bursts: new BurstSmoother(),
+    leaveDrains: new LeaveDrains(config.leaveDrainsMax),
+    clock: performance,
     connections: {
-      allowQuiet: (request) => app.server?.timeout(request, 0),
-      boundQuiet: (request) => app.server?.timeout(request, config.clientIdleTimeoutS),
+      liftIdleTimeout: (request) => app.server?.timeout(request, 0),
+      restoreIdleTimeout: (request) => app.server?.timeout(request, config.clientIdleTimeoutS),
     },
     deadlines: new Deadlines(
       Math.min(

@@ -11,9 +11,11 @@ import { Permits } from './http/permits.ts';
 import { createKey } from './keys/key.ts';
 import { KeyCache } from './keys/key-cache.ts';
 import { MemoryLimiter } from './limits/memory.ts';
+import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport } from './observe/failure-report.ts';
 import type { Log } from './observe/log.ts';
 import type { UpstreamClient } from './upstream/client.ts';
+import { UsageObserver } from './usage/usage-observer.ts';
 
 export interface WarmUpOptions {
   /** How many requests; measured: the gain levels off at 2,000, which take a third of a second. */
@@ -59,6 +61,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
   const upstream = cannedUpstream();
   const { key, secret } = createKey({ name: 'warm-up', rpmLimit: null, rpdLimit: null }, Date.now());
   const client = connect(`http://${LOOPBACK}:${upstream.port}/v1`);
+  const silent = log.child({}, { level: 'silent' });
   const keys = new KeyCache(
     {
       findByHashes: async (hashes) => new Map(hashes.map((hash) => [hash, { key, secretExpiresAt: null }])),
@@ -72,7 +75,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
       ...gateway,
       client,
       keys,
-      recorder: { record: () => {} },
+      observers: [new UsageObserver({ record: () => {} }), new ExchangeLog(silent)],
       limiter: new MemoryLimiter({
         source: { usageDays: async () => [] },
         isSourceCurrent: () => true,
@@ -80,7 +83,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
         failures: new FailureReport(() => {}),
       }),
       permits: new Permits(CONCURRENCY),
-      log: log.child({}, { level: 'silent' }),
+      log: silent,
     },
     drain: { hasBegun: false },
     idleTimeoutS: 10,

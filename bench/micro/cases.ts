@@ -1,5 +1,6 @@
 /** The parts of the data plane that every event or every request passes through, each measured on its own. */
 
+import { CHAT } from '../../src/formats/chat.ts';
 import { SseScanner } from '../../src/formats/sse.ts';
 import { clientFields, clientHeaders } from '../../src/gateway/headers.ts';
 import { Meter } from '../../src/gateway/meter.ts';
@@ -30,10 +31,10 @@ function scannerCases(): MicroCase[] {
   const read = Buffer.concat(Array.from({ length: EVENTS_PER_READ }, () => event));
   let ended = 0;
   const scanner = new SseScanner({ data: () => {}, end: () => ended++ });
-  const single = new Meter('chat', 'sse');
-  const merged = new Meter('chat', 'sse');
+  const single = new Meter(CHAT, 'sse');
+  const merged = new Meter(CHAT, 'sse');
   const big = Buffer.from(`data: {"delta":"${'x'.repeat(65_536)}"}\n\n`);
-  const bigMeter = new Meter('chat', 'sse');
+  const bigMeter = new Meter(CHAT, 'sse');
   return [
     { name: 'sse scanner, an event per read', per: 'event', run: () => scanner.push(event, 0, false) + ended },
     { name: `sse scanner, ${EVENTS_PER_READ} events per read`, per: 'read', run: () => scanner.push(read, 0, false) },
@@ -71,7 +72,7 @@ function headerCases(): MicroCase[] {
     {
       name: 'header filter, upstream to client',
       per: 'request',
-      run: () => (clientHeaders(fromUpstream, 1).has('server') ? 1 : 0),
+      run: () => (clientHeaders(fromUpstream, 1, false).has('server') ? 1 : 0),
     },
   ];
 }

@@ -31,6 +31,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const LIMIT_FAILURE_ANSWERS = ['allow', 'deny'] as const;
 export const STREAM_USAGE = ['off', 'inject'] as const;
+export const STREAM_BREAK = ['event', 'reset'] as const;
+export const UPSTREAM_5XX = ['error', 'pass'] as const;
 export const UPSTREAM_CLIENTS = ['socket', 'fetch'] as const;
 
 /** A pepper shorter than this is refused, except on a loopback address: see `checkPepper`. */
@@ -125,6 +127,31 @@ export const OPTIONS = {
     'off',
     'inject asks upstream for the usage of every chat stream and takes the added event out again',
     oneOf(STREAM_USAGE),
+  ),
+  streamBreak: option(
+    'STREAM_BREAK',
+    'event',
+    'a stream that upstream breaks off ends with an error event, where there is room for one, or always with a reset',
+    oneOf(STREAM_BREAK),
+  ),
+  upstream5xx: option(
+    'UPSTREAM_5XX',
+    'error',
+    'pass hands on JSON 5xx answers to requests that are not streamed; error answers 502 with their message',
+    oneOf(UPSTREAM_5XX),
+  ),
+  /** Most answers are over within it; those that are not cost upstream's tokens for nobody. Contract, section 1. */
+  leaveDrainMs: option(
+    'LEAVE_DRAIN_MS',
+    '30000',
+    'an answer is read on for this long after its client has left, for keys with on_leave drain',
+    integer(0, HOUR_MS),
+  ),
+  leaveDrainsMax: option(
+    'LEAVE_DRAINS_MAX',
+    '100',
+    'answers read on at once for clients that have left',
+    integer(0, 1_000_000),
   ),
   upstreamClient: optional(
     'UPSTREAM_CLIENT',

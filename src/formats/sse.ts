@@ -66,6 +66,11 @@ export class SseScanner {
     return this.#state === LINE_START && !this.#inEvent && (this.#bomAt === 0 || this.#bomAt === 3);
   }
 
+  /** The last byte was a CR, which may be half of a line end. */
+  get endsWithCr(): boolean {
+    return this.#afterCr;
+  }
+
   /** False while the line that names the event is still on its way. */
   get nameIsWhole(): boolean {
     return this.#field !== EVENT || (this.#state !== VALUE && this.#state !== VALUE_START);

@@ -11,14 +11,6 @@ export interface Usage {
 
 export type UsageForm = 'openai' | 'responses' | 'anthropic';
 
-/** How each format of an answer reports; `opaque` ones are not read. */
-export const USAGE_FORMS = {
-  chat: 'openai',
-  responses: 'responses',
-  messages: 'anthropic',
-  opaque: 'openai',
-} as const satisfies Record<string, UsageForm>;
-
 /** The position in this list is the index of the count. */
 export const COUNT_NAMES = [
   'prompt_tokens',

@@ -53,6 +53,13 @@ export class UsageEventFilter {
     return held && !this.#takesOut(held) ? held : null;
   }
 
+  /** The stream broke off: what is held back is part of an event, and dropped. @returns whether the client has whole events only */
+  drop(): boolean {
+    this.#removedBytes += this.#held?.length ?? 0;
+    this.#held = null;
+    return !this.#passing;
+  }
+
   #takesOut(event: Uint8Array): boolean {
     if (!isAddedUsage(event)) return false;
     this.#removedBytes += event.length;

@@ -1,6 +1,10 @@
 /** The /v1 surface as one table. A row is everything the data plane knows about an endpoint. */
+import { CHAT } from '../formats/chat.ts';
+import type { Format } from '../formats/format.ts';
+import { MESSAGES } from '../formats/messages.ts';
+import { OPAQUE } from '../formats/opaque.ts';
+import { RESPONSES } from '../formats/responses.ts';
 import type { EndpointGroup } from '../keys/fields.ts';
-import type { Format } from './meter.ts';
 
 export interface Endpoint {
   readonly method: 'GET' | 'POST';
@@ -20,13 +24,13 @@ export interface Endpoint {
 }
 
 const POST_JSON = { method: 'POST', body: 'json', usageOnRequest: false, models: null } as const;
-const GET = { method: 'GET', body: 'none', usageOnRequest: false, format: 'opaque' } as const;
+const GET = { method: 'GET', body: 'none', usageOnRequest: false, format: OPAQUE } as const;
 
 export const ENDPOINTS: readonly Endpoint[] = [
-  { ...POST_JSON, path: '/v1/chat/completions', group: 'chat', format: 'chat', usageOnRequest: true },
-  { ...POST_JSON, path: '/v1/responses', group: 'responses', format: 'responses' },
-  { ...POST_JSON, path: '/v1/messages', group: 'messages', format: 'messages' },
-  { ...POST_JSON, path: '/v1/embeddings', group: 'embeddings', format: 'chat' },
+  { ...POST_JSON, path: '/v1/chat/completions', group: 'chat', format: CHAT, usageOnRequest: true },
+  { ...POST_JSON, path: '/v1/responses', group: 'responses', format: RESPONSES },
+  { ...POST_JSON, path: '/v1/messages', group: 'messages', format: MESSAGES },
+  { ...POST_JSON, path: '/v1/embeddings', group: 'embeddings', format: CHAT },
   { ...GET, path: '/v1/models', group: 'models', models: 'list' },
   { ...GET, path: '/v1/models/:model', mountedAt: '/v1/models/*', group: 'models', models: 'one' },
 ];

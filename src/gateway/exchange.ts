@@ -1,57 +1,65 @@
 /**
- * One request from its arrival to its usage record. Owns that it settles exactly once: one record, one permit and one
- * admission released, tokens charged once, one log line, whatever ended it.
+ * One request from its arrival to its usage record. Owns that it settles exactly once: one permit and one admission released,
+ * tokens charged once, each observer told once, whatever ended it.
  */
 import { GatewayError } from '../errors.ts';
-import { interruptionEvent } from '../formats/interruption.ts';
+import { BREAK_CODE } from '../formats/format.ts';
 import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
 import { clientRequestId } from '../http/request-id.ts';
-import type { ApiKey } from '../keys/key.ts';
+import { type ApiKey, drainsOnLeave } from '../keys/key.ts';
 import type { Granted, Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
+import type { ExchangeObserver, SettledExchange } from '../observe/observer.ts';
 import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
-import { type Finish, newRecordId, type UsageRecord, type UsageSource } from '../usage/usage-record.ts';
+import type { Finish, UsageSource } from '../usage/usage-record.ts';
+import { type Acceptance, type AnswerOwner, ClientStalled, TimedOut } from './answer.ts';
 import type { Endpoint } from './endpoints.ts';
 import { clientHeaders } from './headers.ts';
-import { Meter, type Usage } from './meter.ts';
-import { type Acceptance, type RelayOwner, TimedOut } from './relay.ts';
-
-/** Takes a record off the request path: synchronous, never throws, never blocks. */
-export interface UsageRecorder {
-  record(record: UsageRecord): void;
-}
+import type { KeyMask } from './key-mask.ts';
+import { type BodyKind, Meter, type Usage } from './meter.ts';
+import { RefusedAnswer } from './refused-answer.ts';
 
 /**
  * Bun closes a connection on which nothing moves. While an answer is awaited or streamed that is not for it to judge:
  * the relay has deadlines of its own. The lift outlives the request, so it must be taken back.
  */
 export interface ClientConnections {
-  allowQuiet(request: Request): void;
-  boundQuiet(request: Request): void;
+  liftIdleTimeout(request: Request): void;
+  restoreIdleTimeout(request: Request): void;
 }
 
-/** Of the gateway: what an exchange takes its place in, and tells of its end. */
-export interface ExchangeSurroundings {
+/** Of the gateway: what an exchange takes and gives back, and who is told of its end. */
+export interface ExchangeOptions {
   readonly permits: Permits;
   readonly connections: ClientConnections;
   readonly limiter: Pick<Limiter, 'charge'>;
-  readonly recorder: UsageRecorder;
+  readonly observers: readonly ExchangeObserver[];
+  readonly keyMask: KeyMask;
+  /** Of upstream, to requests that are not streamed: passed as they are, or told in an error of ours. */
+  readonly upstream5xx: 'pass' | 'error';
   readonly log: Log;
 }
 
 /** nginx's status for a client that left before it was answered; it is recorded and never sent. */
 const CLIENT_CLOSED_STATUS = 499;
+const EVENT_STREAM = /^\s*text\/event-stream\b/i;
+const JSON_TYPE = /^[^;]*\bjson\b/i;
+const UNLABELLED = /^\s*(application\/octet-stream\b.*)?$/i;
+/** What is taken for an id of upstream's. */
+const UPSTREAM_ID = /^[\x21-\x7e]{1,128}$/;
+const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
+const TARGET = 'fuelix';
 
-export class Exchange implements RelayOwner {
+export class Exchange implements AnswerOwner {
   /** The one the client chose, if it has the allowed form: it goes upstream. */
   readonly clientRequestId: string | null;
   readonly requestId: string;
   readonly arrivedAtMs = performance.now();
-  private readonly startedAt = Date.now();
+  readonly #startedAt = Date.now();
   key: ApiKey | null = null;
-  /** The limits' leave to go on, once it is given. */
+  /** Of the key's limits, once it is granted. */
   admission: Granted | null = null;
   /** Short, see model-name.ts. */
   model: string | null = null;
@@ -61,14 +69,18 @@ export class Exchange implements RelayOwner {
   bodyWasRead = false;
   /** Set when upstream was asked for a usage event on the client's behalf. */
   usageFilter: UsageEventFilter | null = null;
-  private ttfbMs: number | null = null;
-  private holdsPermit = false;
-  private settled = false;
+  #upstreamRequestId: string | null = null;
+  #sentMs: number | null = null;
+  #headMs: number | null = null;
+  #ttfbMs: number | null = null;
+  #cancelMs: number | null = null;
+  #holdsPermit = false;
+  #settled = false;
 
   constructor(
     readonly request: Request,
     readonly endpoint: Endpoint,
-    private readonly surroundings: ExchangeSurroundings,
+    readonly options: ExchangeOptions,
   ) {
     this.clientRequestId = clientRequestId(request.headers);
     this.requestId = this.clientRequestId ?? crypto.randomUUID();
@@ -78,49 +90,82 @@ export class Exchange implements RelayOwner {
     return performance.now() - this.arrivedAtMs;
   }
 
+  get drainsOnLeave(): boolean {
+    return this.key !== null && drainsOnLeave(this.key);
+  }
+
   /** @throws GatewayError overloaded */
   takePermit(): void {
-    this.surroundings.permits.take();
-    this.holdsPermit = true;
+    this.options.permits.take();
+    this.#holdsPermit = true;
+  }
+
+  /** The request is about to go upstream. */
+  onSent(): void {
+    this.#sentMs = this.elapsedMs;
   }
 
   /** Of upstream's body, less what was taken out of it. */
-  private get bytesOut(): number {
+  get #bytesOut(): number {
     return (this.meter?.bytes ?? 0) - (this.usageFilter?.removedBytes ?? 0);
   }
 
   /** @throws GatewayError upstream_error for an answer that is not to be passed on */
   accept(status: number, upstream: ResponseHeaders): Acceptance {
-    const { format } = this.endpoint;
+    this.onHead(upstream);
     // Fetch takes 1xx for itself; what is beyond 599 is no HTTP status and could not be sent on.
-    if (status < 200 || status > 599 || (!this.streamed && status >= 500)) {
+    if (status < 200 || status > 599)
       throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
+    const hasBody = this.request.method !== 'HEAD' && !STATUSES_WITHOUT_BODY.has(status);
+    const kind = hasBody ? bodyKindOf(upstream.get('content-type') ?? '', this.streamed) : 'none';
+    const isEventStream = kind === 'sse';
+    const isError = status >= 400 && !isEventStream;
+    const meter = new Meter(this.endpoint.format, kind);
+    const isRefused = !this.streamed && this.#isRefused(status, kind === 'json');
+    if (!isRefused) {
+      this.meter = meter;
+      this.status = status;
     }
-    const contentType = upstream.get('content-type') ?? '';
-    const isEventStream = /^\s*text\/event-stream\b/i.test(contentType);
-    const isJson = /^[^;]*\bjson\b/i.test(contentType);
-    const meter = new Meter(format, isEventStream ? 'sse' : isJson ? 'json' : 'none');
-    this.meter = meter;
-    this.status = status;
-    const headers = clientHeaders(upstream, this.elapsedMs);
+    const headers = clientHeaders(upstream, this.elapsedMs, isError);
     if (!this.streamed && !headers.get('x-request-id')) headers.set('x-request-id', this.requestId);
+    const endsByClosing = upstream.get('transfer-encoding') === null && upstream.get('content-length') === null;
     return {
       status,
       headers,
+      hasBody,
       meter,
-      filter: isEventStream ? this.usageFilter : null,
-      interruption: isEventStream ? interruptionEvent(format) : null,
-      endsByTerminalEvent:
-        isEventStream && upstream.get('transfer-encoding') === null && upstream.get('content-length') === null,
+      filter: isError
+        ? this.options.keyMask.filter()
+        : isEventStream || kind === 'unlabelled'
+          ? this.usageFilter
+          : null,
+      endsByTerminalEvent: isEventStream && endsByClosing,
+      refused: isRefused ? new RefusedAnswer(status, kind === 'json', this.options.keyMask) : null,
     };
   }
 
-  onFirstByte(): void {
-    this.ttfbMs = this.elapsedMs;
+  /** The response head of upstream is here. */
+  onHead(upstream: ResponseHeaders): void {
+    this.#headMs = this.elapsedMs;
+    const id = upstream.get('x-request-id');
+    if (id !== null && UPSTREAM_ID.test(id)) this.#upstreamRequestId = id;
   }
 
-  onSettled(finish: Finish, error: UpstreamError | null): void {
-    this.settle(finish === 'complete' && this.status >= 400 ? 'error' : finish, error);
+  onFirstByte(): void {
+    this.#ttfbMs = this.elapsedMs;
+  }
+
+  onCancelled(afterMs: number): void {
+    this.#cancelMs = afterMs;
+  }
+
+  onSettled(finish: Finish, error: Error | null): void {
+    const reported = this.meter?.errorCode ?? null;
+    if (finish === 'complete' && this.status >= 400) this.settle('error', error, `upstream_${this.status}`);
+    else if (reported !== null && finish !== 'client_closed') this.settle('error', error, reported);
+    else if (finish === 'complete' && this.meter?.endedUnfinished === true)
+      this.settle('upstream_interrupted', error, BREAK_CODE);
+    else this.settle(finish, error, finish === 'complete' || finish === 'client_closed' ? null : codeOf(error));
   }
 
   /** The gateway's own answer in place of one from upstream; settles the exchange. */
@@ -129,93 +174,83 @@ export class Exchange implements RelayOwner {
     const error = refusalOf(reason);
     this.status = clientLeft ? CLIENT_CLOSED_STATUS : error.status;
     if (error.code === 'internal_error' && !clientLeft)
-      this.surroundings.log.error({ request_id: this.requestId, err: reason }, 'internal error');
-    this.settle(clientLeft ? 'client_closed' : 'error', error);
+      this.options.log.error({ request_id: this.requestId, err: reason }, 'internal error');
+    if (clientLeft) this.settle('client_closed', error, null);
+    else this.settle('error', error, error.code);
     const { requestId, bodyWasRead } = this;
     return refusal(this.request, error, { requestId, bodyWasRead });
   }
 
-  settle(finish: Finish, error: Error | null): void {
-    if (this.settled) return;
-    this.settled = true;
-    const { permits, connections, recorder } = this.surroundings;
-    if (this.holdsPermit) permits.release();
-    connections.boundQuiet(this.request);
-    const isFinal = this.meter?.sawFinalUsage === true;
-    const usage = this.meter?.close() ?? null;
-    this.leaveLimits(usage);
-    const record = this.recordOf(finish, usage, sourceOf(usage, isFinal, finish));
-    // Without a valid key there is nobody to account to, and a flood of bad keys must not fill the database.
-    if (record) recorder.record(record);
-    this.logLine(finish, error);
+  settle(finish: Finish, error: Error | null, errorCode: string | null): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    const { permits, connections, observers } = this.options;
+    if (this.#holdsPermit) permits.release();
+    connections.restoreIdleTimeout(this.request);
+    const settled = this.#settledExchange(finish, error, errorCode);
+    this.#releaseAdmission(settled.usage);
+    for (const observer of observers) observer.settled(settled);
   }
 
-  private leaveLimits(usage: Usage | null): void {
-    if (!this.key || !this.admission) return;
-    if (usage?.totalTokens)
-      this.surroundings.limiter.charge(this.key.id, usage.totalTokens, this.admission.admittedAtMs);
-    this.admission.release();
-  }
-
-  private recordOf(finish: Finish, usage: Usage | null, usageSource: UsageSource): UsageRecord | null {
-    if (!this.key) return null;
+  #settledExchange(finish: Finish, error: Error | null, errorCode: string | null): SettledExchange {
+    const { meter } = this;
+    const isWhole = meter !== null && (meter.usageIsFinal || (finish === 'complete' && meter.format.lastUsageIsFinal));
+    const usage = meter?.close() ?? null;
     return {
-      id: newRecordId(),
       requestId: this.requestId,
-      upstreamRequestId: null,
-      keyId: this.key.id,
+      upstreamRequestId: this.#upstreamRequestId,
+      key: this.key,
+      method: this.request.method,
       endpoint: this.endpoint.path,
       model: this.model,
       status: this.status,
       streamed: this.streamed,
-      startedAt: this.startedAt,
+      startedAt: this.#startedAt,
       admittedAt: this.admission?.admittedAtMs ?? null,
-      sentMs: null,
-      headMs: null,
-      ttfbMs: this.ttfbMs,
+      sentMs: this.#sentMs,
+      headMs: this.#headMs,
+      ttfbMs: this.#ttfbMs,
       durationMs: this.elapsedMs,
-      cancelMs: null,
-      bytesOut: this.bytesOut,
+      cancelMs: this.#cancelMs,
+      bytesOut: this.#bytesOut,
       finish,
-      errorCode: null,
-      target: 'fuelix',
-      attempts: 1,
-      promptTokens: usage?.promptTokens ?? null,
-      cachedTokens: null,
-      completionTokens: usage?.completionTokens ?? null,
-      reasoningTokens: null,
-      totalTokens: usage?.totalTokens ?? null,
-      usageSource,
+      errorCode,
+      error,
+      target: this.#sentMs === null ? null : TARGET,
+      attempts: this.#sentMs === null ? 0 : 1,
+      usage,
+      usageSource: sourceOf(usage, isWhole),
     };
   }
 
-  private logLine(finish: Finish, error: Error | null): void {
-    const level = finish === 'upstream_interrupted' || this.status >= 500 ? 'warn' : 'info';
-    const { log } = this.surroundings;
-    if (!log.isLevelEnabled(level)) return;
-    log[level](
-      {
-        request_id: this.requestId,
-        key_id: this.key?.id,
-        method: this.request.method,
-        endpoint: this.endpoint.path,
-        model: this.model ?? undefined,
-        status: this.status,
-        streamed: this.streamed,
-        finish,
-        duration_ms: Math.round(this.elapsedMs),
-        ttfb_ms: this.ttfbMs === null ? undefined : Math.round(this.ttfbMs),
-        bytes_out: this.bytesOut,
-        ...(error ? { reason: error.message, cause: causeOf(error) } : {}),
-      },
-      'request',
-    );
+  #isRefused(status: number, isJson: boolean): boolean {
+    if (status >= 500) return this.options.upstream5xx === 'error' || !isJson;
+    return status === 401;
+  }
+
+  #releaseAdmission(usage: Usage | null): void {
+    if (!this.key || !this.admission) return;
+    if (usage?.totalTokens) this.options.limiter.charge(this.key.id, usage.totalTokens, this.admission.admittedAtMs);
+    this.admission.release();
   }
 }
 
-function sourceOf(usage: Usage | null, isFinal: boolean, finish: Finish): UsageSource {
+function bodyKindOf(contentType: string, streamed: boolean): BodyKind {
+  if (EVENT_STREAM.test(contentType)) return 'sse';
+  if (JSON_TYPE.test(contentType)) return 'json';
+  return streamed && UNLABELLED.test(contentType) ? 'unlabelled' : 'none';
+}
+
+function sourceOf(usage: Usage | null, isWhole: boolean): UsageSource {
   if (usage === null) return 'none';
-  return !isFinal || finish === 'client_closed' || finish === 'upstream_interrupted' ? 'partial' : 'upstream';
+  return isWhole ? 'upstream' : 'partial';
+}
+
+/** Of what ended an answer that had begun. */
+function codeOf(error: Error | null): string {
+  if (error instanceof TimedOut) return 'upstream_timeout';
+  if (error instanceof ClientStalled || error instanceof GatewayError) return error.code;
+  return BREAK_CODE;
 }
 
 function refusalOf(reason: unknown): GatewayError {
@@ -225,11 +260,4 @@ function refusalOf(reason: unknown): GatewayError {
   if (reason instanceof UpstreamError)
     return new GatewayError('upstream_error', reason.message, { cause: reason.cause ?? reason });
   return new GatewayError('internal_error', 'Internal error', { cause: reason });
-}
-
-/** The code of the underlying error (ECONNREFUSED …), which names no host, key or text. */
-function causeOf(error: Error): string | undefined {
-  const cause = error.cause as { code?: unknown; name?: unknown } | undefined;
-  const code = cause?.code ?? cause?.name;
-  return code === undefined ? undefined : String(code);
 }

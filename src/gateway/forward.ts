@@ -1,6 +1,6 @@
 /**
- * The story of a request: authenticate → limit → (in a crowd, its turn) → read what must be known → send → relay (the
- * meter looks on) → settle.
+ * The story of a request: authenticate → limit → (in a burst, wait a moment) → read what must be known → send → relay
+ * (the meter looks on) → settle.
  * Each word is one file with one job; the branches are here.
  */
 import { GatewayError } from '../errors.ts';
@@ -35,8 +35,8 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     exchange.takePermit();
     const admission = gateway.limiter.admit(key, Date.now());
     exchange.admission = granted(admission instanceof Promise ? await admission : admission);
-    const turn = gateway.pace.turn(exchange.arrivedAtMs);
-    if (turn !== null) await turn;
+    const delay = gateway.bursts.delay(exchange.arrivedAtMs);
+    if (delay !== null) await delay;
     const target = upstreamTarget(request.url, endpoint.mountedAt ?? endpoint.path);
     if (target === null) throw routeNotFound(request);
     const body = endpoint.body === 'json' ? await readBody(request, gateway.limits, gateway.deadlines) : null;
@@ -44,11 +44,12 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     const read = body && readFields(body);
     const fields = read instanceof Promise ? await read : read;
     const upstreamRequest = prepare(exchange, key, target, body, fields, gateway);
-    gateway.connections.allowQuiet(request);
+    gateway.connections.liftIdleTimeout(request);
+    exchange.onSent();
     if (endpoint.models === 'list' && key.allowedModels) {
       return await fetchAllowedModels(upstreamRequest, key.allowedModels, exchange, gateway);
     }
-    return await relay(upstreamRequest, request.signal, exchange, gateway);
+    return (await relay(upstreamRequest, request.signal, exchange, gateway)).response();
   } catch (error) {
     return exchange.refuse(error);
   }

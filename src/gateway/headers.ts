@@ -29,6 +29,9 @@ const RESPONSE_ALLOW_LIST = [
   'x-quota-reset',
 ] as const;
 
+/** Fuelix → client, with an error: SDKs wait by them. */
+const RETRY_HEADERS = ['retry-after', 'retry-after-ms', 'x-should-retry'] as const;
+
 /** RFC 9110, section 5.5. Bun lets DEL pass, and what Latin-1 has above ASCII. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -60,20 +63,20 @@ export function clientFields(headers: HeaderReader, requestId: string | null): H
 }
 
 /** The headers of a relayed answer: the allow-list, and how long the gateway and upstream took until its head. */
-export function clientHeaders(upstream: ResponseHeaders, latencyMs: number): Headers {
+export function clientHeaders(upstream: ResponseHeaders, latencyMs: number, isError: boolean): Headers {
   const out = new Headers();
-  for (const name of RESPONSE_ALLOW_LIST) {
-    const value = upstream.get(name);
-    if (value !== null) setIfValid(out, name, value);
-  }
+  for (const name of RESPONSE_ALLOW_LIST) passOn(upstream, name, out);
+  if (isError) for (const name of RETRY_HEADERS) passOn(upstream, name, out);
   out.set('X-BVE-Latency', String(Math.max(0, Math.floor(latencyMs))));
   return out;
 }
 
 /** A value that cannot be sent on (control characters, beyond Latin-1) is dropped rather than failing the answer. */
-function setIfValid(headers: Headers, name: string, value: string): void {
+function passOn(upstream: ResponseHeaders, name: string, to: Headers): void {
+  const value = upstream.get(name);
+  if (value === null) return;
   try {
-    headers.set(name, value);
+    to.set(name, value);
   } catch {
     // Headers.set has checked it; there is nothing to add.
   }

@@ -1,48 +1,44 @@
 /**
  * The meter is told of the bytes of one answer as they pass, and says what was in them: how many, the usage they reported, and
- * where the stream stands. Guarantees: it never owns, changes or keeps the bytes; constant memory (about 1 kB) whatever passes;
- * the same answer for every split; never throws. What it reads is defined in `event-usage.ts` and `usage-document.ts`.
+ * where the stream stands. Guarantees: it never owns or changes the bytes; bounded memory (about 1 kB, and an event that is cut
+ * between two reads); the same answer for every split; never throws. What it reads is defined in src/formats/.
  */
-import { EventUsage } from '../formats/event-usage.ts';
-import { USAGE_FORMS, type Usage } from '../formats/usage-counts.ts';
+import { find, findLast, isVoid, numberAt, valueBehind } from '../formats/event-data.ts';
+import { EventInterpreter } from '../formats/event-interpreter.ts';
+import type { Format } from '../formats/format.ts';
+import { SEQUENCE_NUMBER } from '../formats/responses.ts';
+import type { Usage } from '../formats/usage-counts.ts';
 import { UsageDocument } from '../formats/usage-document.ts';
 
 export type { Usage };
 
-/** `chat` also covers completions and embeddings; `opaque` is passed on unread. */
-export type Format = 'chat' | 'responses' | 'messages' | 'opaque';
+/** `unlabelled`: whether it is an event stream is told by its first bytes. */
+export type BodyKind = 'sse' | 'json' | 'unlabelled' | 'none';
 
-export type BodyKind = 'sse' | 'json' | 'none';
-
-const USAGE_KEY = Buffer.from('"usage"');
 const BLANK_LF = Buffer.from('\n\n');
 const BLANK_CRLF = Buffer.from('\r\n\r\n');
 const LF = 0x0a;
 const CR = 0x0d;
-
-/**
- * Without one of these in it no event can be terminal, since names and types are compared byte by byte. They may well occur in
- * others: then the slow path decides.
- */
-const TERMINAL_NEEDLES: Record<Format, Buffer[]> = {
-  chat: [Buffer.from('[DONE]')],
-  responses: ['response.completed', 'response.failed', 'response.incomplete', 'error'].map((text) => Buffer.from(text)),
-  messages: ['message_stop', 'error'].map((text) => Buffer.from(text)),
-  opaque: [Buffer.from('[DONE]')],
-};
+/** What an event stream without a label begins with. */
+const STREAM_STARTS = ['data:', 'event:', ':'].map((start) => Buffer.from(start));
+const NOTHING = new Uint8Array(0);
 
 export class Meter {
+  readonly format: Format;
   #bytes = 0;
-  readonly #format: Format;
-  readonly #isEventStream: boolean;
+  #isEventStream: boolean;
   /** Taken for the first event that may matter: for most of its life a stream does without, which is a kilobyte each. */
-  #events: EventUsage | null = null;
+  #events: EventInterpreter | null = null;
   readonly #document: UsageDocument | null;
+  /** The first bytes of an unlabelled body, until they tell what it is. */
+  #start: Uint8Array | null;
+  #sequenceNumber = -1;
 
   constructor(format: Format, kind: BodyKind) {
-    this.#format = format;
+    this.format = format;
     this.#isEventStream = kind === 'sse';
-    this.#document = kind === 'json' && format !== 'opaque' ? new UsageDocument(null) : null;
+    this.#document = kind === 'json' && format.usageForm !== null ? new UsageDocument(null) : null;
+    this.#start = kind === 'unlabelled' ? NOTHING : null;
   }
 
   /** Bytes passed so far. */
@@ -50,40 +46,90 @@ export class Meter {
     return this.#bytes;
   }
 
+  get isEventStream(): boolean {
+    return this.#isEventStream;
+  }
+
+  /** Usage may still be reported by what comes. */
+  get canReport(): boolean {
+    return this.format.usageForm !== null && (this.#isEventStream || this.#document !== null || this.#start !== null);
+  }
+
   /** Nothing or a whole event was last: what is written now is read as an event of its own. Always true for other kinds. */
   get atEventBoundary(): boolean {
     return this.#events === null || this.#events.scanner.atBoundary;
   }
 
-  /** The event that ends a stream of this format has passed. Always false for other kinds. */
-  get sawTerminalEvent(): boolean {
-    return this.#events?.sawTerminal === true;
+  /** The last byte was a CR, which many readers do not take for a line end. */
+  get endsWithCr(): boolean {
+    return this.#events?.scanner.endsWithCr === true;
   }
 
-  /** What `usage()` says is not only what the stream began with. Always true for other kinds. */
-  get sawFinalUsage(): boolean {
-    return this.#events === null || this.#events.sawFinalUsage;
+  /** The event that ends a stream of this format has passed, with its blank line. Always false for other kinds. */
+  get sawTerminalEvent(): boolean {
+    return this.#events?.facts.sawTerminal === true;
+  }
+
+  /** Upstream has nothing more to generate. Always false for other kinds. */
+  get contentEnded(): boolean {
+    return this.#events?.facts.contentEnded === true;
+  }
+
+  /** Nothing has told that the stream is whole. Always false where that cannot be told. */
+  get endedUnfinished(): boolean {
+    if (!this.#isEventStream || this.format.usageForm === null) return false;
+    return !this.sawTerminalEvent && !this.contentEnded;
+  }
+
+  /** Of an error that upstream reported inside the stream. */
+  get errorCode(): string | null {
+    return this.#events?.facts.errorCode ?? null;
+  }
+
+  /** What `usage()` says is that of the whole answer, not what a stream had used by then. */
+  get usageIsFinal(): boolean {
+    if (this.#events !== null) return this.#events.usage().isFinal;
+    return this.#document === null ? !this.#isEventStream && this.#start === null : this.#document.complete;
+  }
+
+  /** For an event that follows the last one; of no meaning where events have no numbers. */
+  get nextSequenceNumber(): number {
+    return Math.max(this.#sequenceNumber, this.#events?.facts.sequenceNumber ?? -1) + 1;
   }
 
   push(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
     if (this.#isEventStream) this.#pushEvents(bytes);
     else if (this.#document !== null) this.#document.push(bytes, 0, bytes.length);
+    else if (this.#start !== null) this.#pushUnlabelled(bytes);
   }
 
   /** What was reported up to now; null when nothing was, or only in an event or document that was cut. */
   usage(): Usage | null {
-    if (this.#events !== null) return this.#events.usage();
-    if (this.#document?.complete !== true) return null;
-    return this.#document.rootUsage.toUsage(USAGE_FORMS[this.#format]);
+    if (this.#events !== null) return this.#events.usage().usage;
+    const form = this.format.usageForm;
+    if (form === null || this.#document?.complete !== true) return null;
+    return this.#document.rootUsage.toUsage(form);
   }
 
   /** The last word: `usage()`. Nothing is pushed and nothing asked any more, except for `bytes`. */
   close(): Usage | null {
     const usage = this.usage();
-    if (this.#events !== null) giveBack(this.#format, this.#events);
+    if (this.#events !== null) giveBack(this.format, this.#events);
     this.#events = null;
     return usage;
+  }
+
+  #pushUnlabelled(bytes: Uint8Array): void {
+    const start = Buffer.concat([this.#start!, bytes]);
+    const isUndecided = (mark: Buffer) => start.length < mark.length && mark.subarray(0, start.length).equals(start);
+    if (STREAM_STARTS.some((mark) => start.subarray(0, mark.length).equals(mark))) {
+      this.#isEventStream = true;
+      this.#start = null;
+      this.#pushEvents(start);
+    } else {
+      this.#start = STREAM_STARTS.some(isUndecided) ? start : null;
+    }
   }
 
   #pushEvents(bytes: Uint8Array): void {
@@ -91,8 +137,9 @@ export class Meter {
     let at = 0;
     if (events !== null && !events.scanner.atBoundary) at = events.scanner.push(bytes, 0, true);
     if (at < bytes.length) {
-      const skippable = this.#wholeEventsThatCannotMatter(bytes, at, events?.sawTerminal === true);
+      const skippable = this.#wholeEventsThatCannotMatter(bytes, at, events);
       if (skippable > at) {
+        if (this.format.sequenced) this.#noteSequenceNumber(bytes, at, skippable);
         events?.scanner.skipped();
         at = skippable;
       }
@@ -101,28 +148,36 @@ export class Meter {
   }
 
   /** @param behindOthers whole events have passed already */
-  #readEvents(behindOthers: boolean): EventUsage {
-    const events = SPARE[this.#format].pop() ?? new EventUsage(this.#format);
+  #readEvents(behindOthers: boolean): EventInterpreter {
+    const events = spareFor(this.format).pop() ?? new EventInterpreter(this.format);
     if (behindOthers) events.scanner.skipped();
     this.#events = events;
     return events;
   }
 
   /**
-   * The fast path: most reads are whole events that hold none of the needles, and a few native searches prove it. Returns where
-   * the last whole event before the first needle ends, or `from`.
+   * The fast path: most reads are whole events that hold none of the format's needles, and a few native searches prove it.
+   * Returns where the last whole event before the first needle ends, or `from`.
    */
-  #wholeEventsThatCannotMatter(bytes: Uint8Array, from: number, sawTerminal: boolean): number {
+  #wholeEventsThatCannotMatter(bytes: Uint8Array, from: number, events: EventInterpreter | null): number {
+    // What follows the last content is short, and some of it may take that back.
+    if (events !== null && (events.facts.contentEnded || events.facts.usageIsFinal)) return from;
     const end = lastBlankLine(bytes, from, bytes.length);
     if (end <= from) return from;
-    let needle = this.#format === 'opaque' ? end : usageNeedle(bytes, from, end);
-    if (!sawTerminal) {
-      for (const terminal of TERMINAL_NEEDLES[this.#format]) {
-        const at = find(bytes, terminal, from);
-        if (at >= 0 && at < needle) needle = at;
-      }
+    let needle = end;
+    for (const bytesThatMatter of this.format.needles) {
+      const at = find(bytes, bytesThatMatter, from);
+      if (at >= 0 && at < needle) needle = at;
     }
+    for (const key of this.format.keysThatMatter) needle = keyWithValue(bytes, key, from, needle);
     return needle === end ? end : lastBlankLine(bytes, from, needle);
+  }
+
+  #noteSequenceNumber(bytes: Uint8Array, from: number, to: number): void {
+    const at = findLast(bytes, SEQUENCE_NUMBER, to - SEQUENCE_NUMBER.length);
+    if (at < from) return;
+    const value = numberAt(bytes, valueBehind(bytes, at, SEQUENCE_NUMBER.length));
+    if (value > this.#sequenceNumber) this.#sequenceNumber = value;
   }
 }
 
@@ -130,13 +185,20 @@ export class Meter {
  * Most streams need one for their last read only. Made anew each time they were a tenth of a short request's processor time
  * and a fifth of its garbage; one that was just used is in the cache, too.
  */
-const SPARE: Record<Format, EventUsage[]> = { chat: [], responses: [], messages: [], opaque: [] };
+const SPARE = new Map<Format, EventInterpreter[]>();
 const SPARE_MAX = 64;
 
-function giveBack(format: Format, events: EventUsage): void {
-  if (SPARE[format].length >= SPARE_MAX) return;
+function spareFor(format: Format): EventInterpreter[] {
+  const spare = SPARE.get(format) ?? [];
+  if (spare.length === 0) SPARE.set(format, spare);
+  return spare;
+}
+
+function giveBack(format: Format, events: EventInterpreter): void {
+  const spare = spareFor(format);
+  if (spare.length >= SPARE_MAX) return;
   events.reset();
-  SPARE[format].push(events);
+  spare.push(events);
 }
 
 /** The end of the last blank line up to `end`, or `from`; a line that begins at `from` is no blank line's end. */
@@ -150,25 +212,12 @@ function lastBlankLine(bytes: Uint8Array, from: number, end: number): number {
   return Math.max(from, lf < from ? from : lf + BLANK_LF.length, crlf < from ? from : crlf + BLANK_CRLF.length);
 }
 
-/** The first `"usage"` whose value may be an object, or `end`. OpenAI sends `"usage":null` with each event but the last. */
-function usageNeedle(bytes: Uint8Array, from: number, end: number): number {
-  let at = find(bytes, USAGE_KEY, from);
+/** The first `key` that may have another value than null, or `end`. OpenAI sends `"usage":null` with each event but the last. */
+function keyWithValue(bytes: Uint8Array, key: Buffer, from: number, end: number): number {
+  let at = find(bytes, key, from);
   while (at >= 0 && at < end) {
-    let value = at + USAGE_KEY.length;
-    if (bytes[value++] !== 0x3a) return at;
-    if (bytes[value] === 0x20) value++;
-    if (bytes[value] !== 0x6e || bytes[value + 1] !== 0x75 || bytes[value + 2] !== 0x6c || bytes[value + 3] !== 0x6c)
-      return at;
-    at = find(bytes, USAGE_KEY, value);
+    if (!isVoid(bytes, valueBehind(bytes, at, key.length))) return at;
+    at = find(bytes, key, at + key.length);
   }
   return end;
-}
-
-// Buffer's search is native, takes a needle of several bytes and works on any Uint8Array.
-function find(bytes: Uint8Array, needle: Buffer, from: number): number {
-  return Buffer.prototype.indexOf.call(bytes, needle, from);
-}
-
-function findLast(bytes: Uint8Array, needle: Buffer, from: number): number {
-  return from < 0 ? -1 : Buffer.prototype.lastIndexOf.call(bytes, needle, from);
 }

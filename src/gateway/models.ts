@@ -1,6 +1,7 @@
 /** GET /v1/models for a key that may use only some of them: the one answer that is read and written anew. */
 import { GatewayError } from '../errors.ts';
 import { ModelList } from '../formats/model-list.ts';
+import { OPAQUE } from '../formats/opaque.ts';
 import { Deadline } from '../http/deadlines.ts';
 import { inSlices } from '../http/time-slices.ts';
 import { type BodySink, UpstreamError, type UpstreamRequest, type UpstreamSink } from '../upstream/client.ts';
@@ -22,7 +23,8 @@ export async function fetchAllowedModels(
   gateway: Gateway,
 ): Promise<Response> {
   const { status, headers, body } = await collect(request, exchange, gateway);
-  if (status >= 500) throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
+  if (status === 401 || status >= 500)
+    throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
   const list = new ModelList(body, allowed);
   if (body.length > AT_ONCE_BYTES_MAX) await inSlices(list);
   else while (!list.step());
@@ -30,12 +32,12 @@ export async function fetchAllowedModels(
   // Whatever the status, what may be a list does not pass unfiltered; another answer than a list is no secret.
   if (filtered === null && status < 300 && !STATUSES_WITHOUT_BODY.has(status))
     throw new GatewayError('upstream_error', 'Upstream sent an invalid list of models');
-  const passed = filtered ?? body;
+  const passed = filtered ?? (status >= 400 ? gateway.keyMask.masked(body) : body);
   if (!headers.get('x-request-id')) headers.set('x-request-id', exchange.requestId);
   exchange.status = status;
-  exchange.meter = new Meter('opaque', 'none');
+  exchange.meter = new Meter(OPAQUE, 'none');
   exchange.meter.push(passed);
-  exchange.settle(status >= 400 ? 'error' : 'complete', null);
+  exchange.onSettled('complete', null);
   return new Response(STATUSES_WITHOUT_BODY.has(status) ? null : (passed as Uint8Array<ArrayBuffer>), {
     status,
     headers,
@@ -80,9 +82,10 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
     };
     const sink: UpstreamSink = {
       head: (upstreamStatus, upstream) => {
+        exchange.onHead(upstream);
         exchange.onFirstByte();
         status = upstreamStatus;
-        headers = clientHeaders(upstream, exchange.elapsedMs);
+        headers = clientHeaders(upstream, exchange.elapsedMs, upstreamStatus >= 400);
         return body;
       },
       fail,

@@ -1,75 +1,33 @@
 /**
- * Bytes upstream → client. Owns backpressure both ways, the time limits of an answer, what a client is told when
- * upstream breaks off, and that an exchange ends exactly once.
+ * One answer from its request upstream to its last byte at the client. Owns the time limits of an answer, what a client is
+ * told when an answer breaks, and what happens upstream when a client leaves.
  *
- * Guarantees: every byte of upstream in order and nothing else, except the closing error event of an interrupted SSE
- * stream; at most `QUEUED_BYTES_MAX` plus one read are held here, whatever client and upstream do.
+ * Guarantees: every byte of upstream in order and nothing else, except the one error event of a broken SSE stream; at most
+ * `QUEUED_BYTES_MAX` plus one read are held, whatever client and upstream do; each answer is settled or refused, once.
  *
  * The meter only looks on: this file works unchanged with one that counts nothing.
  */
-
-import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
-import { type Deadlines, NOT_WATCHED, type Watched } from '../http/deadlines.ts';
+import { NOT_WATCHED, type Watched } from '../http/deadlines.ts';
 import {
   type BodySink,
   type ResponseHeaders,
   type UpstreamCall,
-  type UpstreamClient,
   UpstreamError,
   type UpstreamRequest,
   type UpstreamSink,
 } from '../upstream/client.ts';
 import type { Finish } from '../usage/usage-record.ts';
+import { type Acceptance, type AnswerOwner, ClientStalled, type RelayOptions, TimedOut } from './answer.ts';
+import type { BodyFilter } from './body-filter.ts';
+import { ClientBody } from './client-body.ts';
 import type { Meter } from './meter.ts';
+import { mayFollow, RelayPhase } from './relay-phase.ts';
 
-export interface RelayLimits {
-  readonly upstreamHeadTimeoutMs: number;
-  readonly upstreamIdleTimeoutMs: number;
-  readonly upstreamTotalTimeoutMs: number;
-  readonly clientStallTimeoutMs: number;
-}
-
-/** What the caller makes of a response head: the answer's own head, and how its body is to be treated. */
-export interface Acceptance {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly meter: Meter;
-  /** Takes events out of the stream that only the gateway asked for; null for none. */
-  readonly filter: UsageEventFilter | null;
-  /**
-   * The event that tells the client of a broken stream; null when the body has no room for one (JSON, audio): then the
-   * client's connection is reset, so that a part is never taken for the whole.
-   */
-  readonly interruption: Uint8Array | null;
-  /** Upstream ends the body by closing: then only a terminal event tells an end from a break. */
-  readonly endsByTerminalEvent: boolean;
-}
-
-/** Whose answer is relayed. */
-export interface RelayOwner {
-  /** Throws to refuse the head; the exchange is then aborted and `relay` rejects with what was thrown. */
-  accept(status: number, headers: ResponseHeaders): Acceptance;
-  /** The first body byte of upstream is here. */
-  onFirstByte(): void;
-  /**
-   * Called exactly once when `relay` has resolved (never when it rejects), with the last byte handed over.
-   * `error` tells why it was not `complete`.
-   */
-  onSettled(finish: Finish, error: UpstreamError | null): void;
-}
-
-/** Of the gateway: what sends the request and bounds the answer. */
-export interface RelaySurroundings {
-  readonly client: UpstreamClient;
-  readonly limits: RelayLimits;
-  readonly deadlines: Deadlines;
-}
-
-/** How an answer ends once upstream is done. */
-interface Conclusion {
-  readonly finish: Finish;
-  readonly error: UpstreamError | null;
-  close(controller: ReadableStreamDirectController): void;
+/** How the client's body ends. */
+enum Ending {
+  InOrder,
+  ErrorEvent,
+  Reset,
 }
 
 /**
@@ -77,297 +35,354 @@ interface Conclusion {
  * call and a second copy for each chunk (6% of the gateway's time with 250 streams).
  */
 const AT_ONCE = { highWaterMark: 1 };
-/** What may wait between the head and the moment Bun asks for the body, bytes. */
-const QUEUED_BYTES_MAX = 256 * 1024;
-const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
-const closeInOrder: Conclusion['close'] = (controller) => {
-  controller.close();
-};
-const COMPLETE: Conclusion = { finish: 'complete', error: null, close: closeInOrder };
-const BLANK_LINE = new TextEncoder().encode('\n\n');
+/** After the last content upstream sends the usage at once, if it does. */
+const USAGE_FOLLOWS_WITHIN_MS = 2000;
+const CR = 0x0d;
+const LINE_FEED = Uint8Array.of(0x0a);
+const ONCE = { once: true };
+const CLIENT_LEFT = new UpstreamError('aborted', 'The client left');
 
-export class TimedOut extends UpstreamError {
-  constructor(readonly wait: 'head' | 'idle' | 'total') {
-    super('reset', `Upstream ${wait} timeout`);
-  }
-}
-
-/** Sends the request and resolves with the client's answer as soon as its head is known. */
+/** Sends the request; resolves when the head is known, and then `response()` is the client's answer. */
 export function relay(
   request: UpstreamRequest,
   signal: AbortSignal,
-  owner: RelayOwner,
-  surroundings: RelaySurroundings,
-): Promise<Response> {
+  owner: AnswerOwner,
+  options: RelayOptions,
+): Promise<Relay> {
   return new Promise((resolve, reject) => {
-    new Relay(owner, surroundings, { resolve, reject }).start(request, signal);
+    new Relay(owner, options, { resolve, reject }).start(request, signal);
   });
 }
 
 /** Who waits for the head. */
 interface Waiting {
-  resolve(response: Response): void;
+  resolve(relay: Relay): void;
   reject(error: unknown): void;
 }
 
 /**
- * One answer on its way. It lives as long as the stream, and there may be thousands of them: it is everything in one
- * object (sink, source of the client's body, watched by the deadlines), makes no closures, and lets go of what is over.
+ * It lives as long as the stream, and there may be thousands of them: it is everything in one object (sink of upstream, body
+ * of the client, watched by the deadlines), makes no closures, and lets go of what is over.
  */
-class Relay implements UpstreamSink, BodySink, Watched, Bun.DirectUnderlyingSource<Uint8Array> {
-  // What each chunk touches comes first: with hundreds of streams it is one cache line instead of four.
-  private settled = false;
-  private gotFirstByte = false;
+export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched, EventListenerObject {
+  #phase = RelayPhase.AwaitingHead;
+  #gotFirstByte = false;
   /** A byte of upstream came since the last look at the time limits: a chunk does not look at the clock. */
-  private heard = false;
-  /** The four of the acceptance; no meter, no head yet. */
-  private meter: Meter | undefined;
-  private filter: UsageEventFilter | null = null;
-  private controller: ReadableStreamDirectController | undefined;
-  private stalledSinceMs: number | undefined;
-  private interruption: Uint8Array | null = null;
-  private endsByTerminalEvent = false;
+  #heard = false;
+  #meter: Meter | undefined;
+  #filter: BodyFilter | null = null;
+  /** Of what a filter let pass. */
+  #endsWithCr = false;
+  #endsByTerminalEvent = false;
   watchIndex = NOT_WATCHED;
-  private call: UpstreamCall | undefined;
-  private queue: Uint8Array[] | undefined;
-  private queuedBytes = 0;
-  private conclusion: Conclusion | undefined;
-  private failure: TimedOut | undefined;
-  private readonly startedAtMs = performance.now();
-  private lastByteAtMs = this.startedAtMs;
-  private readonly owner: RelayOwner;
-  private readonly surroundings: RelaySurroundings;
-  private waiting: Waiting | undefined;
+  #call: UpstreamCall | undefined;
+  /** Of the answer, until the caller has taken it. */
+  #head: Acceptance | undefined;
+  #hasBody = true;
+  #finish: Finish = 'complete';
+  #error: Error | null = null;
+  #ending = Ending.InOrder;
+  /** When the client left; 0 while it is there. */
+  #leftAtMs = 0;
+  #drainUntilMs = 0;
+  /** It is one of the drains that are limited in number. */
+  #isCountedDrain = false;
+  readonly #startedAtMs: number;
+  #lastByteAtMs: number;
+  /** The end of the answer waits for the client since then. */
+  #finishingSinceMs = 0;
+  readonly #owner: AnswerOwner;
+  readonly #options: RelayOptions;
+  #waiting: Waiting | undefined;
 
-  constructor(owner: RelayOwner, surroundings: RelaySurroundings, waiting: Waiting) {
-    this.owner = owner;
-    this.surroundings = surroundings;
-    this.waiting = waiting;
+  constructor(owner: AnswerOwner, options: RelayOptions, waiting: Waiting) {
+    super(options.clock);
+    this.#owner = owner;
+    this.#options = options;
+    this.#waiting = waiting;
+    this.#startedAtMs = options.clock.now();
+    this.#lastByteAtMs = this.#startedAtMs;
   }
 
   start(request: UpstreamRequest, signal: AbortSignal): void {
-    this.surroundings.deadlines.add(this);
-    this.call = this.surroundings.client.send(request, this, signal);
+    if (signal.aborted) {
+      this.#refuse(CLIENT_LEFT);
+      return;
+    }
+    this.#options.deadlines.add(this);
+    signal.addEventListener('abort', this, ONCE);
+    this.#call = this.#options.client.send(request, this);
+  }
+
+  /**
+   * The client's answer, to be asked for once when `relay` has resolved.
+   * @throws why there is none: upstream or the client went away meanwhile
+   */
+  response(): Response {
+    const head = this.#head;
+    if (head === undefined) throw this.#error;
+    this.#head = undefined;
+    const isWanted = this.#phase === RelayPhase.Relaying || this.#phase === RelayPhase.Finishing;
+    return new Response(isWanted && this.#hasBody ? new ReadableStream(this, AT_ONCE) : null, head);
   }
 
   head(status: number, upstreamHeaders: ResponseHeaders): BodySink {
     let acceptance: Acceptance;
     try {
-      acceptance = this.owner.accept(status, upstreamHeaders);
+      acceptance = this.#owner.accept(status, upstreamHeaders);
     } catch (refusal) {
-      this.refuse(refusal);
-      this.call?.abort();
+      this.#refuse(refusal as Error);
+      this.#call?.abort();
       return this;
     }
-    const { meter, filter, interruption, endsByTerminalEvent, headers } = acceptance;
-    this.meter = meter;
-    this.filter = filter;
-    this.interruption = interruption;
-    this.endsByTerminalEvent = endsByTerminalEvent;
-    this.lastByteAtMs = performance.now();
-    const body = STATUSES_WITHOUT_BODY.has(status) ? null : new ReadableStream(this, AT_ONCE);
-    this.waiting!.resolve(new Response(body, { status: acceptance.status, headers }));
-    this.waiting = undefined;
+    const { meter, filter, endsByTerminalEvent, refused } = acceptance;
+    this.#meter = meter;
+    this.#filter = filter;
+    this.#endsByTerminalEvent = endsByTerminalEvent;
+    this.#lastByteAtMs = this.clock.now();
+    if (this.#phase === RelayPhase.Draining) {
+      if (refused !== null || !meter.canReport) this.#stop('client_closed', CLIENT_LEFT);
+    } else if (refused !== null) {
+      this.#enter(RelayPhase.Refusing);
+      refused.whenRead = (error) => this.#refuseAfter(error);
+      return refused;
+    } else {
+      this.#hasBody = acceptance.hasBody;
+      this.#head = acceptance;
+      this.#enter(RelayPhase.Relaying);
+      this.#waiting!.resolve(this);
+      this.#waiting = undefined;
+    }
     return this;
   }
 
   data(bytes: Uint8Array): void {
-    if (this.settled) return;
-    this.heard = true;
-    if (!this.gotFirstByte) {
-      this.gotFirstByte = true;
-      this.owner.onFirstByte();
+    if (this.#phase !== RelayPhase.Relaying) {
+      this.#drain(bytes);
+      return;
     }
-    this.meter!.push(bytes);
-    const passed = this.filter ? this.filter.push(bytes) : bytes;
-    if (passed) this.pass(passed);
+    this.#heard = true;
+    if (!this.#gotFirstByte) {
+      this.#gotFirstByte = true;
+      this.#owner.onFirstByte();
+    }
+    this.#meter!.push(bytes);
+    if (this.#filter === null) this.send(bytes);
+    else this.#pass(this.#filter.push(bytes));
   }
 
   end(): void {
-    if (this.settled) return;
-    if (this.endsByTerminalEvent && !this.meter!.sawTerminalEvent) {
-      this.fail(new UpstreamError('reset', 'Upstream closed the connection before the end of the stream'));
-      return;
+    if (this.#phase === RelayPhase.Draining) this.#settle('client_closed', CLIENT_LEFT);
+    else if (this.#phase !== RelayPhase.Relaying) return;
+    else if (this.#endsByTerminalEvent && !this.#meter!.sawTerminalEvent)
+      this.#break(new UpstreamError('reset', 'Upstream closed the connection before the end of the stream'));
+    else {
+      if (this.#filter) this.#pass(this.#filter.end());
+      this.#conclude('complete', null, Ending.InOrder);
     }
-    this.passHeldBack();
-    this.conclude(COMPLETE);
   }
 
   fail(error: UpstreamError): void {
-    if (this.settled) return;
-    const cause = this.failure ?? error;
-    const { meter, interruption } = this;
-    if (!meter) {
-      this.refuse(cause);
-      return;
-    }
-    if (cause.kind === 'aborted') {
-      // A client that leaves after the last event has had everything, unless it still waits here for room: SDKs close on
-      // [DONE] without waiting for the end.
-      const hadAll = meter.sawTerminalEvent && this.stalledSinceMs === undefined;
-      const finish = hadAll ? 'complete' : 'client_closed';
-      this.conclude({ finish, error: cause, close: closeInOrder });
-      // Nobody reads any more: what waits for a slow reader waits in vain.
-      this.settle(finish, cause);
-      return;
-    }
-    const midEvent = !meter.atEventBoundary;
-    this.passHeldBack();
-    if (meter.sawTerminalEvent) {
-      // Broken off behind the last event: nothing is missing but the end of the HTTP message.
-      this.conclude({ finish: 'complete', error: cause, close: closeInOrder });
-      return;
-    }
-    this.conclude({
-      finish: 'upstream_interrupted',
-      error: cause,
-      close: (controller) => {
-        // Without room for an event the connection is reset, so that no client takes a part for the whole.
-        if (interruption === null) return controller.close(cause);
-        if (midEvent) controller.write(BLANK_LINE);
-        controller.write(interruption);
-        controller.close();
-      },
-    });
+    if (this.#phase === RelayPhase.Draining) this.#settle('client_closed', CLIENT_LEFT);
+    else if (this.#phase === RelayPhase.Finishing || this.#phase === RelayPhase.Over) return;
+    // Nothing here has aborted it: the body of the request, which the client sends, has failed.
+    else if (error.kind === 'aborted' && this.#phase === RelayPhase.Relaying) this.#stop('client_closed', error);
+    else this.#break(error);
   }
 
   check(nowMs: number): void {
-    const { limits } = this.surroundings;
-    if (this.heard) {
-      this.heard = false;
-      this.lastByteAtMs = nowMs;
+    const { limits } = this.#options;
+    if (this.#heard) {
+      this.#heard = false;
+      this.#lastByteAtMs = nowMs;
     }
-    if (this.stalledSinceMs !== undefined) {
-      if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.dropClient();
-      if (this.conclusion) return;
-    } else if (!this.meter) {
-      if (nowMs - this.startedAtMs > limits.upstreamHeadTimeoutMs) this.expire('head');
-    } else if (nowMs - this.lastByteAtMs > limits.upstreamIdleTimeoutMs) {
-      this.expire('idle');
+    if (this.#phase === RelayPhase.Draining) {
+      if (nowMs > this.#drainUntilMs) this.#stop('client_closed', CLIENT_LEFT);
+    } else if (this.#phase === RelayPhase.Finishing) {
+      if (nowMs - this.#finishingSinceMs > limits.clientStallTimeoutMs) this.#stop('error', new ClientStalled());
+    } else if (nowMs - this.#startedAtMs > limits.upstreamTotalTimeoutMs) {
+      this.#expire('total');
+    } else if (this.isStalled) {
+      if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.#stop('error', new ClientStalled());
+    } else if (this.#phase === RelayPhase.AwaitingHead) {
+      if (nowMs - this.#startedAtMs > limits.upstreamHeadTimeoutMs) this.#expire('head');
+    } else if (nowMs - this.#lastByteAtMs > limits.upstreamIdleTimeoutMs) {
+      this.#expire('idle');
     }
-    if (nowMs - this.startedAtMs > limits.upstreamTotalTimeoutMs) this.expire('total');
   }
 
+  /** The gateway shuts down. @param error for a client that has not been answered yet */
   cut(error: Error): void {
-    if (this.meter) {
-      this.settle('error', new UpstreamError('aborted', error.message, { cause: error }));
-      this.controller?.close(error);
+    if (this.#phase === RelayPhase.Draining) {
+      this.#stop('client_closed', CLIENT_LEFT);
+    } else if (this.#phase === RelayPhase.Finishing || this.isStalled) {
+      // The client has no room for an error event.
+      this.#stop('error', error);
     } else {
-      this.refuse(error);
+      this.#break(error, 'error');
+      this.#call?.abort();
     }
-    this.call?.abort();
   }
 
-  /** A direct stream: what is written goes to the socket without a queue and a promise between. */
-  get type(): 'direct' {
-    return 'direct';
+  /** The request's signal: the client has left. Bun tells of it through the body, too, once it has asked for that. */
+  handleEvent(): void {
+    this.onLeft();
   }
 
-  /** Bun asks for the body. It returns without a promise: the stream stays open until close() is called. */
-  pull(controller: ReadableStreamDirectController): void {
-    this.controller = controller;
-    const queue = this.queue;
-    this.queue = undefined;
-    const wasPaused = this.queuedBytes >= QUEUED_BYTES_MAX;
-    this.queuedBytes = 0;
-    if (queue) for (const bytes of queue) this.write(controller, bytes);
-    if (this.conclusion) this.closeBody(controller, this.conclusion);
-    else if (wasPaused && this.stalledSinceMs === undefined) this.call?.resume();
+  protected onLeft(): void {
+    if (this.#leftAtMs !== 0 || this.#phase === RelayPhase.Over) return;
+    this.#leftAtMs = this.clock.now();
+    if (this.#phase === RelayPhase.Finishing) this.#settle('client_closed', CLIENT_LEFT);
+    // SDKs close on the last event without waiting for the end.
+    else if (this.#meter?.sawTerminalEvent === true && !this.isWaiting) this.#stop('complete', CLIENT_LEFT);
+    else if (this.#phase === RelayPhase.Refusing || !this.#startDrain()) this.#stop('client_closed', CLIENT_LEFT);
   }
 
-  /** Bun tells of a client that left through the request's signal as well; whichever comes first aborts the call. */
-  cancel(): void {
-    this.clientLeft();
+  protected onFull(): void {
+    this.#call?.pause();
   }
 
-  private write(controller: ReadableStreamDirectController, bytes: Uint8Array): void {
-    const written = controller.write(bytes);
-    if (typeof written === 'number') return;
-    // The client does not keep up and the kernel's buffers are full: upstream must wait.
-    if (this.stalledSinceMs === undefined) {
-      this.stalledSinceMs = performance.now();
-      this.call?.pause();
+  protected onRoom(wasFull: boolean): void {
+    if (this.#phase === RelayPhase.Finishing) {
+      this.#endBody();
+    } else if (wasFull) {
+      // Silence while the client was not reading was ours, not upstream's.
+      this.#lastByteAtMs = this.clock.now();
+      this.#call?.resume();
     }
-    written.then(
-      () => this.drained(),
-      () => this.clientLeft(),
-    );
   }
 
-  private drained(): void {
-    if (this.stalledSinceMs === undefined) return;
-    this.stalledSinceMs = undefined;
-    // Silence while the client was not reading was ours, not upstream's.
-    this.lastByteAtMs = performance.now();
-    if (this.conclusion) this.closeBody(this.controller!, this.conclusion);
-    else this.call?.resume();
+  #startDrain(): boolean {
+    const meter = this.#meter;
+    const { limits, leaveDrains } = this.#options;
+    if (meter !== undefined && (!meter.canReport || meter.usageIsFinal || meter.sawTerminalEvent)) return false;
+    this.#isCountedDrain = this.#owner.drainsOnLeave && leaveDrains.begin();
+    if (!this.#isCountedDrain && meter?.contentEnded !== true) return false;
+    this.#drainUntilMs = this.#leftAtMs + (this.#isCountedDrain ? limits.leaveDrainMs : USAGE_FOLLOWS_WITHIN_MS);
+    this.#enter(RelayPhase.Draining);
+    this.drop();
+    if (this.isFull) this.#call?.resume();
+    return true;
   }
 
-  private pass(bytes: Uint8Array): void {
-    if (this.controller) this.write(this.controller, bytes);
-    else this.enqueue(bytes);
+  #pass(filtered: Uint8Array | null): void {
+    if (filtered === null) return;
+    this.#endsWithCr = filtered[filtered.length - 1] === CR;
+    this.send(filtered);
   }
 
-  private passHeldBack(): void {
-    const held = this.filter?.end();
-    if (held) this.pass(held);
+  #drain(bytes: Uint8Array): void {
+    const meter = this.#meter!;
+    if (this.#phase !== RelayPhase.Draining) return;
+    meter.push(bytes);
+    if (meter.usageIsFinal || meter.sawTerminalEvent) this.#stop('client_closed', CLIENT_LEFT);
   }
 
-  private enqueue(bytes: Uint8Array): void {
-    // They are not ours to keep.
-    const kept = bytes.slice();
-    if (this.queue) this.queue.push(kept);
-    else this.queue = [kept];
-    const before = this.queuedBytes;
-    this.queuedBytes += bytes.length;
-    if (before < QUEUED_BYTES_MAX && this.queuedBytes >= QUEUED_BYTES_MAX) this.call?.pause();
+  #expire(wait: TimedOut['wait']): void {
+    this.#break(new TimedOut(wait));
+    this.#call?.abort();
+  }
+
+  /** The answer will not become whole. */
+  #break(error: Error, finish: Finish = 'upstream_interrupted'): void {
+    const meter = this.#meter;
+    const filter = this.#filter;
+    if (this.#phase <= RelayPhase.Refusing || this.#head !== undefined) {
+      // Nothing has reached the client: it can be told in a proper answer.
+      this.#refuse(error);
+    } else if (meter!.sawTerminalEvent) {
+      // Broken off behind the last event: nothing is missing but the end of the HTTP message.
+      if (filter) this.#pass(filter.end());
+      this.#conclude('complete', error, Ending.InOrder);
+    } else if (meter!.isEventStream && this.#options.limits.streamBreak === 'event') {
+      const hasWholeEvents = filter === null ? meter!.atEventBoundary : filter.drop();
+      this.#conclude(finish, error, hasWholeEvents ? Ending.ErrorEvent : Ending.Reset);
+    } else {
+      if (filter) this.#pass(filter.end());
+      this.#conclude(finish, error, Ending.Reset);
+    }
   }
 
   /**
    * Upstream is done. What is left of it may still wait for a client that reads slowly: only when that is gone is the
    * request over, or a gateway that stops would cut off the tail and call it complete.
    */
-  private conclude(conclusion: Conclusion): void {
-    this.conclusion = conclusion;
-    if (this.controller && this.stalledSinceMs === undefined) this.closeBody(this.controller, conclusion);
-    else if (!this.controller) this.settle(conclusion.finish, conclusion.error);
+  #conclude(finish: Finish, error: Error | null, ending: Ending): void {
+    this.#finish = finish;
+    this.#error = error;
+    this.#ending = ending;
+    this.#enter(RelayPhase.Finishing);
+    if (!this.#hasBody) this.#settle(finish, error);
+    else if (!this.isWaiting) this.#endBody();
+    else this.#finishingSinceMs = this.isStalled ? this.stalledSinceMs : this.clock.now();
   }
 
-  private closeBody(controller: ReadableStreamDirectController, { finish, error, close }: Conclusion): void {
-    this.settle(finish, error);
-    if (this.stalledSinceMs === undefined) close(controller);
+  #endBody(): void {
+    // Before the meter is closed.
+    const event = this.#ending === Ending.ErrorEvent ? this.#breakEvent() : null;
+    this.#settle(this.#finish, this.#error);
+    if (this.#ending === Ending.Reset) this.reset(this.#error!);
+    else if (event) this.closeBehind(event);
+    else this.close();
   }
 
-  private clientLeft(): void {
-    // With upstream done there is no call left to abort, and nobody else who would settle.
-    if (this.conclusion) this.settle('client_closed', new UpstreamError('aborted', 'The client left'));
-    else this.call?.abort();
+  #breakEvent(): Uint8Array {
+    const meter = this.#meter!;
+    const event = meter.format.breakEvent(meter.nextSequenceNumber);
+    // Who reads lines by LF would take the event for the rest of a line.
+    const endsWithCr = this.#filter === null ? meter.endsWithCr : this.#endsWithCr;
+    return endsWithCr ? Buffer.concat([LINE_FEED, event]) : event;
   }
 
-  private expire(wait: TimedOut['wait']): void {
-    this.failure = new TimedOut(wait);
-    this.call?.abort();
+  /** Ends both sides at once: upstream is cancelled, and the client, if it is still there, sees a reset. */
+  #stop(finish: Finish, error: Error): void {
+    const hasLeft = this.#leftAtMs !== 0;
+    this.#head = undefined;
+    this.#error = error;
+    this.#over();
+    this.drop();
+    this.#call?.abort();
+    if (hasLeft) this.#owner.onCancelled(this.clock.now() - this.#leftAtMs);
+    this.#tell(finish, error);
+    if (!hasLeft) this.resetNow(error);
+    else if (!this.isStalled) this.close();
   }
 
-  private dropClient(): void {
-    const error = new UpstreamError('aborted', 'The client stopped reading');
-    this.settle('client_closed', error);
-    this.call?.abort();
-    this.controller?.close(error);
+  #refuseAfter(error: Error): void {
+    if (this.#phase !== RelayPhase.Refusing) return;
+    this.#refuse(error);
+    this.#call?.abort();
   }
 
-  private settle(finish: Finish, error: UpstreamError | null): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.surroundings.deadlines.delete(this);
-    this.owner.onSettled(finish, error);
+  #settle(finish: Finish, error: Error | null): void {
+    this.#over();
+    this.#tell(finish, error);
+  }
+
+  #tell(finish: Finish, error: Error | null): void {
+    if (this.#waiting) this.#waiting.reject(error);
+    else this.#owner.onSettled(finish, error);
+    this.#waiting = undefined;
   }
 
   /** There is no answer to relay: the caller makes one of its own from the reason. */
-  private refuse(reason: unknown): void {
-    this.settled = true;
-    this.surroundings.deadlines.delete(this);
-    this.waiting!.reject(reason);
-    this.waiting = undefined;
+  #refuse(reason: Error): void {
+    this.#head = undefined;
+    this.#error = reason;
+    this.#over();
+    this.#waiting?.reject(reason);
+    this.#waiting = undefined;
+  }
+
+  #over(): void {
+    this.#enter(RelayPhase.Over);
+    this.#options.deadlines.delete(this);
+    if (this.#isCountedDrain) this.#options.leaveDrains.end();
+  }
+
+  #enter(phase: RelayPhase): void {
+    if (!mayFollow(this.#phase, phase))
+      throw new Error(`relay: ${RelayPhase[phase]} cannot follow ${RelayPhase[this.#phase]}`);
+    this.#phase = phase;
   }
 }

@@ -97,7 +97,13 @@ describe.skipIf(CURL_MISSING)('curl', () => {
   });
 
   test('a stream that breaks off ends properly (exit 0) with the error event, without [DONE]', async () => {
-    bench.mock.script({ text: 'Hi there', fault: { kind: 'end_early', after_bytes: 500 } });
+    const body = 'data: {"choices":[]}\n\n'.repeat(3);
+    bench.mock.script({
+      body,
+      content_type: 'text/event-stream',
+      framing: 'chunked',
+      fault: { kind: 'end_early', after_bytes: body.length },
+    });
     const { exitCode, text } = await curl(['-N', ...chat('-d', JSON.stringify(BODY))]);
     const last = JSON.parse(text.trimEnd().split('\n').at(-1)!.replace('data: ', ''));
     expect([exitCode, last.error.code]).toEqual([0, 'upstream_stream_interrupted']);

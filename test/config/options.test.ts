@@ -117,6 +117,22 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     complaint: 'must be one of off, inject',
   },
   redisUrl: { good: [], bad: ['redis://127.0.0.1'], complaint: 'is not available in this version' },
+  streamBreak: {
+    good: [
+      ['event', 'event'],
+      ['reset', 'reset'],
+    ],
+    bad: ['Event', 'close'],
+    complaint: 'must be one of event, reset',
+  },
+  upstream5xx: {
+    good: [
+      ['error', 'error'],
+      ['pass', 'pass'],
+    ],
+    bad: ['Pass', 'true'],
+    complaint: 'must be one of error, pass',
+  },
   logLevel: {
     good: [
       ['debug', 'debug'],
@@ -151,6 +167,8 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   clientIdleTimeoutS: integer(1, 255),
   drainTimeoutMs: integer(0, HOUR_MS),
   readyGraceMs: integer(0, HOUR_MS),
+  leaveDrainMs: integer(0, HOUR_MS),
+  leaveDrainsMax: integer(0, 1_000_000),
 };
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];

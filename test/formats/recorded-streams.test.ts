@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Format, Meter } from '../../src/gateway/meter.ts';
+import type { Format } from '../../src/formats/format.ts';
+import { Meter } from '../../src/gateway/meter.ts';
+import { FORMATS } from './metered.ts';
 
 interface RecordedStream {
   file: string;
@@ -17,8 +19,8 @@ if (!present) console.warn('recorded streams skipped: there is no ../shared/stre
 const streams: RecordedStream[] = present ? await Bun.file(join(FOLDER, 'index.json')).json() : [];
 
 function formatOf(endpoint: string): Format {
-  if (endpoint === '/v1/responses') return 'responses';
-  return endpoint === '/v1/messages' ? 'messages' : 'chat';
+  if (endpoint === '/v1/responses') return FORMATS.responses;
+  return endpoint === '/v1/messages' ? FORMATS.messages : FORMATS.chat;
 }
 
 describe.skipIf(!present)('recorded streams', () => {

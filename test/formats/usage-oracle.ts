@@ -3,11 +3,15 @@
  * grammar, each parsed with JSON.parse. Shares no code with src/. Where the meter is documented to be looser or stricter than
  * JSON.parse (the inside of strings, escapes in names, depth), `normalized` says so.
  */
-import type { Format, Usage } from '../../src/gateway/meter.ts';
+import type { Usage } from '../../src/gateway/meter.ts';
+import type { FormatName } from './metered.ts';
 
 export interface Finding {
   usage: Usage | null;
+  usageIsFinal: boolean;
   sawTerminalEvent: boolean;
+  contentEnded: boolean;
+  errorCode: string | null;
   atEventBoundary: boolean;
 }
 
@@ -23,31 +27,24 @@ const NAMES = [
   'cache_creation_input_tokens',
 ];
 
-const TERMINAL: Record<Format, string[] | null> = {
-  chat: null,
-  opaque: null,
-  responses: ['response.completed', 'response.failed', 'response.incomplete', 'error'],
-  messages: ['message_stop', 'error'],
-};
+interface State {
+  counts: Counts;
+  isFinal: boolean;
+  sawTerminal: boolean;
+  contentEnded: boolean;
+  errorCode: string | null;
+}
 
-export function findInEvents(format: Format, bytes: Uint8Array): Finding {
+export function findInEvents(format: FormatName, bytes: Uint8Array): Finding {
   const lines = new TextDecoder().decode(bytes).split(/\r\n|\n|\r/);
   const unfinished = lines.pop() ?? '';
-  const terminal = TERMINAL[format];
-  let counts: Counts = {};
-  let sawTerminalEvent = false;
+  let state: State = { counts: {}, isFinal: false, sawTerminal: false, contentEnded: false, errorCode: null };
   let name: string | null = '';
   let data: string[] = [];
   let inEvent = false;
   for (const line of lines) {
     if (line === '') {
-      if (data.length > 0) {
-        const text = data.join('\n');
-        const root = parse(text);
-        counts = report(format, counts, name ?? '', root);
-        if (terminal === null) sawTerminalEvent ||= text.startsWith('[DONE]');
-        else sawTerminalEvent ||= terminal.includes(name ?? '') || terminal.includes(typeOf(root));
-      }
+      if (data.length > 0) state = afterEvent(format, state, name ?? '', data.join('\n'));
       name = '';
       data = [];
       inEvent = false;
@@ -58,20 +55,89 @@ export function findInEvents(format: Format, bytes: Uint8Array): Finding {
     if (field === 'data') data.push(value);
     if (field === 'event') name = value;
   }
-  // An event that lacks only its line ends counts as well, if what there is of it is a whole document.
+  // Of usage, an event that lacks only its line ends counts as well, if what there is of it is a whole document.
   if (unfinished.startsWith('data:')) data.push(split(unfinished)[1]);
   if (unfinished.startsWith('event:')) name = null;
-  if (data.length > 0) {
-    const text = data.join('\n');
-    const root = parse(text);
-    counts = report(format, counts, name ?? '', root);
-    if (terminal === null) sawTerminalEvent ||= text.startsWith('[DONE]');
-    else if (root !== null) sawTerminalEvent ||= terminal.includes(name ?? '') || terminal.includes(typeOf(root));
-  }
-  return { usage: toUsage(format, counts), sawTerminalEvent, atEventBoundary: unfinished === '' && !inEvent };
+  const last = data.length > 0 ? afterEvent(format, state, name ?? '', data.join('\n')) : state;
+  return {
+    usage: toUsage(format, last.counts),
+    usageIsFinal: format === 'opaque' || last.isFinal,
+    sawTerminalEvent: state.sawTerminal,
+    contentEnded: state.contentEnded,
+    errorCode: state.errorCode,
+    atEventBoundary: unfinished === '' && !inEvent,
+  };
 }
 
-export function findInDocument(format: Format, bytes: Uint8Array): Usage | null {
+function afterEvent(format: FormatName, before: State, name: string, text: string): State {
+  const root = parse(text);
+  const state = { ...before, counts: report(format, before.counts, name, root) };
+  const reported = state.counts !== before.counts;
+  const any = Object.values(state.counts).some((count) => count !== 'unknown');
+  const is = (wanted: string) => name === wanted || typeOf(root) === wanted;
+  if (format === 'opaque' || format === 'chat') {
+    if (text.startsWith('[DONE]')) return { ...before, sawTerminal: true, isFinal: any };
+    if (format === 'opaque') return before;
+    const finish = lastValue(text, 'finish_reason');
+    if (finish !== null) {
+      state.contentEnded = !isVoid(finish);
+      state.isFinal = false;
+    }
+    if (root === null) return state;
+    if (reported) state.isFinal = state.contentEnded;
+    const error =
+      lastValue(text, 'error') === null ? null : codeOf((realParse(text) as { error?: unknown } | null)?.error);
+    return error === null ? state : { ...state, errorCode: state.errorCode ?? error, sawTerminal: true };
+  }
+  if (format === 'responses') {
+    if (!['response.completed', 'response.failed', 'response.incomplete', 'error'].some(is)) return state;
+    const real = realParse(text) as { error?: unknown; response?: { error?: unknown } | null } | null;
+    const error = real && (is('error') ? (real.error ?? real) : real.response?.error);
+    const failed = is('error') || is('response.failed');
+    const code = failed ? (codeOf(error) ?? 'upstream_error') : null;
+    return { ...state, sawTerminal: true, contentEnded: true, isFinal: any, errorCode: state.errorCode ?? code };
+  }
+  if (root !== null && is('message_delta')) {
+    const stop = lastValue(text, 'stop_reason');
+    if (stop !== null && !isVoid(stop)) state.contentEnded = true;
+    if (countsOf(root.usage) !== null) state.isFinal = true;
+  }
+  if (is('message_stop')) {
+    return { ...state, sawTerminal: true, contentEnded: true, isFinal: state.isFinal || root !== null };
+  }
+  if (!is('error')) return state;
+  const code = codeOf((realParse(text) as { error?: unknown } | null)?.error) ?? 'upstream_error';
+  return { ...state, sawTerminal: true, errorCode: state.errorCode ?? code };
+}
+
+/** What stands behind the last key of that name, at whatever depth. */
+function lastValue(text: string, key: string): string | null {
+  const found = [...text.matchAll(new RegExp(`(?<!\\\\)"${key}"[ \\t]*:[ \\t]*`, 'g'))].at(-1);
+  return found === undefined ? null : text.slice(found.index + found[0].length);
+}
+
+function isVoid(value: string): boolean {
+  return value.startsWith('null') || value.startsWith('""');
+}
+
+function realParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function codeOf(error: unknown): string | null {
+  if (!error) return null;
+  if (typeof error !== 'object') return 'upstream_error';
+  const { code, type } = error as { code?: unknown; type?: unknown };
+  const names = [code, type].map((name) => (typeof name === 'number' ? String(name) : name));
+  const name = names.find((text) => typeof text === 'string' && /^[A-Za-z0-9._:-]{1,64}$/.test(text));
+  return (name as string | undefined) ?? 'upstream_error';
+}
+
+export function findInDocument(format: FormatName, bytes: Uint8Array): Usage | null {
   if (format === 'opaque') return null;
   const root = parse(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes));
   const counts = countsOf(root?.usage);
@@ -103,7 +169,7 @@ function normalized(text: string): string {
   );
 }
 
-function report(format: Format, counts: Counts, name: string, root: Record<string, unknown> | null): Counts {
+function report(format: FormatName, counts: Counts, name: string, root: Record<string, unknown> | null): Counts {
   if (root === null || format === 'opaque') return counts;
   const is = (test: (type: string) => boolean) => test(name) || test(typeOf(root));
   if (format === 'chat') return countsOf(root.usage) ?? counts;
@@ -131,7 +197,7 @@ function countsOf(usage: unknown): Counts | null {
   return Object.values(counts).some((count) => count !== 'unknown') ? counts : null;
 }
 
-function toUsage(format: Format, counts: Counts): Usage | null {
+function toUsage(format: FormatName, counts: Counts): Usage | null {
   const known = (name: string): number | null => {
     const count = counts[name];
     return typeof count === 'number' ? count : null;

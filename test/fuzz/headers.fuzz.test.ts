@@ -40,8 +40,9 @@ const TO_CLIENT = [
   'x-quota-available',
   'x-quota-reset',
 ];
+const WITH_ERRORS = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 const CREDENTIALS = ['authorization', 'x-api-key', 'cookie', 'proxy-authorization', 'x-forwarded-authorization'];
-const OTHERS = ['set-cookie', 'server', 'via', 'openai-organization', 'openai-processing-ms', 'content-encoding', 'content-length', 'transfer-encoding',
+const OTHERS = [...WITH_ERRORS, 'set-cookie', 'server', 'via', 'openai-organization', 'openai-processing-ms', 'content-encoding', 'content-length', 'transfer-encoding',
   'connection', 'host', 'x-forwarded-for', 'x-real-ip', 'forwarded', 'user-agent', 'accept-encoding', 'accept-language', 'referer', 'origin', 'x-bve-latency',
   'x-quota', 'x-quota-allowed2', 'xx-quota-allowed', 'content-types', 'x-request-idd', 'openai-betas', 'alt-svc', 'strict-transport-security', 'te', 'trailer']; // biome-ignore format: a table
 const NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_.!#$%&'*+^`|~";
@@ -141,10 +142,11 @@ fuzz('of a client, only what is on the list goes upstream, as it is, with our cr
 fuzz('of upstream, only what is on the list reaches the client, as it is, and the latency', 0.3, (random) => {
   const headers = randomHeaders(random);
   const latencyMs = random(3) === 0 ? -random(10) : random(1_000_000) / 7;
-  const answered = clientHeaders(headers, latencyMs);
+  const isError = random(2) === 0;
+  const answered = clientHeaders(headers, latencyMs, isError);
   const expected: Record<string, string> = { 'x-bve-latency': String(Math.max(0, Math.floor(latencyMs))) };
   // Joined lines may end in a blank; around a value blanks mean nothing.
-  for (const name of TO_CLIENT)
+  for (const name of isError ? [...TO_CLIENT, ...WITH_ERRORS] : TO_CLIENT)
     if (headers.has(name)) expected[name] = headers.get(name)!.replace(/^[ \t]+|[ \t]+$/g, '');
   if (!Bun.deepEquals(Object.fromEntries(answered), expected))
     throw new Error(`answered ${JSON.stringify([...answered])}`);
@@ -156,7 +158,7 @@ fuzz('whatever an upstream client hands over as a value, nothing throws and no l
       '',
     );
   const values = Object.fromEntries([...TO_CLIENT, ...OTHERS].map((name) => [name, random(3) === 0 ? null : odd()]));
-  const answered = clientHeaders({ get: (name) => values[name] ?? null }, 1);
+  const answered = clientHeaders({ get: (name) => values[name] ?? null }, 1, false);
   for (const [name, value] of answered) {
     if (name !== 'x-bve-latency' && !TO_CLIENT.includes(name)) throw new Error(`${name} passed`);
     if (/[\r\n\0]/.test(value)) throw new Error(`${name} carries ${JSON.stringify(value)}`);

@@ -3,14 +3,15 @@
  * FUZZ_SEED and FUZZ_CASES repeat or extend a run; a failure prints what repeats it.
  */
 import { describe, expect, test } from 'bun:test';
-import { EventUsage } from '../../src/formats/event-usage.ts';
-import { type Format, Meter } from '../../src/gateway/meter.ts';
+import { EventInterpreter } from '../../src/formats/event-interpreter.ts';
+import { Meter } from '../../src/gateway/meter.ts';
+import { FORMATS, type FormatName } from '../formats/metered.ts';
 import { findInDocument, findInEvents } from '../formats/usage-oracle.ts';
 import { pick, type Random, randomFrom } from '../support/random.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_240_601);
 const CASES = Number(process.env.FUZZ_CASES ?? 100_000);
-const FORMATS: Format[] = ['chat', 'responses', 'messages', 'opaque'];
+const NAMES: FormatName[] = ['chat', 'responses', 'messages', 'opaque'];
 
 const encoder = new TextEncoder();
 
@@ -64,9 +65,23 @@ function object(random: Random, depth: number): string {
   return `{${gap}${members.join(`,${gap}`)}${gap}}`;
 }
 
+const FINISHES = ['null', '"stop"', '"tool_calls"', '""', '"nul"', 'nullx', ' null'];
+const ERRORS = ['null', '{}', '""', '"text"', '{"code":"rate_limit"}', '{"type":"overloaded_error","message":"a \\"code\\": 1"}',
+  '{"code":429,"type":"t"}', '{"code":"has blanks in it"}', '{"code":null,"type":"x"}', 'false', '[1]']; // biome-ignore format: a table
+
 /** An event the format's providers send, so that the interesting paths are not left to chance. */
 function likely(random: Random): string {
-  switch (random(6)) {
+  switch (random(11)) {
+    case 5:
+      return `{"choices":[{"delta":{},"finish_reason": ${pick(random, FINISHES)}}],"usage":null}`;
+    case 6:
+      return `{"choices":[{"finish_reason":${pick(random, FINISHES)}},{"index":1,"finish_reason":${pick(random, FINISHES)}}]}`;
+    case 7:
+      return `{"error":${pick(random, ERRORS)}}`;
+    case 8:
+      return `{"type":"${pick(random, ['error', 'response.failed'])}","error":${pick(random, ERRORS)},"response":{"error":${pick(random, ERRORS)}}}`;
+    case 9:
+      return `{"type":"message_delta","delta":{"stop_reason":${pick(random, FINISHES)}},"usage":${usage(random)}}`;
     case 0:
       return `{"id":"a","choices":[],"usage":${usage(random)}}`;
     case 1:
@@ -168,18 +183,28 @@ function isLineEnd(byte: number | undefined): boolean {
   return byte === 0x0a || byte === 0x0d;
 }
 
-function metered(format: Format, chunks: Uint8Array[]) {
-  const meter = new Meter(format, 'sse');
+function metered(format: FormatName, chunks: Uint8Array[]) {
+  const meter = new Meter(FORMATS[format], 'sse');
   for (const chunk of chunks) meter.push(chunk);
-  const { sawTerminalEvent, atEventBoundary } = meter;
+  const { sawTerminalEvent, atEventBoundary, contentEnded, errorCode } = meter;
+  const usageIsFinal = format === 'opaque' || meter.usageIsFinal;
   // Closed, so that the next stream is read by what this one used.
-  return { usage: meter.close(), sawTerminalEvent, atEventBoundary };
+  return { usage: meter.close(), usageIsFinal, sawTerminalEvent, contentEnded, errorCode, atEventBoundary };
 }
 
-function slowly(format: Format, chunks: Uint8Array[]) {
-  const events = new EventUsage(format);
+function slowly(format: FormatName, chunks: Uint8Array[]) {
+  const events = new EventInterpreter(FORMATS[format]);
   for (const chunk of chunks) events.scanner.push(chunk, 0, false);
-  return { usage: events.usage(), sawTerminalEvent: events.sawTerminal, atEventBoundary: events.scanner.atBoundary };
+  const { usage, isFinal } = events.usage();
+  const { sawTerminal, contentEnded, errorCode } = events.facts;
+  return {
+    usage,
+    usageIsFinal: isFinal,
+    sawTerminalEvent: sawTerminal,
+    contentEnded,
+    errorCode,
+    atEventBoundary: events.scanner.atBoundary,
+  };
 }
 
 /** Runs the cases; the report of a failure is enough to repeat it alone. */
@@ -202,7 +227,7 @@ function fuzz(
 describe(`meter fuzz, FUZZ_SEED=${SEED} FUZZ_CASES=${CASES}`, () => {
   test('generated event streams in random reads give what the oracle finds', () => {
     fuzz(CASES, 0, (random) => {
-      const format = pick(random, FORMATS);
+      const format = pick(random, NAMES);
       const input = stream(random);
       return { found: metered(format, reads(random, input)), expected: findInEvents(format, input), input };
     });
@@ -210,7 +235,7 @@ describe(`meter fuzz, FUZZ_SEED=${SEED} FUZZ_CASES=${CASES}`, () => {
 
   test('mutated event streams never throw and give what the oracle finds', () => {
     fuzz(Math.ceil(CASES / 4), 1_000_000_007, (random) => {
-      const format = pick(random, FORMATS);
+      const format = pick(random, NAMES);
       const input = mutated(random, stream(random));
       return { found: metered(format, reads(random, input)), expected: findInEvents(format, input), input };
     });
@@ -218,7 +243,7 @@ describe(`meter fuzz, FUZZ_SEED=${SEED} FUZZ_CASES=${CASES}`, () => {
 
   test('the fast path gives what the slow path gives', () => {
     fuzz(Math.ceil(CASES / 4), 2_000_000_011, (random) => {
-      const format = pick(random, FORMATS);
+      const format = pick(random, NAMES);
       const parts: Uint8Array[] = [];
       for (let count = 1 + random(4); count > 0; count--)
         parts.push(random(5) === 0 ? mutated(random, stream(random)) : stream(random));
@@ -229,10 +254,10 @@ describe(`meter fuzz, FUZZ_SEED=${SEED} FUZZ_CASES=${CASES}`, () => {
 
   test('JSON bodies, whole, cut or mutated, give what the oracle finds', () => {
     fuzz(Math.ceil(CASES / 4), 3_000_000_019, (random) => {
-      const format = pick(random, FORMATS);
+      const format = pick(random, NAMES);
       let input: Uint8Array = encoder.encode(document(random));
       if (random(4) === 0) input = mutated(random, input);
-      const meter = new Meter(format, 'json');
+      const meter = new Meter(FORMATS[format], 'json');
       for (const chunk of reads(random, input)) meter.push(chunk);
       return { found: meter.usage(), expected: findInDocument(format, input), input };
     });
@@ -241,7 +266,7 @@ describe(`meter fuzz, FUZZ_SEED=${SEED} FUZZ_CASES=${CASES}`, () => {
   test('random bytes never throw', () => {
     fuzz(Math.ceil(CASES / 20), 4_000_000_007, (random) => {
       const input = Uint8Array.from({ length: random(400) }, () => random(256));
-      const format = pick(random, FORMATS);
+      const format = pick(random, NAMES);
       return { found: metered(format, reads(random, input)), expected: findInEvents(format, input), input };
     });
   }, 600_000);

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { BURST_REQUESTS, BurstSmoother } from '../../src/gateway/burst-smoother.ts';
 import { ENDPOINTS } from '../../src/gateway/endpoints.ts';
 import { forward } from '../../src/gateway/forward.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
-import { CROWD, Pace } from '../../src/gateway/pace.ts';
+import { KeyMask } from '../../src/gateway/key-mask.ts';
+import { LeaveDrains } from '../../src/gateway/leave-drains.ts';
 import { Deadlines } from '../../src/http/deadlines.ts';
 import { Permits } from '../../src/http/permits.ts';
 import { createKey } from '../../src/keys/key.ts';
@@ -10,6 +12,7 @@ import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { createLog } from '../../src/observe/log.ts';
 import { HeaderBlock } from '../../src/upstream/header-block.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
+import { UsageObserver } from '../../src/usage/usage-observer.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 
 const HOUR_MS = 3_600_000;
@@ -24,12 +27,12 @@ beforeAll(() => {
 
 afterAll(() => mock.stop());
 
-/** A gateway in the middle of a crowd: who comes now waits for a turn. */
-function crowded() {
+/** A gateway in the middle of a burst: what comes now waits for the next turn of the event loop. */
+function inBurst() {
   const records: UsageRecord[] = [];
-  const pace = new Pace();
-  for (let i = 0; i < CROWD; i++) expect(pace.turn(performance.now())).toBe(null);
-  const places = { taken: 0 };
+  const bursts = new BurstSmoother();
+  for (let i = 0; i < BURST_REQUESTS; i++) expect(bursts.delay(performance.now())).toBe(null);
+  const permits = { taken: 0 };
   const gateway: Gateway = {
     client: new SocketClient(mock.url, {
       connectTimeoutMs: HOUR_MS,
@@ -40,19 +43,23 @@ function crowded() {
     keys: { lookup: () => ({ kind: 'active', key }) },
     limiter: {
       admit: (_key, nowMs) => {
-        places.taken++;
-        return { granted: true, admittedAtMs: nowMs, release: () => places.taken-- };
+        permits.taken++;
+        return { granted: true, admittedAtMs: nowMs, release: () => permits.taken-- };
       },
       charge: () => {},
       status: () => {
         throw new Error('not asked for');
       },
     },
-    recorder: { record: (record) => records.push(record) },
+    observers: [new UsageObserver({ record: (record) => records.push(record) })],
+    keyMask: new KeyMask('fx'),
+    upstream5xx: 'error',
     usage: { usageDays: async () => [] },
-    permits: new Permits(CROWD),
-    pace,
-    connections: { allowQuiet: () => {}, boundQuiet: () => {} },
+    permits: new Permits(BURST_REQUESTS),
+    bursts,
+    leaveDrains: new LeaveDrains(1),
+    clock: performance,
+    connections: { liftIdleTimeout: () => {}, restoreIdleTimeout: () => {} },
     deadlines: new Deadlines(HOUR_MS),
     limits: {
       maxBodyBytes: 1_000,
@@ -61,12 +68,14 @@ function crowded() {
       upstreamIdleTimeoutMs: HOUR_MS,
       upstreamTotalTimeoutMs: HOUR_MS,
       clientStallTimeoutMs: HOUR_MS,
+      leaveDrainMs: HOUR_MS,
+      streamBreak: 'event',
     },
     injectStreamUsage: false,
     commonFields: new HeaderBlock([['authorization', 'Bearer fx']]),
     log: createLog('silent'),
   };
-  return { gateway, records, places };
+  return { gateway, records, permits };
 }
 
 function chat(signal: AbortSignal): Request {
@@ -75,27 +84,27 @@ function chat(signal: AbortSignal): Request {
   return new Request('http://gateway/v1/chat/completions', { method: 'POST', body, headers, signal });
 }
 
-test('who waits for a turn holds a slot and a place, and is answered when the turn comes', async () => {
-  const { gateway, records, places } = crowded();
+test('a request that waits in a burst holds its permits, and is answered', async () => {
+  const { gateway, records, permits } = inBurst();
   const answer = forward(chat(new AbortController().signal), CHAT, gateway);
-  expect([gateway.permits.inFlight, places.taken, mock.requests.length]).toEqual([1, 1, 0]);
+  expect([gateway.permits.inFlight, permits.taken, mock.requests.length]).toEqual([1, 1, 0]);
   const response = await answer;
   expect(response.status).toBe(200);
   expect(await response.text()).toContain('[DONE]');
   expect(mock.requests.length).toBe(1);
-  expect([gateway.permits.inFlight, places.taken]).toEqual([0, 0]);
+  expect([gateway.permits.inFlight, permits.taken]).toEqual([0, 0]);
   expect(records.map(({ finish }) => finish)).toEqual(['complete']);
   gateway.client.close();
 });
 
-test('a request whose client leaves before its turn is never sent, and leaves one record and its slot', async () => {
-  const { gateway, records, places } = crowded();
+test('a request whose client leaves meanwhile is never sent, leaves one record and gives its permits back', async () => {
+  const { gateway, records, permits } = inBurst();
   const before = mock.requests.length;
   const client = new AbortController();
   const answer = forward(chat(client.signal), CHAT, gateway);
   client.abort();
   await answer;
-  expect([gateway.permits.inFlight, places.taken, mock.requests.length - before]).toEqual([0, 0, 0]);
+  expect([gateway.permits.inFlight, permits.taken, mock.requests.length - before]).toEqual([0, 0, 0]);
   expect(records.map(({ finish, status }) => [finish, status])).toEqual([['client_closed', 499]]);
   gateway.client.close();
 });

@@ -1,14 +1,23 @@
 import { describe, expect, test } from 'bun:test';
-import { type Format, Meter } from '../../src/gateway/meter.ts';
-import { brief, CONTENT, DONE, event, FAKE, metered } from '../formats/metered.ts';
+import { CHAT } from '../../src/formats/chat.ts';
+import { RESPONSES } from '../../src/formats/responses.ts';
+import { Meter } from '../../src/gateway/meter.ts';
+import { brief, CONTENT, DONE, event, FAKE, type FormatName, metered } from '../formats/metered.ts';
 
 const encoder = new TextEncoder();
 
 describe('the terminal event', () => {
-  const CASES: [format: Format, text: string, saw: boolean][] = [
+  const CASES: [format: FormatName, text: string, saw: boolean][] = [
     ['chat', DONE, true],
     ['chat', 'data:[DONE]\r\n\r\n', true],
-    ['chat', `${CONTENT}data: [DONE]`, true], // some servers leave the last line ends out
+    // It counts only with its blank line: until then no reader has been told of it.
+    ['chat', `${CONTENT}data: [DONE]`, false],
+    ['chat', `${CONTENT}data: [DONE]\n`, false],
+    ['chat', `${CONTENT}data: [DONE]\r\n`, false],
+    ['chat', `${CONTENT}data: [DONE]\r\n\r`, true],
+    ['chat', event({ error: { code: 'server_error' } }), true],
+    ['chat', event({ error: null, choices: [] }), false],
+    ['messages', 'event: message_stop\ndata: {"type":"message_stop"}\n', false],
     ['chat', `${CONTENT}data: [DONE`, false],
     ['chat', event({ choices: [{ delta: { content: '[DONE]' } }] }), false],
     ['chat', ': [DONE]\n\nevent: [DONE]\n\n', false],
@@ -45,8 +54,10 @@ describe('the terminal event', () => {
     expect(meter.sawTerminalEvent).toBe(false);
     expect(meter.usage()).toBeNull();
     meter.push(encoder.encode('\n'));
-    expect(meter.sawTerminalEvent).toBe(true);
     expect(brief(meter.usage())).toBe('1+2=3');
+    expect(meter.sawTerminalEvent).toBe(false);
+    meter.push(encoder.encode('\n'));
+    expect(meter.sawTerminalEvent).toBe(true);
   });
 
   test('stays seen', () => {
@@ -66,12 +77,12 @@ describe('the meter', () => {
       expect(meter.bytes).toBe(encoder.encode(text).length);
       expect(meter.usage()).toBeNull();
     }
-    expect(new Meter('chat', 'none').atEventBoundary).toBe(true);
+    expect(new Meter(CHAT, 'none').atEventBoundary).toBe(true);
     expect(metered('chat', 'json', DONE).sawTerminalEvent).toBe(false);
   });
 
   test('is at an event boundary before the first byte and after empty reads', () => {
-    const meter = new Meter('chat', 'sse');
+    const meter = new Meter(CHAT, 'sse');
     expect(meter.atEventBoundary).toBe(true);
     meter.push(new Uint8Array(0));
     expect(meter.atEventBoundary).toBe(true);
@@ -90,7 +101,7 @@ describe('the meter', () => {
 
   test('does not change the bytes it is shown, and may be asked for usage at any time', () => {
     const bytes = encoder.encode(CONTENT + event({ usage: { prompt_tokens: 3, completion_tokens: 4 } }) + DONE);
-    const meter = new Meter('chat', 'sse');
+    const meter = new Meter(CHAT, 'sse');
     for (let at = 0; at < bytes.length; at++) {
       meter.push(bytes.subarray(at, at + 1));
       meter.usage();
@@ -103,7 +114,7 @@ describe('the meter', () => {
   });
 
   test('reads a huge event without growing', () => {
-    const meter = new Meter('responses', 'sse');
+    const meter = new Meter(RESPONSES, 'sse');
     const read = new Uint8Array(65_536).fill(0x41);
     const reads = (20 * 1024 * 1024) / read.length;
     meter.push(

@@ -1,8 +1,10 @@
 import { expect, test } from 'bun:test';
+import { CHAT } from '../../src/formats/chat.ts';
+import { LeaveDrains } from '../../src/gateway/leave-drains.ts';
 import { Meter } from '../../src/gateway/meter.ts';
 import { relay } from '../../src/gateway/relay.ts';
 import { Deadlines } from '../../src/http/deadlines.ts';
-import { type UpstreamClient, UpstreamError, type UpstreamSink } from '../../src/upstream/client.ts';
+import type { UpstreamClient, UpstreamSink } from '../../src/upstream/client.ts';
 import type { Finish } from '../../src/usage/usage-record.ts';
 
 const HOUR_MS = 3_600_000;
@@ -19,33 +21,47 @@ async function relayed() {
     },
     close: () => {},
   };
-  const response = relay(
+  const signal = new AbortController();
+  const response: Promise<Response> = relay(
     { method: 'POST', target: '/', headers: [], body: null },
-    new AbortController().signal,
+    signal.signal,
     {
       accept: (status) => ({
         status,
         headers: new Headers(),
-        meter: new Meter('chat', 'sse'),
+        hasBody: true,
+        meter: new Meter(CHAT, 'sse'),
         filter: null,
-        interruption: null,
         endsByTerminalEvent: false,
+        refused: null,
       }),
+      drainsOnLeave: false,
       onFirstByte: () => {},
+      onCancelled: () => {},
       onSettled: (finish) => settled.resolve(finish),
     },
     {
       client,
       deadlines: new Deadlines(HOUR_MS),
+      leaveDrains: new LeaveDrains(1),
+      clock: performance,
       limits: {
         upstreamHeadTimeoutMs: HOUR_MS,
         upstreamIdleTimeoutMs: HOUR_MS,
         upstreamTotalTimeoutMs: HOUR_MS,
         clientStallTimeoutMs: HOUR_MS,
+        leaveDrainMs: HOUR_MS,
+        streamBreak: 'event',
       },
     },
-  );
-  return { sink: await told.promise, response, paused: paused.promise, settled: settled.promise };
+  ).then((answer) => answer.response());
+  return {
+    sink: await told.promise,
+    response,
+    paused: paused.promise,
+    settled: settled.promise,
+    leave: () => signal.abort(),
+  };
 }
 
 test('what comes before anybody reads is kept as it came, though its memory is used again', async () => {
@@ -66,7 +82,7 @@ test.each([
   ['with all of it delivered', false, 'complete'],
   ['while the end of it still waits for room', true, 'client_closed'],
 ])('a client that leaves behind the last event, %s, is on record as it was', async (_, stalled, expected) => {
-  const { sink, response, paused, settled } = await relayed();
+  const { sink, response, paused, settled, leave } = await relayed();
   const body = sink.head(200, { get: () => null });
   const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => response });
   const delivered = Promise.withResolvers<void>();
@@ -95,7 +111,7 @@ test.each([
     }
     body.data(Buffer.from('data: [DONE]\n\n'));
     if (!stalled) await delivered.promise;
-    body.fail(new UpstreamError('aborted', 'The client left'));
+    leave();
     expect(await settled).toBe(expected as Finish);
   } finally {
     client.terminate();

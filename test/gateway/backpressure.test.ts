@@ -152,7 +152,7 @@ describe('CLIENT_STALL_TIMEOUT_MS', () => {
     await reader.until('data: {');
     reader.socket.pause();
     expect(await (await q.mock.waitForRequest()).closed).toBe('client_closed');
-    expect((await q.recordOf('dropped')).finish).toBe('client_closed');
+    expect(await q.recordOf('dropped')).toMatchObject({ finish: 'error', errorCode: 'client_stalled', status: 200 });
     reader.socket.resume();
     await reader.ended();
     expect(reader.answer.complete).toBe(false);

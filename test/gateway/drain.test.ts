@@ -152,8 +152,8 @@ describe('POST /admin/drain', () => {
     await using p = await startPair({ env: { ...WITH_ADMIN, DRAIN_TIMEOUT_MS: '200' } });
     using stream = await openStream(p, 'cut');
     await admin(p.gateway, '/drain', { method: 'POST' });
-    await stream.ended();
-    expect((await p.recordOf('cut')).finish).toBe('error');
+    await stream.until('"code":"upstream_stream_interrupted"');
+    expect(await p.recordOf('cut')).toMatchObject({ finish: 'error', errorCode: 'overloaded' });
     expect((await p.call({ method: 'GET', path: '/health' })).status).toBe(200);
   });
 });

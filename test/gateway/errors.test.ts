@@ -239,7 +239,7 @@ describe('upstream statuses', () => {
 
   for (const body of [STREAM, PLAIN]) {
     const how = 'stream' in body ? 'streamed' : 'not streamed';
-    for (const status of [400, 401, 403, 404, 409, 413, 422, 429, 451, 499]) {
+    for (const status of [400, ...('stream' in body ? [401] : []), 403, 404, 409, 413, 422, 429, 451, 499]) {
       test(`${status} passes through as it is, ${how}`, async () => {
         p.mock.script({ status, body: ERROR, content_type: 'application/json; charset=utf-8', headers });
         const id = `up-${status}-${how.replace(' ', '-')}`;
@@ -249,8 +249,16 @@ describe('upstream statuses', () => {
         expect(answer.header('content-type')).toBe('application/json; charset=utf-8');
         expect(answer.header('x-request-id')).toBe('req-up');
         expect(answer.header('x-quota-available')).toBe('0');
+        // SDKs wait by it.
+        expect(answer.header('retry-after')).toBe('3');
         expect(answer.header('set-cookie')).toBeNull();
-        expect(await p.recordOf(id)).toMatchObject({ status, finish: 'error', usageSource: 'none' });
+        expect(await p.recordOf(id)).toMatchObject({
+          status,
+          finish: 'error',
+          errorCode: `upstream_${status}`,
+          upstreamRequestId: 'req-up',
+          usageSource: 'none',
+        });
       });
     }
 
@@ -276,17 +284,22 @@ describe('upstream statuses', () => {
     });
   }
 
-  for (const status of [500, 501, 502, 503, 504, 520, 529, 599]) {
-    test(`${status} on a request that is not streamed is 502 with the status in the message`, async () => {
+  for (const status of [401, 500, 501, 502, 503, 504, 520, 529, 599]) {
+    test(`${status} on a request that is not streamed is 502 with the status and upstream's message`, async () => {
       p.mock.script({ status, body: ERROR, content_type: 'application/json', headers });
       const id = `fails-${status}`;
       const answer = await p.call({ body: PLAIN, headers: { 'x-request-id': id } });
       expect(answer.header('x-request-id')).toBe(id);
       expect(answer.status).toBe(502);
       expect(jsonOf(answer)).toEqual({
-        error: { message: `Upstream answered with status ${status}`, ...UPSTREAM_BROKE },
+        error: { message: `Upstream answered with status ${status}: as it is é`, ...UPSTREAM_BROKE },
       });
-      expect(await p.recordOf(id)).toMatchObject({ status: 502, finish: 'error', bytesOut: 0 });
+      expect(await p.recordOf(id)).toMatchObject({
+        status: 502,
+        finish: 'error',
+        errorCode: 'upstream_error',
+        bytesOut: 0,
+      });
     });
 
     test(`${status} on a streamed request passes through as it is`, async () => {

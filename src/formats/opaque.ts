@@ -1,0 +1,17 @@
+/** Answers that are passed on unread. */
+import { CHAT } from './chat.ts';
+import type { Format } from './format.ts';
+
+export const OPAQUE: Format = {
+  name: 'opaque',
+  usageForm: null,
+  usageParent: null,
+  lastUsageIsFinal: true,
+  needles: [Buffer.from('[DONE]')],
+  keysThatMatter: [],
+  sequenced: false,
+  read(event, facts) {
+    if (event.isDone) facts.sawTerminal = true;
+  },
+  breakEvent: CHAT.breakEvent,
+};

@@ -1,0 +1,74 @@
+/** What the relay needs, and what it and the owner of an answer tell each other. */
+import type { Deadlines } from '../http/deadlines.ts';
+import { type ResponseHeaders, type UpstreamClient, UpstreamError } from '../upstream/client.ts';
+import type { Finish } from '../usage/usage-record.ts';
+import type { BodyFilter } from './body-filter.ts';
+import type { MonotonicClock } from './client-body.ts';
+import type { LeaveDrains } from './leave-drains.ts';
+import type { Meter } from './meter.ts';
+import type { RefusedAnswer } from './refused-answer.ts';
+
+export interface RelayLimits {
+  readonly upstreamHeadTimeoutMs: number;
+  readonly upstreamIdleTimeoutMs: number;
+  readonly upstreamTotalTimeoutMs: number;
+  readonly clientStallTimeoutMs: number;
+  readonly leaveDrainMs: number;
+  /** What tells the client of a broken stream: an error event where there is room for one, or always a reset. */
+  readonly streamBreak: 'event' | 'reset';
+}
+
+/** Of the gateway: what sends the request and bounds the answer. */
+export interface RelayOptions {
+  readonly client: UpstreamClient;
+  readonly limits: RelayLimits;
+  readonly deadlines: Deadlines;
+  readonly leaveDrains: LeaveDrains;
+  readonly clock: MonotonicClock;
+}
+
+/** What the owner makes of a response head: the answer's own head, and how its body is to be treated. */
+export interface Acceptance {
+  readonly status: number;
+  readonly headers: Headers;
+  /** False for a HEAD and for statuses that have none: nobody will ask for one. */
+  readonly hasBody: boolean;
+  readonly meter: Meter;
+  readonly filter: BodyFilter | null;
+  /** Upstream ends the body by closing: then only a terminal event tells an end from a break. */
+  readonly endsByTerminalEvent: boolean;
+  /** Set when the client is not to have this answer: its body is read for what we say in its place. */
+  readonly refused: RefusedAnswer | null;
+}
+
+/** Whose answer is relayed. */
+export interface AnswerOwner {
+  /** When the client leaves, the answer is read on to learn its usage. */
+  readonly drainsOnLeave: boolean;
+  /** Throws to refuse the head; the exchange is then aborted and `relay` rejects with what was thrown. */
+  accept(status: number, headers: ResponseHeaders): Acceptance;
+  /** The first body byte of upstream is here. */
+  onFirstByte(): void;
+  /** The client had left, and upstream was cancelled so much later. */
+  onCancelled(afterMs: number): void;
+  /**
+   * Called once, with the last byte handed over, unless there is no answer (`relay` or `response()` fails).
+   * `error` tells why it was not `complete`.
+   */
+  onSettled(finish: Finish, error: Error | null): void;
+}
+
+export class TimedOut extends UpstreamError {
+  constructor(readonly wait: 'head' | 'idle' | 'total') {
+    super('reset', `Upstream ${wait} timeout`);
+  }
+}
+
+/** The gateway gave up a client that does not read. */
+export class ClientStalled extends Error {
+  readonly code = 'client_stalled';
+
+  constructor() {
+    super('The client stopped reading');
+  }
+}

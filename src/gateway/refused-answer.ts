@@ -1,0 +1,56 @@
+/**
+ * An answer of upstream that the client is not to have as it is: a 401 or 5xx to a request that is not streamed. Its body is
+ * read, within bounds, for the message in it, which goes into our own answer (contract, section 4); read to its end, the
+ * connection can be used again.
+ */
+import { GatewayError } from '../errors.ts';
+import type { BodySink } from '../upstream/client.ts';
+import type { KeyMask } from './key-mask.ts';
+
+/** Error bodies have some hundred bytes. */
+const BODY_BYTES_MAX = 64 * 1024;
+const MESSAGE_CHARACTERS_MAX = 1000;
+
+export class RefusedAnswer implements BodySink {
+  /** Called once with what the client is told, when the body has been read as far as it matters. */
+  whenRead: (error: GatewayError) => void = () => {};
+  readonly #status: number;
+  readonly #isJson: boolean;
+  readonly #keyMask: KeyMask;
+  readonly #parts: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(status: number, isJson: boolean, keyMask: KeyMask) {
+    this.#status = status;
+    this.#isJson = isJson;
+    this.#keyMask = keyMask;
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    if (this.#bytes > BODY_BYTES_MAX) this.end();
+    else if (this.#isJson) this.#parts.push(bytes.slice());
+  }
+
+  end(): void {
+    const message = this.#isJson ? messageIn(this.#keyMask.masked(Buffer.concat(this.#parts))) : null;
+    const status = `Upstream answered with status ${this.#status}`;
+    this.whenRead(new GatewayError('upstream_error', message === null ? status : `${status}: ${message}`));
+  }
+
+  fail(): void {
+    this.end();
+  }
+}
+
+/** `error.message` as OpenAI and Anthropic have it, or what others have in its place. */
+function messageIn(body: Uint8Array): string | null {
+  try {
+    const { error, message, detail } = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>;
+    const inner = typeof error === 'object' && error !== null ? (error as { message?: unknown }).message : error;
+    const found = [inner, message, detail].find((text) => typeof text === 'string' && text !== '');
+    return found === undefined ? null : (found as string).slice(0, MESSAGE_CHARACTERS_MAX);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,45 @@
+/** One log line for each request. */
+import type { Log } from './log.ts';
+import type { ExchangeObserver, SettledExchange } from './observer.ts';
+
+export class ExchangeLog implements ExchangeObserver {
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  settled(exchange: SettledExchange): void {
+    const { status, finish, errorCode, error, ttfbMs, cancelMs } = exchange;
+    const isTrouble = status >= 500 || finish === 'upstream_interrupted' || (finish === 'error' && status < 400);
+    const level = isTrouble ? 'warn' : 'info';
+    if (!this.#log.isLevelEnabled(level)) return;
+    this.#log[level](
+      {
+        request_id: exchange.requestId,
+        upstream_request_id: exchange.upstreamRequestId ?? undefined,
+        key_id: exchange.key?.id,
+        method: exchange.method,
+        endpoint: exchange.endpoint,
+        model: exchange.model ?? undefined,
+        status,
+        streamed: exchange.streamed,
+        finish,
+        duration_ms: Math.round(exchange.durationMs),
+        ttfb_ms: ttfbMs === null ? undefined : Math.round(ttfbMs),
+        cancel_ms: cancelMs === null ? undefined : Math.round(cancelMs),
+        bytes_out: exchange.bytesOut,
+        error_code: errorCode ?? undefined,
+        ...(error ? { reason: error.message, cause: causeOf(error) } : {}),
+      },
+      'request',
+    );
+  }
+}
+
+/** The code of the underlying error (ECONNREFUSED …), which names no host, key or text. */
+function causeOf(error: Error): string | undefined {
+  const cause = error.cause as { code?: unknown; name?: unknown } | undefined;
+  const code = cause?.code ?? cause?.name;
+  return code === undefined ? undefined : String(code);
+}

@@ -1,0 +1,45 @@
+/** Who is told of each request once it is over. */
+import type { Usage } from '../formats/usage-counts.ts';
+import type { ApiKey } from '../keys/key.ts';
+import type { Finish, UsageSource } from '../usage/usage-record.ts';
+
+/** What is known of a request that is over: counts, times and codes, no text of anybody. */
+export interface SettledExchange {
+  readonly requestId: string;
+  /** What upstream called it, if it said so. */
+  readonly upstreamRequestId: string | null;
+  /** Null without a valid one. */
+  readonly key: ApiKey | null;
+  readonly method: string;
+  /** The route's pattern. */
+  readonly endpoint: string;
+  readonly model: string | null;
+  /** What the client was answered with. */
+  readonly status: number;
+  readonly streamed: boolean;
+  /** Milliseconds since 1970, like `admittedAt`. */
+  readonly startedAt: number;
+  /** Null when the request was refused by the limits, or before. */
+  readonly admittedAt: number | null;
+  /** Milliseconds since `startedAt`, like those below; null for what did not happen. */
+  readonly sentMs: number | null;
+  readonly headMs: number | null;
+  readonly ttfbMs: number | null;
+  readonly durationMs: number;
+  /** From the client's leaving until upstream was cancelled. */
+  readonly cancelMs: number | null;
+  readonly bytesOut: number;
+  readonly finish: Finish;
+  readonly errorCode: string | null;
+  /** Why it was not `complete`. */
+  readonly error: Error | null;
+  readonly target: string | null;
+  readonly attempts: number;
+  readonly usage: Usage | null;
+  readonly usageSource: UsageSource;
+}
+
+export interface ExchangeObserver {
+  /** Once per request: synchronous, never throws, never blocks. */
+  settled(exchange: SettledExchange): void;
+}
