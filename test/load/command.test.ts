@@ -1,4 +1,4 @@
-/** `bve bench` as a user calls it: exit codes, one clear line for what is wrong, reports, recordings. */
+/** `bve bench` as a user calls it: exit codes, one clear line per error, reports, recordings. */
 import { afterEach, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -92,7 +92,7 @@ test('through a gateway: a wrong key is one line, the right one a report', async
   expect(right.stdout + right.stderr).not.toContain(gateway.key);
 });
 
-test('assertions that fail are told one by one, and end in exit code 1', async () => {
+test('failed assertions are reported one by one, with exit code 1', async () => {
   const asserts = [
     '--assert',
     'ttfb_p50<1us',
@@ -112,7 +112,7 @@ test('assertions that fail are told one by one, and end in exit code 1', async (
   ]);
 });
 
-test('when no stream is complete the exit code is 1, assertions or not, and nothing measured holds nowhere', async () => {
+test('when no stream is complete the exit code is 1, with or without assertions, and assertions on what was not measured fail', async () => {
   const args = [...SHORT, '--body', '{"mock":{"events":3,"truncate_after_event":1}}', '--assert', 'total_p50<10s'];
   const { exitCode, stderr } = await runBve(['bench', mockServer().url, ...args]);
   expect(exitCode).toBe(1);
@@ -177,7 +177,7 @@ test('the JSON report keeps its form, and the HTML page stands alone', async () 
   expect(html).not.toMatch(/sk-secret|<script|https?:\/\/(?!127\.0\.0\.1|www\.w3\.org)/);
 });
 
-test('prompts of a .jsonl file are taken in turn, and the body given goes over the default one', async () => {
+test('prompts of a .jsonl file are used round-robin, and the given body replaces the default one', async () => {
   const server = mockServer();
   const file = join(temporaryFolder(), 'prompts.jsonl');
   writeFileSync(file, '"first prompt"\n{"messages":[{"role":"user","content":"second prompt"}],"seed":7}\n');

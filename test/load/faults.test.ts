@@ -1,4 +1,4 @@
-/** Whatever the mock does wrong, the harness says so, in every single stream. */
+/** The harness reports every fault of the mock, in every stream. */
 import { expect, test } from 'bun:test';
 import { measured, mockServer, reportOfScenario, streams } from './fixture.ts';
 
@@ -126,7 +126,7 @@ test('refused connections are counted', async () => {
   expect(report.errors.by_kind.connect).toEqual({ count: 10, example: 'connection refused: nothing listens there' });
 });
 
-test('a kept connection that turns out to be closed is tried again on a fresh one, once', async () => {
+test('a reused connection that turns out to be closed is replaced by a new one, once', async () => {
   const server = mockServer();
   // Long enough for a second stream on a machine that stands still for a while.
   const closed = { arrivals: { kind: 'closed', streams: 1, rampS: 0 }, durationS: 1, timeoutS: 20 } as const;
@@ -155,7 +155,7 @@ test('bodies that should be equal are compared', async () => {
   expect(report.bodies).toEqual({ compared: 50, distinct: 2, different: 5 });
 });
 
-test('streams without numbers are not checked for order, unless the number of events is told', async () => {
+test('streams without numbers are not checked for order, unless the number of events is given', async () => {
   expect((await reportOfScenario({ text: 'one two three' }, 10)).order.checked_streams).toBe(0);
   // The role, three tokens, the finish; usage does not count.
   expect((await reportOfScenario({ text: 'one two three' }, 10, { expectEvents: 5 })).order.violations).toBe(0);

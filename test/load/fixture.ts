@@ -29,7 +29,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** So many streams, due within 0.1 s, whatever becomes of them. */
+/** This many streams, due within 0.1 s. */
 export function streams(count: number): PlanOptions {
   return { arrivals: { kind: 'open', ratePerS: count / 0.1, rampS: 0 }, durationS: 0.1, timeoutS: 5 };
 }
@@ -46,7 +46,7 @@ export async function measured(
   return { load, report: reportOf(load, load.ownLoad.cpuShare()) };
 }
 
-/** The report of so many streams that all get this scenario. */
+/** The report of this many streams that all get the scenario. */
 export async function reportOfScenario(scenario: Scenario, count = 100, options: PlanOptions = {}): Promise<Report> {
   const server = mockServer();
   return (await measured(server.url, { ...streams(count), body: { mock: scenario }, ...options })).report;

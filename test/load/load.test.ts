@@ -1,4 +1,4 @@
-/** When streams are started, what their times count from, and what the other clients of a load do. */
+/** When streams start, what their times count from, and what slow and disconnecting clients do. */
 import { expect, test } from 'bun:test';
 import { dueUs } from '../../src/load/arrivals.ts';
 import { bottlenecks } from '../../src/load/own-load.ts';
@@ -20,7 +20,7 @@ test('a stall shows in the times of all streams that were due during it, and in 
   const server = mockServer();
   const stalled = async (arrivals: 'open' | 'closed') => {
     const startMs = performance.now();
-    // Whoever asks during the first 400 ms is answered when these are over.
+    // Requests of the first 400 ms are answered after them.
     server.script(() => ({ events: 1, head_delay_ms: Math.max(0, startMs + 400 - performance.now()) }));
     const { load } = await measured(
       server.url,
@@ -46,8 +46,8 @@ test('a stall shows in the times of all streams that were due during it, and in 
   expect(closed.slow / closed.count).toBeLessThan(0.1);
 });
 
-test('arrivals never wait: what finds all places taken is dropped and counted', async () => {
-  // No place may become free before the last arrival, also on a machine that stands still for a while.
+test('arrivals never wait: beyond the limit they are dropped and counted', async () => {
+  // No stream may end before the last arrival, even on a machine that pauses for a while.
   const hanging = { ...streams(100), body: { mock: { fault: { kind: 'hang' } } }, timeoutS: 2.5 } as const;
   const [{ report }, limited] = await Promise.all([
     measured(mockServer().url, { ...hanging, streamsMax: 30 }),
@@ -58,7 +58,7 @@ test('arrivals never wait: what finds all places taken is dropped and counted', 
   expect(limited.report.streams).toMatchObject({ started: 10, dropped: 90 });
 });
 
-test('a closed loop keeps so many streams open, on so many connections', async () => {
+test('a closed loop keeps a number of streams open, on as many connections', async () => {
   const server = mockServer();
   const { report } = await measured(server.url, {
     arrivals: { kind: 'closed', streams: 8, rampS: 0 },
@@ -77,7 +77,7 @@ test('the warm-up is not measured', async () => {
   expect([report.streams.started, report.ttfb_us.count]).toEqual([40, 40]);
 });
 
-test('clients that leave do so half-way', async () => {
+test('clients that abandon a stream disconnect half-way', async () => {
   const server = mockServer();
   const { report } = await measured(server.url, {
     ...streams(40),

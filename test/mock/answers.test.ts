@@ -7,7 +7,7 @@ interface Event {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** All of them but `[DONE]`; the stream ends with a blank line. */
+/** All events except `[DONE]`; the stream must end with a blank line. */
 function eventsIn(text: string): Event[] {
   expect(text).toEndWith('\n\n');
   return eventsOf(text)
@@ -15,7 +15,7 @@ function eventsIn(text: string): Event[] {
     .map(({ event, data }) => ({ event, data: JSON.parse(data) }));
 }
 
-test('chat completions as JSON and as a stream tell the same', async () => {
+test('chat completions as JSON and as a stream have the same content', async () => {
   const client = await clientOf(mockServer());
   const asked = { model: 'gpt-x', messages: [{ role: 'user', content: 'hi' }] };
   const json = (await client.post(asked).answer()).json as {
@@ -120,7 +120,7 @@ test('numbered events work on every API and are ignored where there is no comple
   expect((await client.get('/v1/models').answer()).json).toMatchObject({ object: 'list' });
 });
 
-test('models: the list, one of them, and one that is not there', async () => {
+test('models: the list, one of them, and an unknown one', async () => {
   const client = await clientOf(mockServer());
   const { data } = (await client.get('/v1/models').answer()).json as { data: { id: string }[] };
   for (const model of data) {
@@ -137,7 +137,7 @@ test('embeddings: one vector per input', async () => {
   expect(answer.json).toMatchObject({ object: 'list', model: 'e', data: [{ index: 0 }, { index: 1 }] });
 });
 
-test('everything else is a 404, a body that is no JSON object a 400, in the OpenAI envelope', async () => {
+test('everything else is a 404, a body that is not a JSON object a 400, in the OpenAI envelope', async () => {
   const client = await clientOf(mockServer());
   for (const [method, path, body, status] of [
     ['GET', '/v1/nothing', '', 404],

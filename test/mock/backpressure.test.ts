@@ -5,7 +5,7 @@ import { iterateUntil } from './raw-client.ts';
 
 const ENDLESS = { events: 100_000_000, event_bytes: 1_000 };
 
-test('a reader that stops stops the mock; one that goes on gets every event once', async () => {
+test('a reader that stops stops the mock, and gets every event once when it reads on', async () => {
   const server = mockServer();
   const count = 20_000;
   const client = await clientOf(server);
@@ -28,7 +28,7 @@ test('a reader that stops stops the mock; one that goes on gets every event once
   for (const match of answer.text.matchAll(/"i":(\d+)/g)) expect(Number(match[1])).toBe(next++);
 });
 
-test('an endless stream costs the mock no memory while nobody reads it', async () => {
+test('an endless stream does not cost the mock memory while it is not read', async () => {
   const server = mockServer({ scenario: ENDLESS });
   Bun.gc(true);
   const rssBefore = process.memoryUsage().rss;
@@ -45,7 +45,7 @@ test('an endless stream costs the mock no memory while nobody reads it', async (
   expect(await Promise.all(server.requests.map((request) => request.closed))).toEqual(Array(20).fill('client_closed'));
 });
 
-test('a client that leaves ends the exchange, in the middle of a fast, a slow and a cut stream', async () => {
+test('a client that disconnects ends the exchange, in the middle of a fast, a slow and a cut stream', async () => {
   const server = mockServer();
   for (const mock of [ENDLESS, { ...ENDLESS, pace_ms: 1 }, { body: 'x'.repeat(100_000), split: 1 }]) {
     const client = await clientOf(server);
@@ -61,7 +61,7 @@ test('a client that leaves ends the exchange, in the middle of a fast, a slow an
   await iterateUntil(() => server.openConnections === 0);
 });
 
-test('a client that only closes its half has left', async () => {
+test('a client that closes its half has disconnected', async () => {
   const server = mockServer();
   const client = await clientOf(server);
   client.post({ stream: true, mock: { fault: { kind: 'hang' } } });

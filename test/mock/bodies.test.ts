@@ -1,4 +1,4 @@
-/** Downloads of any size, uploads told back, and scenarios for requests that have no JSON body. */
+/** Downloads of any size, echoed uploads, and scenarios for requests without a JSON body. */
 import { expect, test } from 'bun:test';
 import { binaryBytes } from '../../src/mock/binary.ts';
 import { parseForm } from '../../src/mock/form.ts';
@@ -14,7 +14,7 @@ test.each(SIZES)('a download of %d bytes has its length, and the bytes that were
   expect(answer.body.equals(binaryBytes(bytes))).toBe(true);
 });
 
-test('no two blocks of a download are alike, and a shorter one is the beginning of a longer one', () => {
+test('all blocks of a download differ, and a shorter download is the start of a longer one', () => {
   const long = binaryBytes(200_000);
   expect(binaryBytes(150_000).equals(long.subarray(0, 150_000))).toBe(true);
   const blocks = [0, 65_536, 131_072].map((at) => long.toString('latin1', at, at + 1_000));
@@ -44,7 +44,7 @@ test('HEAD has the length of what GET would send, and no body', async () => {
   expect(client.text).toContain('content-length: 1000000\r\n');
 });
 
-test('echo tells the request back', async () => {
+test('echo sends the request back', async () => {
   const client = await clientOf(mockServer());
   const body = '{"mock":{"echo":true},"n":1.0}';
   client.send(`POST /v1/any?a=b HTTP/1.1\r\nX-One: 1\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
@@ -60,7 +60,7 @@ test('echo tells the request back', async () => {
   });
 });
 
-test('a scenario stands in a form field or in the query where there is no JSON body', async () => {
+test('without a JSON body the scenario is in a form field or in the query', async () => {
   const server = mockServer();
   const form = new FormData();
   form.set('mock', '{"status":418}');
@@ -91,6 +91,6 @@ test.each([
   ['no final boundary', 'multipart/form-data; boundary=B', '--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1'],
   ['a part without a name', 'multipart/form-data; boundary=B', '--B\r\nX: y\r\n\r\n1\r\n--B--'],
   ['nothing at all', 'multipart/form-data; boundary=B', ''],
-])('no form: %s', (_name, contentType, body) => {
+])('not a form: %s', (_name, contentType, body) => {
   expect(parseForm(contentType, Buffer.from(body))).toBeUndefined();
 });

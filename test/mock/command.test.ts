@@ -77,7 +77,7 @@ test.each([
   expect(rest).toEqual(code === 2 ? ["Try 'bve mock --help'."] : []);
 });
 
-test('a port in use is said in one line', async () => {
+test('a port in use is reported in one line', async () => {
   const taken = startMock();
   const child = bve('--port', String(taken.port));
   expect(await child.exited).toBe(1);

@@ -1,4 +1,4 @@
-/** Every endpoint of the mock, called by a client that was not written here: OpenAI's own SDK understands each answer. */
+/** Every endpoint of the mock, called with OpenAI's own SDK, which must understand each answer. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import OpenAI, { NotFoundError, toFile } from 'openai';
 import { binaryBytes } from '../../src/mock/binary.ts';
@@ -306,7 +306,7 @@ test('vector stores, their files and batches', async () => {
   expect(await failureOf(client.vectorStores.files.list(store.id))).toBeInstanceOf(NotFoundError);
 });
 
-test('what was created twice is there twice; what was reset is gone', async () => {
+test('equal objects have different ids; reset removes all objects', async () => {
   const mock = startMock();
   try {
     const own = new OpenAI({ baseURL: mock.url, apiKey: 'any', maxRetries: 0 });

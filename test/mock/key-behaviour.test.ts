@@ -1,4 +1,4 @@
-/** One mock as several targets of a gateway: each API key is treated as it was told. */
+/** One mock as several targets of a gateway: how each API key is treated. */
 import { expect, test } from 'bun:test';
 import { ScenarioError } from '../../src/mock/scenario-parser.ts';
 import type { MockServer } from '../../src/mock/server.ts';
@@ -9,7 +9,7 @@ async function ask(server: MockServer, key: string, path = '/v1/chat/completions
   return client.post({ model: 'm', mock: { text: 'hello' } }, path, [`Authorization: Bearer ${key}`]).answer();
 }
 
-test('without behaviours every key is good; with one, keys that have none are refused', async () => {
+test('without behaviours every key is good; with one, other keys are refused', async () => {
   expect((await ask(mockServer(), 'any')).status).toBe(200);
   const server = mockServer({ keys: { good: 'ok' } });
   expect((await ask(server, 'good')).text).toContain('hello');
@@ -47,12 +47,12 @@ test('a quota is counted down in headers, then refused until its window ends', a
   expect(answers[2]!.header('retry-after')).toBe(answers[2]!.header('x-quota-reset')!);
 });
 
-test('a quota begins anew with its next window', async () => {
+test('a quota starts again in the next window', async () => {
   const server = mockServer({ keys: { spent: 'quota,allowed=1,reset=0' } });
   expect([(await ask(server, 'spent')).status, (await ask(server, 'spent')).status]).toEqual([200, 200]);
 });
 
-test('trouble lasts as long as it was told, from the first request of the key on', async () => {
+test('a failure lasts as long as configured, from the first request of the key on', async () => {
   const server = mockServer({ keys: { ill: '503,for=0ms' } });
   expect((await ask(server, 'ill')).status).toBe(200);
   server.setKey('ill', '503,for=60m');
@@ -61,7 +61,7 @@ test('trouble lasts as long as it was told, from the first request of the key on
   expect((await ask(server, 'ill')).status).toBe(200);
 });
 
-test('every=3 treats each third request so', async () => {
+test('every=3 affects every third request', async () => {
   const server = mockServer({ keys: { flaky: '502,every=3' } });
   const statuses: number[] = [];
   for (let i = 0; i < 6; i++) statuses.push((await ask(server, 'flaky')).status);

@@ -3,7 +3,7 @@ import { ObjectStore } from '../../src/mock/objects.ts';
 
 const idsOf = (objects: ObjectStore, collection: string) => objects.list(collection).map(({ id }) => id);
 
-test('the oldest object goes when there are too many, from whatever collection', () => {
+test('beyond the limit of objects the oldest is removed, from any collection', () => {
   const objects = new ObjectStore({ objects: 3, contentBytes: 100 });
   objects.put('/a', { id: '1' });
   objects.put('/b', { id: '1' });
@@ -14,7 +14,7 @@ test('the oldest object goes when there are too many, from whatever collection',
   expect([idsOf(objects, '/a'), idsOf(objects, '/b')]).toEqual([['2', '3'], ['1']]);
 });
 
-test('the oldest files go when they are too large together, replaced and deleted ones not counted', () => {
+test('beyond the limit of bytes the oldest files are removed; replaced and deleted ones do not count', () => {
   const objects = new ObjectStore({ objects: 100, contentBytes: 100 });
   objects.put('/files', { id: '1' }, new Uint8Array(90));
   objects.put('/files', { id: '1' }, new Uint8Array(50));
@@ -27,7 +27,7 @@ test('the oldest files go when they are too large together, replaced and deleted
   expect(idsOf(objects, '/files')).toEqual(['3', '4']);
 });
 
-test('what is deleted takes with it what is below it, and nothing beside it', () => {
+test('deleting an object deletes what is below it, and nothing else', () => {
   const objects = new ObjectStore();
   objects.put('/threads', { id: 't' });
   objects.put('/threads', { id: 't2' });

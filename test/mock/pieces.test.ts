@@ -3,8 +3,7 @@ import { monotonicNs } from '../../src/mock/clock.ts';
 import { clientOf, mockServer } from './fixture.ts';
 
 /**
- * The reads of an answer. A kernel that is late (its network runs in threads of its own when it is busy) makes one read of two
- * writes, whoever writes: then once more, a few times.
+ * The reads of an answer. A busy kernel may merge two writes into one read; then the request is repeated, a few times.
  */
 async function readsOf(mock: object, apart: (reads: readonly Buffer[]) => boolean): Promise<readonly Buffer[]> {
   for (let tries = 1; ; tries++) {
@@ -79,7 +78,7 @@ test('first_delay_ms: the head comes at once, alone', async () => {
   expect(await server.requests[0]!.closed).toBe('client_closed');
 });
 
-test('numbered events tell when they were made, on the clock of this machine', async () => {
+test('numbered events have the time of their creation, on the clock of this machine', async () => {
   const server = mockServer();
   const client = await clientOf(server);
   const beforeNs = monotonicNs();
@@ -90,7 +89,7 @@ test('numbered events tell when they were made, on the clock of this machine', a
   expect(parsed.map((event) => event.i)).toEqual([0, 1, 2, 3]);
   const times = [beforeNs, ...parsed.map((event) => event.t), monotonicNs()];
   expect(times).toEqual(times.toSorted((a, b) => a - b));
-  // The last one was not foreseen together with the first.
+  // The last one was not created together with the first.
   expect(parsed[3]!.t - beforeNs).toBeGreaterThanOrEqual(12_000_000);
 });
 
@@ -107,7 +106,7 @@ test.each([
   expect(text).toEndWith('data: [DONE]\n\n');
 });
 
-test('truncate_after_event: a proper end without [DONE]', async () => {
+test('truncate_after_event: ends in order without [DONE]', async () => {
   const server = mockServer();
   const client = await clientOf(server);
   const mock = { events: 4, truncate_after_event: 1, include_usage: true };

@@ -1,4 +1,4 @@
-/** A TCP client that shows what really came over the wire: every read, and how the connection ended. */
+/** A TCP client that shows every read, and how the connection ended. */
 import net from 'node:net';
 import { AnswerDecoder, GrowingBytes } from '../support/answer-decoder.ts';
 
@@ -10,7 +10,7 @@ interface WireEnd {
 }
 
 export class RawClient {
-  /** Every read on its own, since the beginning or the last `answer`. */
+  /** Each read since the start or the last `answer`. */
   readonly reads: Buffer[] = [];
   readonly #received = new GrowingBytes();
   readonly closed: Promise<WireEnd>;
@@ -79,7 +79,7 @@ export class RawClient {
     while (!satisfied(this.text)) await this.#more();
   }
 
-  /** The next whole answer, off the front of what was received. */
+  /** The next complete answer; removes it from what was received. */
   async answer(): Promise<Answer> {
     const decoder = new AnswerDecoder();
     while (!decoder.read(this.bytes)) await this.#more();
@@ -101,7 +101,7 @@ export class RawClient {
     };
   }
 
-  /** Forgets what was received so far. */
+  /** Discards what was received so far. */
   forget(): void {
     this.reads.length = 0;
     this.#received.dropFirst(this.bytes.length);

@@ -1,4 +1,4 @@
-/** Recordings with a timing file beside them: when they are sent, and which of them in turn. */
+/** Recordings with a timing file: when they are sent, and their rotation. */
 import { afterEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ const TIMING = timingText({
 });
 const RECORDED = { 'one.sse': BODY, 'one.timing.json': TIMING };
 
-test('an event is due when the read came that completed it', () => {
+test('an event is due when the read that completed it came', () => {
   const events = splitEvents(Buffer.from(BODY));
   const timing = {
     api: 'chat',
@@ -77,7 +77,7 @@ test.each([
   expect([answer.status, answer.text]).toEqual([400, expect.stringContaining(message)]);
 });
 
-test('a recording goes out at its pace: what came together is sent together', async () => {
+test('a recording is sent at its pace: events of one read are sent together', async () => {
   const server = mockServer({ replayDir: folderOf(RECORDED) });
   const startMs = performance.now();
   const answer = await (await clientOf(server)).post({ mock: { replay: 'one.sse' } }).answer();
@@ -117,7 +117,7 @@ test('without a timing file the recorded pace is refused, and everything else as
   expect((await client.post({ mock: { replay: 'one.sse' } }).answer()).text).toBe(BODY);
 });
 
-test('recordings are served in turn, to streams of their API, unless the request says otherwise', async () => {
+test('recordings are used round-robin for streams of their API, unless the request says otherwise', async () => {
   const timing = (api: 'chat' | 'messages') => timingText({ api, head_ms: 0, reads: [[0, EVENT_BYTES]] });
   const replayDir = folderOf({
     'a.sse': 'data: a\n\n',

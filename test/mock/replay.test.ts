@@ -35,7 +35,7 @@ describe.skipIf(!recorded)('recorded streams', () => {
   });
 });
 
-test('what is not in the folder, or is no plain name, is refused', async () => {
+test('a file that is not in the folder, or not a plain name, is refused', async () => {
   const withFolder = mockServer({ replayDir: import.meta.dir });
   for (const replay of ['missing.sse', '../package.json', '/etc/passwd', '..', '.hidden', '', 'a/b.sse', 'a\\b.sse']) {
     const answer = await (await clientOf(withFolder)).post({ model: `replay:${replay}` }).answer();

@@ -20,7 +20,7 @@ test('a request is recorded as it came: path, header order and case, body bytes'
   expect(await request.closed).toBe('finished');
 });
 
-test('several requests on one connection are answered in turn', async () => {
+test('several requests on one connection are answered in order', async () => {
   const server = mockServer();
   const client = await clientOf(server);
   for (let i = 0; i < 5; i++) {
@@ -122,7 +122,7 @@ test('Connection: close and HTTP/1.0 end the connection after the answer', async
   }
 });
 
-test('the log is bounded, waits for what is to come, and can be forgotten', async () => {
+test('the log is bounded, waits for future requests, and can be cleared', async () => {
   const server = mockServer({ requestsMax: 3 });
   const waiting = server.waitForRequest((request) => request.path === '/7');
   const client = await clientOf(server);

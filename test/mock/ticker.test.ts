@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { Ticker } from '../../src/mock/ticker.ts';
 
-test('waits end in order of their time, never early, whatever order they came in', async () => {
+test('waits end in order of their time, never early, in whatever order they were added', async () => {
   const ticker = new Ticker();
   const startMs = performance.now();
   const offsetsMs = [12, 3, 7.5, 3, 0, 12, 1, -5];
@@ -28,7 +28,7 @@ test('a wait added by one that just ended is kept', async () => {
   });
 });
 
-test('stop forgets all waits', async () => {
+test('stop cancels all waits', async () => {
   const ticker = new Ticker();
   let ended = false;
   ticker.add(performance.now() + 1, {

@@ -1,14 +1,14 @@
 /**
- * An HTTP/1.1 answer taken apart, by code of the tests alone: it judges what the gateway and the mock write. Goes on where it
+ * Parses an HTTP/1.1 answer, independently of the product, to judge what the gateway and the mock write. Continues where it
  * stopped, because some answers come in 100,000 reads.
  */
 export class AnswerDecoder {
   status = 0;
   /** As on the wire. */
   readonly headers: (readonly [name: string, value: string])[] = [];
-  /** As they were framed; one for a body with a length. */
+  /** The chunks as framed; a single one for a body with a length. */
   readonly chunks: Buffer[] = [];
-  /** Head and body with their framing, once the answer is complete. */
+  /** Length of head and body with framing, once the answer is complete. */
   wireBytes = 0;
   complete = false;
   #hasHead = false;
@@ -17,14 +17,14 @@ export class AnswerDecoder {
     return this.headers.find(([given]) => given.toLowerCase() === name)?.[1];
   }
 
-  /** Neither a length nor chunks tell where it ends. */
+  /** Without length and chunks: the end of the connection is its end. */
   get endsWithConnection(): boolean {
     return this.#hasHead && !this.complete && this.#framing === undefined;
   }
 
   /**
    * Whether the answer is complete.
-   * @param bytes everything since the first call, and more each time
+   * @param bytes everything received since the first call
    */
   read(bytes: Buffer): boolean {
     if (this.#hasHead || this.#readHead(bytes)) this.complete = this.#readBody(bytes);
@@ -45,7 +45,7 @@ export class AnswerDecoder {
     return true;
   }
 
-  /** The body as far as it has come, in an answer that is not complete. */
+  /** The part of the body that has come, of an incomplete answer. */
   bodySoFar(bytes: Buffer): Buffer {
     if (!this.#hasHead) return Buffer.alloc(0);
     if (this.#framing !== 'chunked') return bytes.subarray(this.wireBytes);
@@ -83,7 +83,7 @@ export class AnswerDecoder {
   }
 }
 
-/** What has been received, in one piece of memory that grows. */
+/** Received bytes in one growing buffer. */
 export class GrowingBytes {
   #memory = Buffer.alloc(4_096);
   #length = 0;

@@ -1,6 +1,6 @@
 /**
- * The events of a stream as a browser reads them (HTML 9.2.6), in the plainest way and on the whole text: the tests judge the
- * gateway's own scanner, and what it passes on, by it.
+ * The events of a stream as a browser reads them (HTML 9.2.6), in the simplest way and on the whole text: the reference for
+ * the gateway's own scanner and for what it passes on.
  */
 export interface StreamEvent {
   /** Undefined for an event without a name. */
@@ -8,7 +8,7 @@ export interface StreamEvent {
   readonly data: string;
 }
 
-/** Those with data, `[DONE]` included. A last one without its blank line counts, too. */
+/** The events with data, `[DONE]` included; also a last one without its blank line. */
 export function eventsOf(text: string): StreamEvent[] {
   return text
     .replace(/\r\n?/g, '\n')

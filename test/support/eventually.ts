@@ -1,8 +1,8 @@
-/** Waits for a condition that another process brings about. Fails after a time that no healthy machine needs. */
+/** Waits for a condition that another process makes true. Fails after a time that no healthy machine needs. */
 const GIVE_UP_MS = 20_000;
 const POLL_MS = 10;
 
-/** Resolves with the first result that is not undefined (nor null, nor false). */
+/** Resolves with the first result that is not undefined, null or false. */
 export async function eventually<T>(
   probe: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   complaint: () => string = () => 'the condition never came true',

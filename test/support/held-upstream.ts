@@ -1,12 +1,12 @@
 /**
- * An upstream whose answers the test writes itself, when it wants to: what a scenario of the mock holds back by a time is held
- * back here by the test, so that a slow machine finds everything in the order in which it is tested.
+ * An upstream whose answers the test writes itself, when it wants to. A scenario of the mock delays by time; here the test
+ * decides, so that the order of things is the same on a slow machine.
  */
 import type { RequestHead } from '../../src/mock/received-request.ts';
 import { RequestReader } from '../../src/mock/request-reader.ts';
 import { type RawConnection, rawUpstream } from '../upstream/raw-upstream.ts';
 
-/** One that has arrived whole. All of its answer is ASCII. */
+/** A request that has arrived completely. Its answer must be ASCII. */
 export class HeldRequest {
   readonly method: string;
   readonly path: string;
@@ -29,12 +29,12 @@ export class HeldRequest {
     this.connection.write(chunk(event));
   }
 
-  /** The proper end of a stream. */
+  /** Ends a stream in order. */
   end(): void {
     this.connection.write('0\r\n\r\n');
   }
 
-  /** A whole answer. */
+  /** Sends a complete answer. */
   json(status: number, value: unknown): void {
     const body = JSON.stringify(value);
     const fields = `content-type: application/json\r\ncontent-length: ${body.length}`;
@@ -45,7 +45,7 @@ export class HeldRequest {
 interface HeldUpstream {
   /** Including /v1. */
   readonly url: string;
-  /** The next request. Never times out: the test runner does. */
+  /** The next request. Without a timeout: the test runner has one. */
   next(): Promise<HeldRequest>;
   stop(): void;
 }
@@ -53,7 +53,7 @@ interface HeldUpstream {
 export function heldUpstream(): HeldUpstream {
   const readers = new Map<RawConnection, RequestReader>();
   const arrived: HeldRequest[] = [];
-  const asking: ((request: HeldRequest) => void)[] = [];
+  const waiting: ((request: HeldRequest) => void)[] = [];
   const upstream = rawUpstream((connection) => {
     const reader = readers.get(connection) ?? new RequestReader(() => {});
     readers.set(connection, reader);
@@ -61,15 +61,15 @@ export function heldUpstream(): HeldUpstream {
     const whole = reader.next();
     if (!whole) return;
     const request = new HeldRequest(connection, whole.head);
-    const asked = asking.shift();
-    if (asked) asked(request);
+    const resolve = waiting.shift();
+    if (resolve) resolve(request);
     else arrived.push(request);
   });
   return {
     url: `${upstream.url}/v1`,
     next: () => {
       const request = arrived.shift();
-      return request ? Promise.resolve(request) : new Promise((resolve) => asking.push(resolve));
+      return request ? Promise.resolve(request) : new Promise((resolve) => waiting.push(resolve));
     },
     stop: upstream.stop,
   };

@@ -1,4 +1,4 @@
-/** A key with limits, and what the tests of limits look at again and again. */
+/** A key with limits, and what tests of limits check. */
 import { expect } from 'bun:test';
 import { type Call, jsonOf, type Pair, PLAIN, UUID } from './pair.ts';
 import type { RawAnswer } from './raw-client.ts';
@@ -30,12 +30,12 @@ export interface KeyJson {
 interface LimitedKey {
   readonly id: string;
   readonly key: string;
-  /** A plain chat request unless told otherwise. */
+  /** A plain chat request by default. */
   call(call?: Call): Promise<RawAnswer>;
   status(): Promise<KeyJson>;
 }
 
-/** A key with the limits of these flags and no others. */
+/** A key with only the limits of these flags. */
 export async function keyWith(p: Pair, ...flags: string[]): Promise<LimitedKey> {
   const none = ['--rpm-limit', '--rpd-limit'].filter((flag) => !flags.includes(flag)).flatMap((flag) => [flag, 'none']);
   const { id, key } = await p.gateway.createKey(...none, ...flags);
@@ -48,7 +48,7 @@ export async function keyWith(p: Pair, ...flags: string[]): Promise<LimitedKey> 
   };
 }
 
-/** A whole and correct refusal; returns its Retry-After in seconds. */
+/** Expects a correct refusal; returns its Retry-After in seconds. */
 export function expectLimit(answer: RawAnswer, message: string): number {
   expect(answer.status).toBe(429);
   expect(jsonOf(answer)).toEqual({ error: { message, type: 'rate_limit_error', code: 'rate_limit_exceeded' } });
@@ -58,13 +58,13 @@ export function expectLimit(answer: RawAnswer, message: string): number {
   return Number(answer.header('retry-after'));
 }
 
-/** Counts of a day (and of a month) begin anew at midnight: who adds some up, or tells when they end, must not begin right before it. */
+/** Day and month counts restart at midnight: waits when it is near, so that a test does not run across it. */
 export async function clearOfMidnight(): Promise<void> {
   const leftMs = dayEndMs() - Date.now();
   if (leftMs < MIDNIGHT_MARGIN_MS) await Bun.sleep(leftMs + 10);
 }
 
-/** A third of what a test, or a hook, may take. */
+/** A third of the time limit of a test or a hook. */
 const MIDNIGHT_MARGIN_MS = 10_000;
 
 export function dayEndMs(): number {

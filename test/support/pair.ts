@@ -1,6 +1,6 @@
 /**
- * What most gateway tests need: one gateway process in front of one scripted upstream, for a whole `describe` (or file).
- * Call it where hooks may be registered. The mock is reset before each test; the gateway must not have logged a bug.
+ * What most gateway tests need: one gateway process in front of one scripted upstream, for a `describe` or a file. Call it
+ * where hooks can be registered. The mock is reset before each test; the gateway must not have logged a bug.
  */
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout } from 'bun:test';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
@@ -12,25 +12,25 @@ import { type RawAnswer, rawRequest } from './raw-client.ts';
 interface PairOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly requestsMax?: number;
-  /** In place of the mock. */
+  /** Instead of the mock. */
   readonly upstreamUrl?: string;
 }
 
 export interface Call {
   readonly method?: string;
   readonly path?: string;
-  /** On top of (or in place of) the test key's Authorization and a JSON content type. */
+  /** Added to, or replacing, the test key's Authorization and a JSON content type. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** As they are when they are text or bytes, else as JSON. */
+  /** Text or bytes are sent unchanged, anything else as JSON. */
   readonly body?: unknown;
 }
 
 export interface Pair {
   readonly mock: MockServer;
   readonly gateway: GatewayProcess;
-  /** POST /v1/chat/completions unless told otherwise, with the test key, on a connection of its own. */
+  /** By default POST /v1/chat/completions with the test key; always on a connection of its own. */
   call(call?: Call): Promise<RawAnswer>;
-  /** The one record of the request that was sent with this X-Request-Id; waits for it. */
+  /** Waits for the one record of the request with this X-Request-Id. */
   recordOf(requestId: string): Promise<UsageRecord>;
 }
 
@@ -39,7 +39,7 @@ export const STREAM = { model: 'm', stream: true, messages: [] } as const;
 export const PLAIN = { model: 'm', messages: [] } as const;
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Bun's own five seconds are too few on a busy machine. */
+/** Bun's default of five seconds is too short on a busy machine. */
 export const TEST_TIMEOUT_MS = 30_000;
 
 export function pair(options: PairOptions = {}): Pair {
@@ -85,7 +85,7 @@ export async function startPair(options: PairOptions = {}): Promise<Pair & Async
   };
 }
 
-/** A call as the raw client takes it. */
+/** A call in the form of the raw client. */
 export function callOf(key: string, { method, path = CHAT, headers, body }: Call) {
   const hasBody = body !== undefined || (method ?? 'POST') === 'POST';
   return {

@@ -1,4 +1,4 @@
-/** Random choices that can be had again: everything follows from the seed. */
+/** Repeatable random choices: everything follows from the seed. */
 
 /** A whole number from 0 up to, but not including, `below`. */
 export type Random = (below: number) => number;
@@ -18,7 +18,7 @@ export function pick<T>(random: Random, from: readonly T[]): T {
   return from[random(from.length)] as T;
 }
 
-/** Bytes of every value in no order, the same ones for the same seed. */
+/** Pseudo-random bytes, the same for the same seed. */
 export function randomBytes(length: number, seed = 1): Buffer<ArrayBuffer> {
   const random = randomFrom(seed);
   const bytes = Buffer.alloc(length);

@@ -1,4 +1,4 @@
-/** An HTTP/1.1 client on a bare socket: sends exactly what it is told, and tells how the connection really ended. */
+/** An HTTP/1.1 client on a bare socket: sends exactly what it is given, and reports how the connection ended. */
 import { connect, type Socket } from 'node:net';
 import { AnswerDecoder, GrowingBytes } from './answer-decoder.ts';
 
@@ -9,10 +9,10 @@ export interface RawAnswer {
   header(name: string): string | null;
   /** Without the framing. */
   readonly body: Uint8Array;
-  /** The last chunk, or as many bytes as announced, came: the answer looks complete to any client. */
+  /** The last chunk, or as many bytes as announced, came: any client takes the answer for complete. */
   readonly complete: boolean;
   readonly ended: 'keep-alive' | 'closed' | 'reset';
-  /** All bytes as they came. */
+  /** All bytes as received. */
   readonly raw: Uint8Array;
 }
 
@@ -51,7 +51,7 @@ export async function rawRequest(port: number, request: RawRequest): Promise<Raw
   return answer;
 }
 
-/** Sends a text as it is, on a connection of its own. */
+/** Sends a text unchanged, on a connection of its own. */
 export async function rawText(port: number, text: string): Promise<RawAnswer> {
   const socket = await connectTo(port);
   socket.write(text, 'latin1');
@@ -79,7 +79,7 @@ export function readAnswer(socket: Socket): Promise<RawAnswer> {
   });
 }
 
-/** @param raw all that came on a connection, and how that ended */
+/** @param raw all bytes of a connection */
 export function parse(raw: Buffer, ended: RawAnswer['ended']): RawAnswer {
   return answerOf(raw, new AnswerDecoder(), ended);
 }

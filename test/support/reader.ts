@@ -1,4 +1,4 @@
-/** A client of one streamed answer on a bare socket, which reads as much as it is told to, or not at all. */
+/** A client of one streamed answer on a bare socket, which reads on demand, or not at all. */
 import type { Socket } from 'node:net';
 import { connectTo, parse, type RawAnswer, type RawRequest, requestBytes } from './raw-client.ts';
 
@@ -25,7 +25,7 @@ export class StreamReader {
     return reader;
   }
 
-  /** What came so far, head and framing included. */
+  /** Bytes received so far, head and framing included. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -48,7 +48,7 @@ export class StreamReader {
   async until(text: string): Promise<void> {
     let tail = Buffer.alloc(0);
     for (let seen = 0; ; ) {
-      // The text may lie across two reads, so the end of what was seen is looked at again; no more, or it were quadratic.
+      // The text may be split over two reads, so the end of what was searched is searched again.
       const fresh = Buffer.concat([tail, ...this.#parts.slice(seen)]);
       if (fresh.includes(text)) return;
       seen = this.#parts.length;
@@ -59,7 +59,7 @@ export class StreamReader {
     }
   }
 
-  /** Waits until the answer looks complete to any client; fails when the connection ends before that. */
+  /** Waits until any client takes the answer for complete; fails when the connection ends before that. */
   async whole(): Promise<RawAnswer> {
     for (;;) {
       const { answer } = this;
@@ -69,7 +69,7 @@ export class StreamReader {
     }
   }
 
-  /** The status line is here. */
+  /** Waits for the head. */
   head(): Promise<void> {
     return this.until('\r\n\r\n');
   }
@@ -78,7 +78,7 @@ export class StreamReader {
     this.socket.destroy();
   }
 
-  /** A RST instead of a FIN. */
+  /** Sends RST instead of FIN. */
   vanish(): void {
     this.socket.resetAndDestroy();
   }

@@ -1,6 +1,6 @@
 /**
- * A certificate that nobody has reason to trust, for localhost (not for 127.0.0.1), valid from 2020 to 2120, and its key, which
- * guards nothing. Made by `openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost`, then
+ * An untrusted certificate for localhost (not for 127.0.0.1), valid from 2020 to 2120, and its key, which protects nothing.
+ * Made by `openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost`, then
  * `openssl ca -selfsign -startdate 20200101000000Z -enddate 21200101000000Z` with subjectAltName=DNS:localhost and CA:TRUE.
  */
 export const SELF_SIGNED = {

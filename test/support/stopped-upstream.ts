@@ -1,12 +1,12 @@
-/** When an upstream that could send more has been brought to a stop by whoever does not read. */
+/** Detects that an upstream has been stopped by backpressure. */
 import type { ReceivedRequest } from '../../src/mock/received-request.ts';
 
-/** Behind the first pause the kernels on the way may still find room for some: it has stopped when nothing moved for so long. */
+/** After the first pause kernel buffers on the way may still take some bytes: it has stopped when none moved for this long. */
 const QUIET_MS = 200;
 
 /**
- * Resolves with what was sent when that does not grow any more, or all of it was sent.
- * @param enough bytes after which it is not waited for any longer: nothing stops this one
+ * Resolves with the number of bytes sent when it stops growing, or all were sent.
+ * @param enough bytes after which it gives up: nothing stops this upstream
  */
 export async function stoppedAt(request: ReceivedRequest, enough = Number.POSITIVE_INFINITY): Promise<number> {
   for (let bytes = -1, sinceMs = 0; ; ) {

@@ -1,4 +1,4 @@
-/** The recorded provider streams beside the checkout. They are not part of the project: without them tests say so and skip. */
+/** The recorded provider streams next to the checkout. They are not part of the project: without them tests print so and skip. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 

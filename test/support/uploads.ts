@@ -27,11 +27,11 @@ export async function beginUpload(
 
 interface EndlessUpload {
   readonly answer: RawAnswer;
-  /** What the other side's kernel and process took until the connection ended. */
+  /** Bytes that the other side took until the connection ended. */
   readonly bytesTaken: number;
 }
 
-/** Sends pieces as fast as they are taken, until the connection ends. */
+/** Sends pieces as fast as the other side takes them, until the connection ends. */
 export async function uploadEndlessly(port: number, head: UploadHead, piece: Uint8Array): Promise<EndlessUpload> {
   const { socket, answer } = await beginUpload(port, head);
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -41,7 +41,7 @@ export async function uploadEndlessly(port: number, head: UploadHead, piece: Uin
   socket.on('drain', send);
   send();
   const result = await answer;
-  // The answer may be complete before the connection is cut: what counts is when the upload ends.
+  // The answer may be complete before the connection is closed: the end of the upload counts.
   await closed;
   return { answer: result, bytesTaken: socket.bytesWritten - socket.writableLength };
 }
