@@ -15,17 +15,22 @@ import { Drain, within } from './http/drain.ts';
 import { tuneListeningSocket } from './http/listening-socket.ts';
 import { Permits } from './http/permits.ts';
 import { KeyCache } from './keys/key-cache.ts';
+import { FailurePolicy } from './limits/failure-policy.ts';
 import { MemoryLimiter } from './limits/memory.ts';
 import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport } from './observe/failure-report.ts';
 import type { Log } from './observe/log.ts';
-import { openStore } from './store/open-store.ts';
+import { databaseFacts, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
+import { StoreError } from './store/store-error.ts';
 import type { ChosenClient } from './upstream/choose-client.ts';
 import { HeaderBlock } from './upstream/header-block.ts';
+import { RecordedUse } from './usage/recorded-use.ts';
+import { DiskSpillFolder } from './usage/spill-folder.ts';
 import { UsageObserver } from './usage/usage-observer.ts';
 import { UsageRetention } from './usage/usage-retention.ts';
-import { UsageWriter } from './usage/usage-writer.ts';
+import { UsageSpill } from './usage/usage-spill.ts';
+import { type UsageClosing, UsageWriter } from './usage/usage-writer.ts';
 import { VERSION } from './version.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -40,11 +45,19 @@ export interface RunningGateway {
    * Takes it out of service (http/drain.ts), at once when `cut` resolves; then the last usage records are written and
    * everything is closed. Calling it twice waits for the same stop.
    */
-  stop(cut?: Promise<unknown>): Promise<void>;
+  stop(cut?: Promise<unknown>): Promise<UsageClosing>;
 }
 
 /** An answer that is decided has this long to reach a client that reads slowly. */
 const ANSWERS_REACH_CLIENTS_WITHIN_MS = 1000;
+/** What a key used is read in a fraction of a millisecond; LIMITS_ON_FAILURE decides when it is not there after this. */
+const COUNTS_WITHIN_MS = 1000;
+/** At a stop the store has what is left of the drain time to take the last records, and at least this. */
+const STORE_WAIT_MIN_MS = 1000;
+/** Then it is tried once more, and what it does not take goes into a file. */
+const LAST_FLUSH_MS = 50;
+/** What an earlier process left in files is in the store before the first request; if there is more of it, soon after. */
+const TAKE_UP_WITHIN_MS = 5000;
 
 /** HOST and PORT cannot be listened on; `cause` is Bun's error. */
 export class ListenError extends Error {
@@ -64,9 +77,7 @@ export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: 
   const { config } = loaded;
   const { client } = upstream;
   const store = await openStore(config.databaseUrl);
-  const writer = new UsageWriter(store, {
-    onTrouble: (trouble) => log.warn(trouble, 'usage records wait or are lost'),
-  });
+  const writer = await openUsage(config, store, log);
   const keyFailures = new FailureReport(({ count, error }) =>
     log.warn({ failures: count, reason: messageOf(error) }, 'keys cannot be read from the store'),
   );
@@ -75,13 +86,14 @@ export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: 
     onFailure: (error) => keyFailures.count(error),
   });
   await keys.start();
+  const counters = new MemoryLimiter(new RecordedUse(store, writer));
   const gateway: Gateway = {
     client,
     keys,
-    limiter: new MemoryLimiter({
-      source: store,
-      isSourceCurrent: () => writer.waiting === 0,
-      onFailure: config.limitsOnFailure,
+    limiter: new FailurePolicy(counters, {
+      fallback: counters.withoutSource,
+      deny: config.limitsOnFailure === 'deny',
+      timeoutMs: COUNTS_WITHIN_MS,
       failures: new FailureReport(({ count, error }) =>
         log.warn(
           { requests: count, limits_on_failure: config.limitsOnFailure, reason: messageOf(error) },
@@ -162,7 +174,7 @@ export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: 
   const server = app.server!;
   tuneListeningSocket(server.port!);
   const retention = retentionOf(config, store, log);
-  let stopping: Promise<void> | undefined;
+  let stopping: Promise<UsageClosing> | undefined;
 
   return {
     url: localUrl(config.host, server.port!),
@@ -177,7 +189,8 @@ export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: 
     },
   };
 
-  async function stop(cut?: Promise<unknown>): Promise<void> {
+  async function stop(cut?: Promise<unknown>): Promise<UsageClosing> {
+    const deadlineMs = performance.now() + config.readyGraceMs + config.drainTimeoutMs;
     void cut?.then(() => drain.cut());
     // It goes on listening meanwhile: a load balancer must be able to see /ready turn 503, on a new connection too.
     await drain.begin();
@@ -185,11 +198,41 @@ export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: 
     await within(ANSWERS_REACH_CLIENTS_WITHIN_MS, server.stop(false));
     await server.stop(true);
     client.close();
-    await writer.close();
+    const leftMs = Math.max(STORE_WAIT_MIN_MS, deadlineMs - performance.now());
+    await Promise.race([writer.flush(leftMs), cut ?? new Promise(() => {})]);
+    const closing = await writer.close(LAST_FLUSH_MS);
     await retention?.stop();
     await keys.stop();
     await store.close();
+    return closing;
   }
+}
+
+/** @throws StoreError 'unusable' for a USAGE_SPILL_DIR that cannot be used */
+async function openUsage(config: Config, store: Store, log: Log): Promise<UsageWriter> {
+  const { id, folder } = databaseFacts(config.databaseUrl);
+  const files = new DiskSpillFolder(config.usageSpillDir ?? folder ?? '.', id);
+  const writer = new UsageWriter(store, {
+    spill: new UsageSpill(files, config.usageSpillBytesMax),
+    onTrouble: ({ error, spillError, ...rows }) => {
+      const reason = error === null ? {} : { reason: error.message };
+      const spillReason = spillError === null ? {} : { spill_reason: messageOf(spillError) };
+      log.warn({ ...rows, ...reason, ...spillReason }, 'usage records wait or are lost');
+    },
+  });
+  const problem = files.problem();
+  if (problem !== null) {
+    if (config.usageSpillDir !== undefined) throw new StoreError('unusable', `USAGE_SPILL_DIR ${problem}`);
+    log.warn({ reason: problem }, 'usage records that the database does not take cannot be put into a file');
+    return writer;
+  }
+  if (files.others() > 0) log.warn({ files: files.others() }, 'usage records of another database are in spill files');
+  const records = writer.takeUpSpilled();
+  const done = await writer.flush(TAKE_UP_WITHIN_MS);
+  if (records > 0 || writer.skippedLines > 0) {
+    log.warn({ records, skipped: writer.skippedLines, done }, 'usage records of an earlier run are taken up');
+  }
+  return writer;
 }
 
 function retentionOf(config: Config, store: Store, log: Log): UsageRetention | null {

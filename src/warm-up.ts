@@ -12,7 +12,6 @@ import { createKey } from './keys/key.ts';
 import { KeyCache } from './keys/key-cache.ts';
 import { MemoryLimiter } from './limits/memory.ts';
 import { ExchangeLog } from './observe/exchange-log.ts';
-import { FailureReport } from './observe/failure-report.ts';
 import type { Log } from './observe/log.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 import { UsageObserver } from './usage/usage-observer.ts';
@@ -76,12 +75,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
       client,
       keys,
       observers: [new UsageObserver({ record: () => {} }), new ExchangeLog(silent)],
-      limiter: new MemoryLimiter({
-        source: { usageDays: async () => [] },
-        isSourceCurrent: () => true,
-        onFailure: 'allow',
-        failures: new FailureReport(() => {}),
-      }),
+      limiter: new MemoryLimiter({ usedDays: async (_key, _first, _last, done) => done([]) }),
       permits: new Permits(CONCURRENCY),
       log: silent,
     },

@@ -7,7 +7,6 @@ import { Meter } from '../../src/gateway/meter.ts';
 import { createKey, hashKey, isKeyForm } from '../../src/keys/key.ts';
 import { KeyCache } from '../../src/keys/key-cache.ts';
 import { MemoryLimiter } from '../../src/limits/memory.ts';
-import { FailureReport } from '../../src/observe/failure-report.ts';
 
 export interface MicroCase {
   readonly name: string;
@@ -104,25 +103,19 @@ async function limitCases(): Promise<MicroCase[]> {
     0,
   );
   const limited = createKey({ name: 'limited', rpmLimit: 1 }, 0).key;
-  const limiter = new MemoryLimiter({
-    source: { usageDays: async () => [] },
-    isSourceCurrent: () => true,
-    onFailure: 'allow',
-    failures: new FailureReport(() => {}),
-  });
+  const limiter = new MemoryLimiter({ usedDays: async (_key, _first, _last, done) => done([]) });
   for (const each of [key, limited, limited]) {
     const admission = await limiter.admit(each, 0);
-    if (admission.granted) admission.release();
+    if (admission.granted) admission.release(null);
   }
   const pass = () => {
     const admission = limiter.admit(key, Date.now());
     if (admission instanceof Promise || !admission.granted) throw new Error('not admitted at once');
-    limiter.charge(key.id, 30, admission.admittedAtMs);
-    admission.release();
+    admission.release({ tokens: 30 });
     return 1;
   };
   return [
-    { name: 'limits, admit, charge and release', per: 'request', run: pass },
+    { name: 'limits, admit and release', per: 'request', run: pass },
     { name: 'limits, refuse', per: 'request', run: () => (limiter.admit(limited, 0) instanceof Promise ? 1 : 0) },
   ];
 }

@@ -39,23 +39,27 @@ The least it needs:
     const log = createLog(config.logLevel);
     const gateway = await Promise.race([start(loaded, upstream, log), signals.first]);
     // Nothing was served yet, so nothing is lost; what the start waits for (a database, the warm-up) is not waited for.
-    if (typeof gateway === 'string') return stopped(log, gateway);
+    if (typeof gateway === 'string') {
+      log.info({ signal: gateway }, 'stopping');
+      return stopped(log, 0);
+    }
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
     const always = log.child({}, { level: 'info' });
     always.info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
     log.info({ client: upstream.name, reason: upstream.reason, url: config.fuelixBaseUrl }, 'upstream');
     warnAboutEnvironment(config, upstream, network, log);
     log.info({ signal: await signals.first }, 'stopping');
-    await gateway.stop(signals.second);
-    return stopped(log);
+    const { spilled, lost } = await gateway.stop(signals.second);
+    if (spilled > 0) log.warn({ spilled }, 'usage records are in a file, the next start takes them up');
+    if (lost > 0) log.error({ lost }, 'usage records are lost');
+    return stopped(log, lost > 0 ? 1 : 0);
   },
 };
 
 /** Ends the process whatever is pending: Bun cannot call off an attempt to connect, which would keep it for minutes. */
-function stopped(log: Log, signal?: string): never {
-  if (signal !== undefined) log.info({ signal }, 'stopping');
+function stopped(log: Log, exitCode: number): never {
   log.info({}, 'stopped');
-  process.exit(0);
+  process.exit(exitCode);
 }
 
 async function start(loaded: Loaded, upstream: ChosenClient, log: Log) {

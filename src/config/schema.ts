@@ -96,6 +96,19 @@ export const OPTIONS = {
     'true makes GET /ready 503 while the store cannot be reached',
     TRUE_OR_FALSE,
   ),
+  /** Where the database is: what kept the one from being written may well not keep the other. */
+  usageSpillDir: optional(
+    'USAGE_SPILL_DIR',
+    'folder for usage records that the database does not take; by default that of the SQLite file, else the working directory',
+    text(parseNonEmpty),
+  ),
+  /** Some 130,000 records. */
+  usageSpillBytesMax: option(
+    'USAGE_SPILL_BYTES_MAX',
+    String(64 * 1024 * 1024),
+    'bytes of usage records in files at the most; 0: none',
+    integer(0, 2 ** 40),
+  ),
   redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', text(refuseRedis)),
   logLevel: option('LOG_LEVEL', 'info', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS)),
 

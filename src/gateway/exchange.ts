@@ -9,7 +9,7 @@ import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
 import { clientRequestId } from '../http/request-id.ts';
 import { type ApiKey, drainsOnLeave } from '../keys/key.ts';
-import type { Granted, Limiter } from '../limits/limiter.ts';
+import type { Granted } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { ExchangeObserver, SettledExchange } from '../observe/observer.ts';
 import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
@@ -34,7 +34,6 @@ export interface ClientConnections {
 export interface ExchangeOptions {
   readonly permits: Permits;
   readonly connections: ClientConnections;
-  readonly limiter: Pick<Limiter, 'charge'>;
   readonly observers: readonly ExchangeObserver[];
   readonly keyMask: KeyMask;
   /** Of upstream, to requests that are not streamed: passed as they are, or told in an error of ours. */
@@ -188,7 +187,8 @@ export class Exchange implements AnswerOwner {
     if (this.#holdsPermit) permits.release();
     connections.restoreIdleTimeout(this.request);
     const settled = this.#settledExchange(finish, error, errorCode);
-    this.#releaseAdmission(settled.usage);
+    const tokens = settled.usage?.totalTokens;
+    this.admission?.release(tokens ? { tokens } : null);
     for (const observer of observers) observer.settled(settled);
   }
 
@@ -226,12 +226,6 @@ export class Exchange implements AnswerOwner {
   #isRefused(status: number, isJson: boolean): boolean {
     if (status >= 500) return this.options.upstream5xx === 'error' || !isJson;
     return status === 401;
-  }
-
-  #releaseAdmission(usage: Usage | null): void {
-    if (!this.key || !this.admission) return;
-    if (usage?.totalTokens) this.options.limiter.charge(this.key.id, usage.totalTokens, this.admission.admittedAtMs);
-    this.admission.release();
   }
 }
 

@@ -9,7 +9,7 @@ import { refusal } from '../http/refusal.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import { isoOrNull } from '../keys/iso-time.ts';
 import type { ApiKey } from '../keys/key.ts';
-import type { KeyStanding, LimitStanding } from '../limits/limiter.ts';
+import type { KeyLimitStatus, LimitStatus } from '../limits/limiter.ts';
 import { dayOf, daysOfMonth, monthOf } from '../limits/windows.ts';
 import type { UsageDay } from '../usage/usage-totals.ts';
 import { authenticate } from './authenticate.ts';
@@ -22,11 +22,11 @@ export async function keyStatus(request: Request, gateway: Gateway): Promise<Res
     const key = await authenticate(request, gateway.keys);
     const nowMs = Date.now();
     const { first, last } = daysOfMonth(monthOf(nowMs));
-    const [standing, days] = await Promise.all([
+    const [limits, days] = await Promise.all([
       gateway.limiter.status(key, nowMs),
       gateway.usage.usageDays(key.id, first, last).catch(unreadable),
     ]);
-    return Response.json(statusJson(key, standing, days, dayOf(nowMs)), { headers: { 'x-request-id': requestId } });
+    return Response.json(statusJson(key, limits, days, dayOf(nowMs)), { headers: { 'x-request-id': requestId } });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return refusal(request, error, { requestId });
@@ -37,7 +37,7 @@ function unreadable(cause: unknown): never {
   throw new GatewayError('overloaded', 'Usage cannot be read at the moment, try again', { retryAfterS: 1, cause });
 }
 
-function statusJson(key: ApiKey, standing: KeyStanding, days: readonly UsageDay[], today: number) {
+function statusJson(key: ApiKey, limits: KeyLimitStatus, days: readonly UsageDay[], today: number) {
   return {
     id: key.id,
     name: key.name,
@@ -46,7 +46,7 @@ function statusJson(key: ApiKey, standing: KeyStanding, days: readonly UsageDay[
     expires_at: isoOrNull(key.expiresAt),
     allowed_models: key.allowedModels,
     allowed_endpoints: key.allowedEndpoints,
-    limits: limitsToJson(standing),
+    limits: limitsToJson(limits),
     usage: {
       today: usageJson(days.filter((day) => day.day === today)),
       month: usageJson(days),
@@ -55,17 +55,17 @@ function statusJson(key: ApiKey, standing: KeyStanding, days: readonly UsageDay[
 }
 
 /** Of a key, what each limit is, what is used and left of it, and when that begins anew. */
-export function limitsToJson(standing: KeyStanding) {
+export function limitsToJson(limits: KeyLimitStatus) {
   return {
-    requests_per_minute: limitJson(standing.requestsPerMinute),
-    requests_per_day: limitJson(standing.requestsPerDay),
-    requests_per_month: limitJson(standing.requestsPerMonth),
-    tokens_per_month: limitJson(standing.tokensPerMonth),
-    concurrent_requests: limitJson(standing.concurrent),
+    requests_per_minute: limitJson(limits.requestsPerMinute),
+    requests_per_day: limitJson(limits.requestsPerDay),
+    requests_per_month: limitJson(limits.requestsPerMonth),
+    tokens_per_month: limitJson(limits.tokensPerMonth),
+    concurrent_requests: limitJson(limits.concurrent),
   };
 }
 
-function limitJson({ limit, used, resetsAtMs }: LimitStanding) {
+function limitJson({ limit, used, resetsAtMs }: LimitStatus) {
   return {
     limit,
     used,

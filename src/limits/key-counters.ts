@@ -1,7 +1,7 @@
 /** Everything that is counted for one key, and whether it leaves room for one more request. */
 import type { ApiKey } from '../keys/key.ts';
 import { CalendarCounter, MinuteCounter } from './counters.ts';
-import type { KeyStanding } from './limiter.ts';
+import type { KeyLimitStatus } from './limiter.ts';
 import type { CalendarDay } from './windows.ts';
 
 /** One moment in the three ways it is needed. */
@@ -12,8 +12,7 @@ export interface Moment {
   readonly calendar: CalendarDay;
 }
 
-/** What a key had used before this process counted for it. */
-export interface StoredUse {
+export interface Use {
   readonly requestsToday: number;
   readonly requestsThisMonth: number;
   readonly tokensThisMonth: number;
@@ -25,18 +24,19 @@ export class KeyCounters {
   readonly #month = new CalendarCounter();
   readonly #tokens = new CalendarCounter();
   #inFlight = 0;
+  #reservedTokens = 0;
 
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Says the same as `refusalOf(standing(…))`, without making anything: this is asked for every request. */
+  /** Says the same as `refusalOf(status(…))`, without making anything: this is asked for every request. */
   hasRoom(key: ApiKey, { steadyMs, calendar }: Moment): boolean {
     return (
       (key.rpmLimit === null || this.#minute.used(steadyMs) < key.rpmLimit) &&
       (key.rpdLimit === null || this.#day.used(calendar.day) < key.rpdLimit) &&
       (key.monthlyLimit === null || this.#month.used(calendar.month) < key.monthlyLimit) &&
-      (key.monthlyTokenLimit === null || this.#tokens.used(calendar.month) < key.monthlyTokenLimit) &&
+      (key.monthlyTokenLimit === null || this.#tokensTaken(calendar.month) < key.monthlyTokenLimit) &&
       (key.maxConcurrent === null || this.#inFlight < key.maxConcurrent)
     );
   }
@@ -50,15 +50,21 @@ export class KeyCounters {
     this.#inFlight++;
   }
 
-  release(): void {
+  /** @returns whether the key's limit has room for so many more */
+  reserve(key: ApiKey, tokens: number, month: number): boolean {
+    if (key.monthlyTokenLimit !== null && this.#tokensTaken(month) + tokens > key.monthlyTokenLimit) return false;
+    this.#reservedTokens += tokens;
+    return true;
+  }
+
+  /** @param month in which the request was admitted */
+  release(month: number, tokens: number, reservedTokens: number): void {
     this.#inFlight--;
+    this.#reservedTokens -= reservedTokens;
+    if (tokens > 0) this.#tokens.addLate(month, tokens);
   }
 
-  charge(month: number, tokens: number): void {
-    this.#tokens.addLate(month, tokens);
-  }
-
-  use({ calendar }: Moment): StoredUse {
+  use({ calendar }: Moment): Use {
     return {
       requestsToday: this.#day.used(calendar.day),
       requestsThisMonth: this.#month.used(calendar.month),
@@ -66,15 +72,15 @@ export class KeyCounters {
     };
   }
 
-  add(stored: StoredUse, { day, month }: CalendarDay): void {
-    this.#day.add(day, stored.requestsToday);
-    this.#month.add(month, stored.requestsThisMonth);
-    this.#tokens.add(month, stored.tokensThisMonth);
+  add(use: Use, { day, month }: CalendarDay): void {
+    this.#day.add(day, use.requestsToday);
+    this.#month.add(month, use.requestsThisMonth);
+    this.#tokens.add(month, use.tokensThisMonth);
   }
 
-  standing(key: ApiKey, moment: Moment): KeyStanding {
+  status(key: ApiKey, moment: Moment): KeyLimitStatus {
     const { wallMs, steadyMs, calendar } = moment;
-    const { requestsToday, requestsThisMonth, tokensThisMonth } = this.use(moment);
+    const { requestsToday, requestsThisMonth } = this.use(moment);
     const minuteMs = this.#minute.remainingMs(steadyMs);
     const monthEndMs = calendar.monthEndMs;
     return {
@@ -85,8 +91,17 @@ export class KeyCounters {
       },
       requestsPerDay: { limit: key.rpdLimit, used: requestsToday, resetsAtMs: calendar.endMs },
       requestsPerMonth: { limit: key.monthlyLimit, used: requestsThisMonth, resetsAtMs: monthEndMs },
-      tokensPerMonth: { limit: key.monthlyTokenLimit, used: tokensThisMonth, resetsAtMs: monthEndMs },
+      tokensPerMonth: {
+        limit: key.monthlyTokenLimit,
+        used: this.#tokensTaken(calendar.month),
+        resetsAtMs: monthEndMs,
+      },
       concurrent: { limit: key.maxConcurrent, used: this.#inFlight, resetsAtMs: null },
     };
+  }
+
+  /** Used, or set aside for requests in flight. */
+  #tokensTaken(month: number): number {
+    return this.#tokens.used(month) + this.#reservedTokens;
   }
 }

@@ -1,25 +1,26 @@
 /**
- * What limits a key (contract, section 5), as the data plane sees it: one question before a request, one word after it.
+ * What limits a key (contract, section 5), as the data plane sees it: `admit` before a request, `release` after it.
  *
  * Guarantees of every implementation, held to by `test/limits/contract.ts`: all limits are decided at once, and a request
- * refused by one is counted by none; a granted admission holds a place among the concurrent ones until it is released;
- * no call throws or rejects, because whether limits that cannot be counted let requests through is decided in here.
- * Times are arguments (milliseconds since 1970), so that a shared counter store can count by them as well.
+ * refused by one is counted by none; a granted request holds a permit of the key's concurrency limit until it is
+ * released. Times are arguments (milliseconds since 1970), so that a shared counter store can count by them as well.
  */
 import type { ApiKey } from '../keys/key.ts';
 import { retryAfterS } from './windows.ts';
 
 export interface Limiter {
-  /** Answers at once when it can; with a promise only when counters have to be fetched first. */
-  admit(key: ApiKey, nowMs: number): Admission | Promise<Admission>;
   /**
-   * Tokens count in the month in which their request was admitted, from the moment they are known: the next request is
-   * the first that they can refuse.
-   * @param admittedAtMs from the admission
+   * Answers at once when it can; with a promise only when counters have to be fetched first.
+   * @throws LimitsUnavailable, or rejects with it
    */
-  charge(keyId: string, tokens: number, admittedAtMs: number): void;
-  /** Where a key stands; counts nothing. */
-  status(key: ApiKey, nowMs: number): KeyStanding | Promise<KeyStanding>;
+  admit(key: ApiKey, nowMs: number): Admission | Promise<Admission>;
+  /** What each limit has counted; counts nothing. @throws LimitsUnavailable, or rejects with it */
+  status(key: ApiKey, nowMs: number): KeyLimitStatus | Promise<KeyLimitStatus>;
+}
+
+/** The counters cannot be reached. What then becomes of requests is `failure-policy.ts`'s to say. */
+export class LimitsUnavailable extends Error {
+  override readonly name = 'LimitsUnavailable';
 }
 
 export type Admission = Granted | Refused;
@@ -27,8 +28,25 @@ export type Admission = Granted | Refused;
 export interface Granted {
   readonly granted: true;
   readonly admittedAtMs: number;
-  /** Gives the place among the concurrent requests back; calling it again does nothing. */
-  release(): void;
+  /**
+   * Sets tokens aside that the request is going to use, once that is known: no other request is admitted or may reserve
+   * on them until the release. A refused reservation sets nothing aside; the request is still to be released.
+   */
+  reserve(reservation: Reservation): Refused | null | Promise<Refused | null>;
+  /**
+   * Ends the request: gives its permit and its reservations back and counts what it used, from this moment on and in the
+   * month of its admission. Calling it again does nothing.
+   * @param used null: not known
+   */
+  release(used: Used | null): void;
+}
+
+export interface Reservation {
+  readonly tokens: number;
+}
+
+export interface Used {
+  readonly tokens: number;
 }
 
 export interface Refused {
@@ -38,9 +56,6 @@ export interface Refused {
   readonly message: string;
   readonly retryAfterS: number;
 }
-
-/** What becomes of requests whose counters cannot be reached. */
-export type OnFailure = 'allow' | 'deny';
 
 export const LIMIT_NAMES = [
   'requestsPerMinute',
@@ -60,40 +75,36 @@ export const LIMIT_MESSAGES: Readonly<Record<LimitName, string>> = {
   concurrent: 'Rate limit exceeded: concurrent requests',
 };
 
-export interface LimitStanding {
+export interface LimitStatus {
   readonly limit: number | null;
   readonly used: number;
-  /** null: no window is open, or nothing but the end of a request frees a place. */
+  /** null: no window is open, or it is the end of a request that makes room. */
   readonly resetsAtMs: number | null;
 }
 
-export type KeyStanding = Readonly<Record<LimitName, LimitStanding>>;
+export type KeyLimitStatus = Readonly<Record<LimitName, LimitStatus>>;
 
-/** How long a place among the concurrent requests takes to become free is not known: try again soon. */
+/** When a request in flight will end is not known: try again soon. */
 const CONCURRENT_WAIT_MS = 1_000;
 
 /**
  * The refusal a request gets, or null. Of several exceeded limits the one with the longest wait is named: after any
  * shorter one the client would only be refused again. Of equal waits the first in the contract's table.
  */
-export function refusalOf(standing: KeyStanding, nowMs: number): Refused | null {
+export function refusalOf(status: KeyLimitStatus, nowMs: number): Refused | null {
   let name: LimitName | null = null;
   let waitMs = 0;
   for (const candidate of LIMIT_NAMES) {
-    const { limit, used, resetsAtMs } = standing[candidate];
+    const { limit, used, resetsAtMs } = status[candidate];
     if (limit === null || used < limit) continue;
     const candidateMs = resetsAtMs === null ? CONCURRENT_WAIT_MS : Math.max(0, resetsAtMs - nowMs);
     if (name !== null && candidateMs <= waitMs) continue;
     name = candidate;
     waitMs = candidateMs;
   }
-  if (name === null) return null;
-  return { granted: false, limit: name, message: LIMIT_MESSAGES[name], retryAfterS: retryAfterS(waitMs) };
+  return name === null ? null : refused(name, waitMs);
 }
 
-export const UNREACHABLE: Refused = {
-  granted: false,
-  limit: null,
-  message: 'The limits of this API key cannot be checked at the moment',
-  retryAfterS: 1,
-};
+export function refused(limit: LimitName, waitMs: number): Refused {
+  return { granted: false, limit, message: LIMIT_MESSAGES[limit], retryAfterS: retryAfterS(waitMs) };
+}

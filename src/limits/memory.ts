@@ -1,30 +1,36 @@
 /**
  * Limits counted in this process: exact for one process, per process when several share a database.
  *
- * Days and months outlive the process: at first sight of a key its counts come from the store, with one indexed query
- * that the key's first requests wait for. Minutes and concurrent requests begin anew with the process.
+ * Days and months outlive the process: at first sight of a key its counts come from what was recorded, with one indexed
+ * query that the key's first requests wait for. Minutes and concurrent requests begin anew with the process.
  *
- * Memory is bounded: beyond `keysMax`, keys that nobody used for a minute and whose requests are all in the store are
- * forgotten, and read again when they come back. Keys in use are never forgotten, however many there are.
+ * Memory is bounded: beyond `keysMax`, keys that nobody used for a minute are forgotten, and read again when they come
+ * back. Keys in use are never forgotten, however many there are.
  */
 import type { ApiKey } from '../keys/key.ts';
-import type { FailureReport } from '../observe/failure-report.ts';
 import { SteadyTime } from './counters.ts';
-import { KeyCounters, type Moment, type StoredUse } from './key-counters.ts';
+import { KeyCounters, type Moment, type Use } from './key-counters.ts';
 import {
   type Admission,
   type Granted,
-  type KeyStanding,
+  type KeyLimitStatus,
   type Limiter,
-  type OnFailure,
+  LimitsUnavailable,
+  type Refused,
+  type Reservation,
   refusalOf,
-  UNREACHABLE,
+  refused,
+  type Used,
 } from './limiter.ts';
 import { type CalendarDay, calendarDayOf, daysOfMonth, MINUTE_MS, monthOf } from './windows.ts';
 
-/** Where the counts of a key come from: what was used of each UTC day from `first` to `last`; absent days are zero. */
+/** Where the counts of a key come from. */
 export interface UseSource {
-  usageDays(keyId: string, first: number, last: number): Promise<readonly UsedDay[]>;
+  /**
+   * What was used of each UTC day from `first` to `last`; absent days are zero. `done` is called at a moment at which
+   * this is exactly what was recorded of the key so far. Rejects without calling it when that cannot be had.
+   */
+  usedDays(keyId: string, first: number, last: number, done: (days: readonly UsedDay[]) => void): Promise<void>;
 }
 
 export interface UsedDay {
@@ -33,33 +39,23 @@ export interface UsedDay {
   readonly totalTokens: number;
 }
 
-export interface MemoryLimiterOptions {
-  readonly source: UseSource;
-  /** Whether the source knows of every request that was released: only then may a count be replaced by the source's. */
-  readonly isSourceCurrent: () => boolean;
-  readonly onFailure: OnFailure;
-  /** Told of each request whose counters could not be reached. */
-  readonly failures: FailureReport;
-  /** Default 10,000: some 5 MB. */
-  readonly keysMax?: number;
-}
-
 /** A key whose counts could not be read is asked for again after this, not for every request. */
 const RETRY_MS = 1_000;
 /** So many keys are looked at to find some that can be forgotten, for each new one: bounded work, and two go for one that comes. */
 const PROBES = 16;
 
 export class MemoryLimiter implements Limiter {
-  readonly #options: MemoryLimiterOptions;
+  readonly #source: UseSource;
   readonly #keysMax: number;
   readonly #entries = new Map<string, Entry>();
   readonly #steady = new SteadyTime();
   /** Of the latest call. A request that had to wait is decided at this time, not at the one it came with. */
   #moment: Moment = { wallMs: 0, steadyMs: 0, calendar: calendarDayOf(0) };
 
-  constructor(options: MemoryLimiterOptions) {
-    this.#options = options;
-    this.#keysMax = options.keysMax ?? 10_000;
+  /** @param keysMax default 10,000: some 5 MB */
+  constructor(source: UseSource, keysMax = 10_000) {
+    this.#source = source;
+    this.#keysMax = keysMax;
   }
 
   /** How many keys are remembered. */
@@ -67,35 +63,40 @@ export class MemoryLimiter implements Limiter {
     return this.#entries.size;
   }
 
+  /** The same counters, of which days and months are taken as they are: without what was used before this process. */
+  readonly withoutSource: Limiter = {
+    admit: (key, nowMs) => this.#decide(key, this.#entryOf(key.id, nowMs)),
+    status: (key, nowMs) => this.#entryOf(key.id, nowMs).counters.status(key, this.#moment),
+  };
+
   admit(key: ApiKey, nowMs: number): Admission | Promise<Admission> {
     const entry = this.#entryOf(key.id, nowMs);
-    const loading = entry.isLoaded ? null : this.#load(key.id, entry);
-    return loading === null ? this.#decide(key, entry) : loading.then(() => this.#decide(key, entry));
+    if (entry.isLoaded) return this.#decide(key, entry);
+    const decide = () => {
+      if (!entry.isLoaded && needsStoredUse(key)) throw entry.failure;
+      return this.#decide(key, entry);
+    };
+    const loading = this.#load(key.id, entry);
+    return loading === null ? decide() : loading.then(decide);
   }
 
-  charge(keyId: string, tokens: number, admittedAtMs: number): void {
-    this.#entries.get(keyId)?.counters.charge(monthOf(admittedAtMs), tokens);
-  }
-
-  status(key: ApiKey, nowMs: number): KeyStanding | Promise<KeyStanding> {
+  status(key: ApiKey, nowMs: number): KeyLimitStatus | Promise<KeyLimitStatus> {
     const entry = this.#entryOf(key.id, nowMs);
-    const standing = () => entry.counters.standing(key, this.#moment);
-    const loading = entry.isLoaded ? null : this.#load(key.id, entry);
-    return loading === null ? standing() : loading.then(standing);
+    if (entry.isLoaded) return entry.counters.status(key, this.#moment);
+    const status = () => {
+      if (!entry.isLoaded) throw entry.failure;
+      return entry.counters.status(key, this.#moment);
+    };
+    const loading = this.#load(key.id, entry);
+    return loading === null ? status() : loading.then(status);
   }
 
-  #decide(key: ApiKey, { counters, isLoaded, failure }: Entry): Admission {
-    if (!isLoaded && needsStoredUse(key)) {
-      this.#options.failures.count(failure);
-      if (this.#options.onFailure === 'deny') return UNREACHABLE;
-    }
+  #decide(key: ApiKey, { counters }: Entry): Admission {
     const { wallMs } = this.#moment;
-    const refusal = counters.hasRoom(key, this.#moment)
-      ? null
-      : refusalOf(counters.standing(key, this.#moment), wallMs);
+    const refusal = counters.hasRoom(key, this.#moment) ? null : refusalOf(counters.status(key, this.#moment), wallMs);
     if (refusal !== null) return refusal;
     counters.take(this.#moment);
-    return new Place(counters, wallMs);
+    return new Permit(counters, key, wallMs);
   }
 
   #entryOf(keyId: string, nowMs: number): Entry {
@@ -116,9 +117,8 @@ export class MemoryLimiter implements Limiter {
     return nowMs >= calendar.startMs && nowMs < calendar.endMs ? calendar : calendarDayOf(nowMs);
   }
 
-  /** The map is a ring: keys in use go to its end, so that a scan comes to each in turn. */
+  /** The map is a ring: keys in use go to its end, so that a scan comes to each of them. */
   #forgetIdle(): void {
-    if (!this.#options.isSourceCurrent()) return;
     const { steadyMs } = this.#moment;
     let probes = PROBES;
     for (const [keyId, entry] of this.#entries) {
@@ -133,14 +133,13 @@ export class MemoryLimiter implements Limiter {
     if (entry.loading !== null) return entry.loading;
     const { steadyMs, calendar } = this.#moment;
     if (steadyMs < entry.retryAtMs) return null;
-    // Requests let through meanwhile are added to what the source says, so it must be known which ones it has.
-    if (entry.failure !== null && !this.#options.isSourceCurrent()) return null;
-    const known = knownToSource(entry.counters, this.#moment);
     const { first, last } = daysOfMonth(calendar.month);
-    entry.loading = this.#options.source.usageDays(keyId, first, last).then(
-      (days) => entry.loaded(remainder(days, known, calendar), calendar),
-      (error: unknown) => entry.failed(error, steadyMs + RETRY_MS),
-    );
+    // Requests may have been let through before this worked: what of them was recorded is in the days.
+    entry.loading = this.#source
+      .usedDays(keyId, first, last, (days) =>
+        entry.loaded(remainder(days, recordedUse(entry.counters, this.#moment), calendar), calendar),
+      )
+      .catch((error: unknown) => entry.failed(error, steadyMs + RETRY_MS));
     return entry.loading;
   }
 }
@@ -150,7 +149,7 @@ class Entry {
   isLoaded = false;
   loading: Promise<void> | null = null;
   /** Why the last try to load failed. */
-  failure: unknown = null;
+  failure: LimitsUnavailable | null = null;
   retryAtMs = Number.NEGATIVE_INFINITY;
   /** Steady time. */
   usedAtMs = 0;
@@ -159,7 +158,7 @@ class Entry {
     return this.counters.inFlight === 0 && this.loading === null && steadyMs - this.usedAtMs >= MINUTE_MS;
   }
 
-  loaded(use: StoredUse, calendar: CalendarDay): void {
+  loaded(use: Use, calendar: CalendarDay): void {
     this.counters.add(use, calendar);
     this.isLoaded = true;
     this.loading = null;
@@ -167,25 +166,38 @@ class Entry {
   }
 
   failed(error: unknown, retryAtMs: number): void {
-    this.failure = error;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.failure = new LimitsUnavailable(`what the key used cannot be read: ${reason}`, { cause: error });
     this.retryAtMs = retryAtMs;
     this.loading = null;
   }
 }
 
-class Place implements Granted {
+class Permit implements Granted {
   readonly granted = true;
+  #reservedTokens = 0;
   #released = false;
 
   constructor(
     readonly counters: KeyCounters,
+    readonly key: ApiKey,
     readonly admittedAtMs: number,
   ) {}
 
-  release(): void {
+  reserve({ tokens }: Reservation): Refused | null {
+    const { month, monthEndMs } = calendarDayOf(this.admittedAtMs);
+    if (!this.counters.reserve(this.key, tokens, month)) {
+      return refused('tokensPerMonth', monthEndMs - this.admittedAtMs);
+    }
+    this.#reservedTokens += tokens;
+    return null;
+  }
+
+  release(used: Used | null): void {
     if (this.#released) return;
     this.#released = true;
-    this.counters.release();
+    const tokens = used?.tokens ?? 0;
+    this.counters.release(tokens > 0 ? monthOf(this.admittedAtMs) : 0, tokens, this.#reservedTokens);
   }
 }
 
@@ -193,8 +205,8 @@ function needsStoredUse(key: ApiKey): boolean {
   return key.rpdLimit !== null || key.monthlyLimit !== null || key.monthlyTokenLimit !== null;
 }
 
-/** What was counted here while the source could not be read and is in it by now: all but the requests in flight. */
-function knownToSource(counters: KeyCounters, moment: Moment): StoredUse {
+/** What was counted here and is recorded by now: all but the requests in flight. */
+function recordedUse(counters: KeyCounters, moment: Moment): Use {
   const { requestsToday, requestsThisMonth, tokensThisMonth } = counters.use(moment);
   return {
     requestsToday: Math.max(0, requestsToday - counters.inFlight),
@@ -203,7 +215,8 @@ function knownToSource(counters: KeyCounters, moment: Moment): StoredUse {
   };
 }
 
-function remainder(days: readonly UsedDay[], known: StoredUse, { day }: CalendarDay): StoredUse {
+/** What was used before this process counted. */
+function remainder(days: readonly UsedDay[], counted: Use, { day }: CalendarDay): Use {
   let requestsToday = 0;
   let requestsThisMonth = 0;
   let tokensThisMonth = 0;
@@ -213,8 +226,8 @@ function remainder(days: readonly UsedDay[], known: StoredUse, { day }: Calendar
     tokensThisMonth += used.totalTokens;
   }
   return {
-    requestsToday: Math.max(0, requestsToday - known.requestsToday),
-    requestsThisMonth: Math.max(0, requestsThisMonth - known.requestsThisMonth),
-    tokensThisMonth: Math.max(0, tokensThisMonth - known.tokensThisMonth),
+    requestsToday: Math.max(0, requestsToday - counted.requestsToday),
+    requestsThisMonth: Math.max(0, requestsThisMonth - counted.requestsThisMonth),
+    tokensThisMonth: Math.max(0, tokensThisMonth - counted.tokensThisMonth),
   };
 }

@@ -14,6 +14,19 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
   return SqliteStore.open(databaseUrl, options);
 }
 
+export interface DatabaseFacts {
+  /** The same for the same database, another for another: to name files by. */
+  readonly id: string;
+  /** Where it is, if it is a file. */
+  readonly folder: string | null;
+}
+
+/** @throws StoreError 'unusable' */
+export function databaseFacts(databaseUrl: string): DatabaseFacts {
+  const path = sqlitePath(databaseUrl);
+  return { id: Bun.SHA256.hash(path, 'hex').slice(0, 12), folder: dirname(path) };
+}
+
 /** What is wrong with DATABASE_URL as far as that can be seen without opening anything; null: nothing. */
 export function databaseProblem(databaseUrl: string): string | null {
   try {

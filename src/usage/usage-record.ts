@@ -58,3 +58,38 @@ export function firstIdOf(timeMs: number): string {
   const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
+
+const TEXTS = ['id', 'requestId', 'keyId', 'endpoint'] as const;
+const NUMBERS = ['status', 'startedAt', 'durationMs', 'bytesOut', 'attempts'] as const;
+const TEXTS_OR_NULL = ['upstreamRequestId', 'model', 'errorCode', 'target'] as const;
+const NUMBERS_OR_NULL = [
+  'admittedAt',
+  'sentMs',
+  'headMs',
+  'ttfbMs',
+  'cancelMs',
+  'promptTokens',
+  'cachedTokens',
+  'completionTokens',
+  'reasoningTokens',
+  'totalTokens',
+] as const;
+const FINISHES: readonly unknown[] = ['complete', 'client_closed', 'upstream_interrupted', 'error'] satisfies Finish[];
+const USAGE_SOURCES: readonly unknown[] = ['upstream', 'partial', 'none'] satisfies UsageSource[];
+
+/** A record from its own JSON; null: it is none. A field that may be null may be missing: an older version wrote it. */
+export function parseUsageRecord(value: unknown): UsageRecord | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const record = value as Record<string, unknown>;
+  const isRecord =
+    TEXTS.every((name) => typeof record[name] === 'string') &&
+    NUMBERS.every((name) => Number.isFinite(record[name])) &&
+    TEXTS_OR_NULL.every((name) => record[name] == null || typeof record[name] === 'string') &&
+    NUMBERS_OR_NULL.every((name) => record[name] == null || Number.isFinite(record[name])) &&
+    typeof record.streamed === 'boolean' &&
+    FINISHES.includes(record.finish) &&
+    USAGE_SOURCES.includes(record.usageSource);
+  if (!isRecord) return null;
+  const missing = [...TEXTS_OR_NULL, ...NUMBERS_OR_NULL].filter((name) => record[name] === undefined);
+  return { ...record, ...Object.fromEntries(missing.map((name) => [name, null])) } as unknown as UsageRecord;
+}

@@ -1,27 +1,38 @@
 /**
- * Takes usage records off the request path and into the database, some at a time.
+ * Takes usage records off the request path and into the store, some at a time.
  *
  * Guarantees: `record` only appends to an array, it never waits and never throws. An accepted record is written within
- * `flushIntervalMs` while the database is well, and waits here while it is not, up to `queueRowsMax`; what is refused
- * beyond that is counted. No transaction has more than `transactionRows` rows, because Bun runs SQLite on the event
- * loop's own thread, and the loop gets a turn between two transactions.
+ * `flushIntervalMs` while the store is well. When the store refuses a second time in a row, what waits goes into a spill
+ * file, and so does all that follows until the store takes records again: a crash then loses no more than at other times.
+ * Only what neither of them takes waits here, up to `queueRowsMax`; what is refused beyond that is counted. No
+ * transaction has more than `transactionRows` rows, because a store may run on the event loop's own thread, and the loop
+ * runs between two transactions.
+ *
+ * Phases: idle (a flush may be due), writing (a batch is at the store), waiting (the store failed and is tried again
+ * later), closed. One timer serves all of them.
  */
 import { type StoreError, toStoreError } from '../store/store-error.ts';
+import { lastUseOf, type RecordBatch, RecordQueue } from './record-queue.ts';
+import { REAL_TIME, type Scheduler } from './scheduler.ts';
+import { TroubleReport, type UsageTrouble } from './trouble-report.ts';
 import type { UsageRecord } from './usage-record.ts';
+import type { UsageSpill } from './usage-spill.ts';
+import { UseTally } from './use-tally.ts';
 
 export interface UsageSink {
   insertUsage(records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void>;
 }
 
-/** What went wrong since the last report. */
-export interface UsageTrouble {
-  readonly dropped: number;
-  readonly waiting: number;
-  /** The database's last error; null when rows were dropped and nothing failed. */
-  readonly error: StoreError | null;
+export interface UsageClosing {
+  /** In files, for the next start. */
+  readonly spilled: number;
+  /** Neither in the store nor in a file. */
+  readonly lost: number;
 }
 
 export interface UsageWriterOptions {
+  /** Where records go that the store does not take; without it they wait in memory. */
+  readonly spill?: UsageSpill;
   /**
    * How long a record may wait for others. Default 60, to keep what is promised, 100 with the write itself: that takes
    * 0.2 ms for ten records and 15 when SQLite moves its log into the file. With 75 a few of 2,000 a second took 100.
@@ -29,7 +40,7 @@ export interface UsageWriterOptions {
   readonly flushIntervalMs?: number;
   /**
    * Default 250: of ten keys they take 1.3 ms on the event loop, 15 ms when SQLite moves its log into the file; 500 rows
-   * take 2.3 and 15 ms. 250 of as many keys take 6 ms.
+   * take 2.3 and 15 ms.
    */
   readonly transactionRows?: number;
   /** As many waiting rows are written at once, without waiting for the interval. Default 1,000. */
@@ -38,221 +49,350 @@ export interface UsageWriterOptions {
   readonly queueRowsMax?: number;
   /** The pause after the first failure; it doubles up to a second. Default 20. */
   readonly retryMs?: number;
+  /** A write that takes longer counts as a failure for those who wait behind it. Default 1,000. */
+  readonly slowWriteMs?: number;
   /** Told of trouble once a second at the most. */
   readonly onTrouble?: (trouble: UsageTrouble) => void;
+  readonly scheduler?: Scheduler;
 }
 
 const RETRY_MAX_MS = 1_000;
-const REPORT_INTERVAL_MS = 1_000;
+/** Between two batches that are read back from a file: the streams come first. */
+const REPLAY_PAUSE_MS = 5;
+const SPILL_RETRY_MS = 1_000;
+
+type Phase = 'idle' | 'writing' | 'waiting' | 'closed';
+
+interface Flush {
+  readonly target: number;
+  readonly done: () => void;
+}
 
 export class UsageWriter {
   readonly #sink: UsageSink;
+  readonly #spill: UsageSpill | null;
   readonly #flushIntervalMs: number;
   readonly #transactionRows: number;
   readonly #flushRows: number;
   readonly #queueRowsMax: number;
   readonly #retryMs: number;
-  readonly #onTrouble: (trouble: UsageTrouble) => void;
+  readonly #slowWriteMs: number;
+  readonly #scheduler: Scheduler;
+  readonly #report: TroubleReport;
+  readonly #queue: RecordQueue;
 
-  /** In order; the last one is still being filled. None is empty. */
-  readonly #batches: UsageRecord[][] = [];
+  #phase: Phase = 'idle';
+  #writing: RecordBatch | null = null;
+  #writesBegun = 0;
+  /** Rows that were taken into memory, and rows that went from there to the store, into a file, or were lost. */
   #accepted = 0;
-  /** Accepted and then written or lost. */
-  #settled = 0;
-  #dropped = 0;
-  #closed = false;
-  /** The deadline of close() has passed: nothing is tried again. */
-  #givenUp = false;
-  #draining = false;
-  #drainTimer: Timer | null = null;
-  #drainSoon = false;
+  #gone = 0;
+  /** Rows of the drain under way: what comes in meanwhile waits for the next, because many small commits cost more. */
+  #drainRows = 0;
+  #drainBegunAtMs = 0;
+  #failures = 0;
   #pauseMs: number;
-  /** Ends the pause before the next try. */
-  #wake: (() => void) | null = null;
-  #flushes: { readonly target: number; readonly done: () => void }[] = [];
-  #reportTimer: Timer | null = null;
-  #reportedAt = Number.NEGATIVE_INFINITY;
-  #reportedDropped = 0;
-  #lastError: StoreError | null = null;
+  #retryAtMs = 0;
+  #cancelTimer: (() => void) | null = null;
+  #flushes: Flush[] = [];
+  #onWriteEnd: (() => void)[] = [];
+  /** What is in files and was recorded by this process. */
+  readonly #spilledUse = new UseTally();
+  /** A spill that failed is not tried again before. */
+  #spillRetryAtMs = 0;
 
   constructor(sink: UsageSink, options: UsageWriterOptions = {}) {
     this.#sink = sink;
+    this.#spill = options.spill ?? null;
     this.#flushIntervalMs = options.flushIntervalMs ?? 60;
     this.#transactionRows = options.transactionRows ?? 250;
     this.#flushRows = options.flushRows ?? 1_000;
     this.#queueRowsMax = options.queueRowsMax ?? 100_000;
     this.#retryMs = options.retryMs ?? 20;
+    this.#slowWriteMs = options.slowWriteMs ?? 1_000;
     this.#pauseMs = this.#retryMs;
-    this.#onTrouble = options.onTrouble ?? (() => {});
+    this.#scheduler = options.scheduler ?? REAL_TIME;
+    this.#queue = new RecordQueue(this.#transactionRows);
+    const stateNow = () => ({
+      waiting: this.waiting,
+      spilled: this.#spill?.rows ?? 0,
+      spillError: this.#spill?.error ?? null,
+    });
+    this.#report = new TroubleReport(this.#scheduler, stateNow, options.onTrouble ?? (() => {}));
   }
 
-  /** Rows accepted and not yet written. */
+  /** Rows accepted and not yet in the store. */
   get waiting(): number {
-    return this.#accepted - this.#settled;
+    return this.#inMemory + (this.#spill?.rows ?? 0);
   }
 
-  /** Rows lost since the start: the queue was full, the writer closed, or the database refused the row itself. */
+  /** Rows lost since the start: neither store nor file took them, the writer was closed, or the store refused the row. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#report.dropped;
+  }
+
+  /** Lines of spill files that were no records. */
+  get skippedLines(): number {
+    return this.#spill?.skipped ?? 0;
+  }
+
+  /** How many writes were begun: as long as it stays the same between two writes, the store was not written to. */
+  get writesBegun(): number {
+    return this.#writesBegun;
   }
 
   record(record: UsageRecord): void {
-    if (this.#closed || this.waiting >= this.#queueRowsMax) {
-      this.#drop(1);
+    if (this.#inMemory >= this.#queueRowsMax) this.#spillWaiting();
+    if (this.#phase === 'closed' || this.#inMemory >= this.#queueRowsMax) {
+      this.#report.drop(1);
       return;
     }
-    const last = this.#batches.at(-1);
-    if (last && last.length < this.#transactionRows) last.push(record);
-    else this.#batches.push([record]);
+    this.#queue.push(record);
     this.#accepted++;
-    this.#schedule();
+    if (this.#phase !== 'idle') return;
+    if (this.#inMemory === this.#flushRows) this.#setTimer(0);
+    else if (this.#cancelTimer === null) this.#setTimer(this.#flushIntervalMs);
+  }
+
+  /** Reads what other processes left in files, after the rows that wait already. @returns how many rows there are */
+  takeUpSpilled(): number {
+    const rows = this.#spill?.takeUp() ?? 0;
+    if (this.#phase === 'idle') this.#setTimer(0);
+    return rows;
   }
 
   /**
-   * Writes what was accepted so far, now.
-   * @returns whether all of it is settled; false when the deadline passed first, and then the rows keep waiting
+   * Writes what was accepted so far, and what is in files, now.
+   * @returns whether all of it is in the store; false when the deadline passed first, and then the rows keep waiting
    */
   async flush(deadlineMs = 5_000): Promise<boolean> {
     const target = this.#accepted;
-    if (this.#settled >= target) return true;
+    if (this.#isFlushed(target)) return true;
     const { promise, resolve } = Promise.withResolvers<void>();
     const flush = { target, done: resolve };
     this.#flushes.push(flush);
-    const timer = setTimeout(resolve, deadlineMs);
-    if (this.#wake) this.#wake();
-    else this.#drainNow();
+    const cancel = this.#scheduler.after(Math.max(1, deadlineMs), resolve);
+    // Also in the pause after a failure.
+    if (this.#phase !== 'writing') this.#setTimer(0);
+    this.#retryAtMs = 0;
     await promise;
-    clearTimeout(timer);
+    cancel();
     this.#flushes = this.#flushes.filter((other) => other !== flush);
-    return this.#settled >= target;
+    return this.#isFlushed(target);
   }
 
-  /** Accepts nothing more, writes what waits, and gives up what the deadline leaves: that is counted as dropped. */
-  async close(deadlineMs = 5_000): Promise<boolean> {
-    this.#closed = true;
-    const complete = await this.flush(deadlineMs);
-    if (this.#drainTimer) clearTimeout(this.#drainTimer);
-    this.#givenUp = true;
-    for (const batch of this.#batches.splice(0)) this.#lose(batch);
-    this.#wake?.();
-    this.#report();
-    return complete;
-  }
-
-  #schedule(inMs = this.#flushIntervalMs): void {
-    if (this.#draining) return;
-    if (this.waiting >= this.#flushRows) this.#drainNow();
-    else this.#drainTimer ??= setTimeout(() => void this.#drain(), inMs);
-  }
-
-  /** In the loop's next turn: never inside the caller, which may be answering a request. */
-  #drainNow(): void {
-    if (this.#draining || this.#drainSoon) return;
-    this.#drainSoon = true;
-    setImmediate(() => void this.#drain());
-  }
-
-  /**
-   * Writes what waits now. What comes in meanwhile waits for the next time: many small commits cost more. The interval
-   * to it began with this drain, so that none waits for both.
-   */
-  async #drain(): Promise<void> {
-    if (this.#drainTimer) clearTimeout(this.#drainTimer);
-    this.#drainTimer = null;
-    this.#drainSoon = false;
-    if (this.#draining) return;
-    this.#draining = true;
-    const begunAt = performance.now();
-    const end = this.#accepted;
-    while (this.#batches.length > 0 && this.#settled < end) {
-      await this.#writeBatch(this.#batches.shift()!);
-      // A turn for the streams.
-      await new Promise((resolve) => setImmediate(resolve));
+  /** Writes what waits, puts what the deadline leaves into a file, and accepts nothing more. */
+  async close(deadlineMs = 5_000): Promise<UsageClosing> {
+    if (this.#phase !== 'closed') {
+      const endMs = this.#scheduler.now() + deadlineMs;
+      // Once more for what came in meanwhile.
+      do await this.flush(endMs - this.#scheduler.now());
+      while (!this.#isFlushed(this.#accepted) && this.#scheduler.now() < endMs);
+      this.#cancelTimer?.();
+      this.#cancelTimer = null;
+      // What is at the store may or may not get there: in both places it is still there once.
+      const atStore = this.#writing?.source === null ? this.#writing.records : [];
+      const rest = [...atStore, ...this.#queue.takeOnlyHere()];
+      this.#phase = 'closed';
+      this.#report.drop(rest.length - this.#spillRows(rest));
+      this.#gone += rest.length;
+      this.#spill?.sync();
+      for (const { done } of this.#flushes) done();
+      this.#report.now();
     }
-    this.#draining = false;
-    if (this.#batches.length === 0) return;
-    if (this.#flushes.length > 0) this.#drainNow();
-    else this.#schedule(Math.max(0, begunAt + this.#flushIntervalMs - performance.now()));
+    return { spilled: this.#spill?.rows ?? 0, lost: this.#report.dropped };
   }
 
-  async #writeBatch(batch: UsageRecord[]): Promise<void> {
-    try {
-      await this.#sink.insertUsage(batch, lastUseOf(batch));
-      this.#pauseMs = this.#retryMs;
-      this.#settle(batch.length);
-    } catch (error) {
-      const failure = toStoreError(error, 'write usage');
-      // Another process has written just then: no trouble, unless it still holds the lock after the first pause.
-      const passing = failure.kind === 'busy' && this.#pauseMs === this.#retryMs && !this.#givenUp;
-      if (!passing) {
-        this.#lastError = failure;
-        this.#reportSoon();
-      }
-      if (this.#givenUp) this.#lose(batch);
-      else if (failure.kind === 'rejected') this.#isolate(batch);
-      else await this.#waitToRetry(batch);
+  /** Resolves when no write is under way, at once when there is none. */
+  betweenWrites(): Promise<void> {
+    if (this.#phase !== 'writing') return Promise.resolve();
+    return new Promise((resolve) => this.#onWriteEnd.push(resolve));
+  }
+
+  /** What a key used, by UTC day, in records that are not in the store. To be asked between two writes. */
+  unwrittenUse(keyId: string): UseTally {
+    const tally = new UseTally();
+    for (const [day, { requests, tokens }] of this.#spilledUse.of(keyId)) tally.add(keyId, day, requests, tokens);
+    for (const record of this.#queue.onlyHere(keyId)) tally.addRecord(record, 1);
+    return tally;
+  }
+
+  get #inMemory(): number {
+    return this.#accepted - this.#gone;
+  }
+
+  #setTimer(ms: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#scheduler.after(ms, () => {
+      this.#cancelTimer = null;
+      this.#tick();
+    });
+  }
+
+  #tick(): void {
+    if (this.#phase === 'writing') {
+      // The store takes its time.
+      this.#spillWaiting();
+      this.#setTimer(this.#flushIntervalMs);
+    } else if (this.#phase === 'waiting' && this.#scheduler.now() < this.#retryAtMs) {
+      this.#spillWaiting();
+      this.#waitForRetry();
+    } else if (this.#phase !== 'closed') {
+      this.#beginDrain();
     }
   }
 
-  /** One row that the database will never take must not hold up the others: halve until it is alone. */
-  #isolate(batch: UsageRecord[]): void {
-    if (batch.length > 1) {
-      const half = batch.length >> 1;
-      this.#batches.unshift(batch.slice(0, half), batch.slice(half));
+  #beginDrain(): void {
+    this.#drainRows = this.#inMemory;
+    this.#drainBegunAtMs = this.#scheduler.now();
+    this.#writeNext();
+  }
+
+  #writeNext(): void {
+    const batch = this.#queue.next() ?? this.#nextOfSpill();
+    if (batch === null) {
+      this.#phase = 'idle';
+      this.#settleFlushes();
       return;
     }
-    this.#lose(batch);
+    this.#phase = 'writing';
+    this.#writing = batch;
+    this.#writesBegun++;
+    this.#setTimer(this.#slowWriteMs);
+    this.#sink.insertUsage(batch.records, lastUseOf(batch.records)).then(
+      () => this.#written(batch),
+      (error: unknown) => this.#failed(batch, toStoreError(error, 'write usage')),
+    );
   }
 
-  async #waitToRetry(batch: UsageRecord[]): Promise<void> {
-    this.#batches.unshift(batch);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#pauseMs);
+  #nextOfSpill(): RecordBatch | null {
+    const batch = this.#spill?.read(this.#transactionRows) ?? null;
+    if (batch === null) return null;
+    return { records: batch.records, source: { batch, rowsLeft: batch.records.length } };
+  }
+
+  #written(batch: RecordBatch): void {
+    // Its rows are in a file by now, and its phase is over.
+    if (this.#phase === 'closed') return;
+    this.#failures = 0;
+    this.#pauseMs = this.#retryMs;
+    this.#endWrite();
+    this.#settle(batch);
+    this.#goOn();
+  }
+
+  #failed(batch: RecordBatch, error: StoreError): void {
+    if (this.#phase === 'closed') return;
+    this.#endWrite();
+    // Another process has written just then: no trouble, unless it still holds the lock after the first pause.
+    const isPassing = error.kind === 'busy' && this.#failures === 0;
+    if (!isPassing) this.#report.failed(error);
+    if (error.kind === 'rejected') {
+      this.#isolate(batch);
+      this.#goOn();
+      return;
+    }
+    this.#failures++;
+    this.#queue.putBack(batch);
+    this.#phase = 'waiting';
+    this.#retryAtMs = this.#scheduler.now() + this.#pauseMs;
     this.#pauseMs = Math.min(this.#pauseMs * 2, RETRY_MAX_MS);
-    this.#wake = resolve;
-    await promise;
-    this.#wake = null;
-    clearTimeout(timer);
+    if (this.#failures > 1) this.#spillWaiting();
+    this.#waitForRetry();
   }
 
-  #settle(rows: number): void {
-    this.#settled += rows;
-    for (const { target, done } of this.#flushes) if (this.#settled >= target) done();
+  #endWrite(): void {
+    this.#phase = 'idle';
+    this.#writing = null;
+    for (const resolve of this.#onWriteEnd.splice(0)) resolve();
   }
 
-  #lose(batch: readonly UsageRecord[]): void {
-    this.#drop(batch.length);
-    this.#settle(batch.length);
+  /** Behind a write: what is next, and when. */
+  #goOn(): void {
+    this.#settleFlushes();
+    const isDrained = !this.#queue.hasTried && (this.#drainRows <= 0 || !this.#queue.hasFresh);
+    if (!isDrained || this.#flushes.length > 0 || this.#inMemory >= this.#flushRows) {
+      // An iteration of the event loop for the streams.
+      this.#continueAfter(0);
+    } else if (this.#queue.hasFresh) {
+      // The interval began with the drain, so that no row waits for both.
+      this.#setTimer(Math.max(0, this.#drainBegunAtMs + this.#flushIntervalMs - this.#scheduler.now()));
+    } else if (this.#spill !== null && !this.#spill.isEmpty) {
+      this.#continueAfter(REPLAY_PAUSE_MS);
+    } else {
+      this.#cancelTimer?.();
+      this.#cancelTimer = null;
+    }
   }
 
-  #drop(rows: number): void {
-    this.#dropped += rows;
-    this.#reportSoon();
+  #continueAfter(ms: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#scheduler.after(ms, () => {
+      this.#cancelTimer = null;
+      if (this.#drainRows <= 0) this.#beginDrain();
+      else this.#writeNext();
+    });
   }
 
-  #reportSoon(): void {
-    const dueMs = this.#reportedAt + REPORT_INTERVAL_MS - performance.now();
-    this.#reportTimer ??= setTimeout(() => this.#report(), Math.max(0, dueMs));
+  /** Meanwhile new rows go into the file as often as they would be written. */
+  #waitForRetry(): void {
+    const retryMs = this.#retryAtMs - this.#scheduler.now();
+    this.#setTimer(this.#failures > 1 ? Math.min(retryMs, this.#flushIntervalMs) : retryMs);
   }
 
-  #report(): void {
-    if (!this.#reportTimer) return;
-    clearTimeout(this.#reportTimer);
-    this.#reportTimer = null;
-    const dropped = this.#dropped - this.#reportedDropped;
-    const error = this.#lastError;
-    this.#reportedAt = performance.now();
-    this.#reportedDropped = this.#dropped;
-    this.#lastError = null;
-    this.#onTrouble({ dropped, waiting: this.waiting, error });
+  /** One row that the store will never take must not hold up the others: halve until it is alone. */
+  #isolate(batch: RecordBatch): void {
+    if (batch.records.length > 1) {
+      this.#queue.putBackHalves(batch);
+      return;
+    }
+    this.#report.drop(1);
+    this.#settle(batch);
   }
-}
 
-function lastUseOf(batch: readonly UsageRecord[]): Map<string, number> {
-  const lastUsedAt = new Map<string, number>();
-  for (const { keyId, startedAt } of batch) {
-    const known = lastUsedAt.get(keyId);
-    if (known === undefined || startedAt > known) lastUsedAt.set(keyId, startedAt);
+  #settle({ records, source }: RecordBatch): void {
+    if (source === null) {
+      this.#gone += records.length;
+      this.#drainRows -= records.length;
+      return;
+    }
+    if (source.batch.own) for (const record of records) this.#spilledUse.addRecord(record, -1);
+    source.rowsLeft -= records.length;
+    if (source.rowsLeft === 0) source.batch.done();
   }
-  return lastUsedAt;
+
+  /** Rows that are only in memory go into a file, as far as it takes them. */
+  #spillWaiting(): void {
+    if (this.#scheduler.now() < this.#spillRetryAtMs) return;
+    const rows = this.#queue.takeOnlyHere();
+    const spilled = this.#spillRows(rows);
+    this.#gone += spilled;
+    this.#drainRows = 0;
+    if (spilled < rows.length) {
+      this.#spillRetryAtMs = this.#scheduler.now() + SPILL_RETRY_MS;
+      this.#queue.restore(rows.slice(spilled));
+    }
+    this.#settleFlushes();
+  }
+
+  /** In pieces of the size of a transaction. @returns how many rows the file took, from the first one on */
+  #spillRows(rows: readonly UsageRecord[]): number {
+    let spilled = 0;
+    while (spilled < rows.length) {
+      const piece = rows.slice(spilled, spilled + this.#transactionRows);
+      if (this.#spill === null || !this.#spill.append(piece)) break;
+      for (const record of piece) this.#spilledUse.addRecord(record, 1);
+      spilled += piece.length;
+    }
+    if (rows.length > 0) this.#report.soon();
+    return spilled;
+  }
+
+  #isFlushed(target: number): boolean {
+    return this.#gone >= target && (this.#spill === null || this.#spill.isEmpty);
+  }
+
+  #settleFlushes(): void {
+    for (const { target, done } of this.#flushes) if (this.#isFlushed(target)) done();
+  }
 }

@@ -98,6 +98,15 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     complaint: 'must be one of allow, deny',
   },
   usageRetentionDays: integer(0, 36_500),
+  usageSpillDir: {
+    good: [
+      ['/var/spill', '/var/spill'],
+      ['spill', 'spill'],
+    ],
+    bad: [' '],
+    complaint: 'must not be empty',
+  },
+  usageSpillBytesMax: integer(0, 2 ** 40),
   keyCacheStaleMs: integer(0, 86_400_000),
   readyRequiresStore: {
     good: [

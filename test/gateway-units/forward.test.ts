@@ -44,9 +44,8 @@ function inBurst() {
     limiter: {
       admit: (_key, nowMs) => {
         permits.taken++;
-        return { granted: true, admittedAtMs: nowMs, release: () => permits.taken-- };
+        return { granted: true, admittedAtMs: nowMs, reserve: () => null, release: () => permits.taken-- };
       },
-      charge: () => {},
       status: () => {
         throw new Error('not asked for');
       },

@@ -34,11 +34,11 @@ export function granted(admission: Admission): Granted {
 
 export function limiterContract(name: string, create: () => Limiter): void {
   const admitAll = async (limiter: Limiter, key: ApiKey, count: number, nowMs: number) => {
-    for (let i = 0; i < count; i++) granted(await limiter.admit(key, nowMs)).release();
+    for (let i = 0; i < count; i++) granted(await limiter.admit(key, nowMs)).release(null);
   };
   const used = async (limiter: Limiter, key: ApiKey, nowMs: number) => {
-    const standing = await limiter.status(key, nowMs);
-    return LIMIT_NAMES.map((limit) => standing[limit].used);
+    const status = await limiter.status(key, nowMs);
+    return LIMIT_NAMES.map((limit) => status[limit].used);
   };
 
   describe(`${name}: one limit`, () => {
@@ -64,9 +64,7 @@ export function limiterContract(name: string, create: () => Limiter): void {
       const limiter = create();
       const key = keyWith({ monthlyTokenLimit: 100 });
       for (const tokens of [60, 39, 500]) {
-        const admission = granted(await limiter.admit(key, NOON));
-        limiter.charge(key.id, tokens, admission.admittedAtMs);
-        admission.release();
+        granted(await limiter.admit(key, NOON)).release({ tokens });
       }
       expect(await limiter.admit(key, NOON)).toMatchObject({
         limit: 'tokensPerMonth',
@@ -83,8 +81,7 @@ export function limiterContract(name: string, create: () => Limiter): void {
         await limiter.admit(key, NOON),
         await limiter.admit(key, NOON),
       ].map(granted);
-      for (const { admittedAtMs } of flying) limiter.charge(key.id, 100, admittedAtMs);
-      for (const admission of flying) admission.release();
+      for (const admission of flying) admission.release({ tokens: 100 });
       expect(await limiter.admit(key, NOON)).toMatchObject({ limit: 'tokensPerMonth' });
       expect((await limiter.status(key, NOON)).tokensPerMonth.used).toBe(300);
     });
@@ -94,9 +91,8 @@ export function limiterContract(name: string, create: () => Limiter): void {
       const key = keyWith({ monthlyTokenLimit: 10 });
       const admission = granted(await limiter.admit(key, Date.parse('2026-07-31T23:59:59Z')));
       const august = Date.parse('2026-08-01T00:00:10Z');
-      granted(await limiter.admit(key, august)).release();
-      limiter.charge(key.id, 50, admission.admittedAtMs);
-      admission.release();
+      granted(await limiter.admit(key, august)).release(null);
+      admission.release({ tokens: 50 });
       expect((await limiter.status(key, august)).tokensPerMonth.used).toBe(0);
       expect((await limiter.admit(key, august)).granted).toBe(true);
     });
@@ -108,15 +104,13 @@ export function limiterContract(name: string, create: () => Limiter): void {
         ['2026-07-31T12:00:00Z', 5],
         ['2026-08-01T12:00:00Z', 7],
       ] as const) {
-        const admission = granted(await limiter.admit(key, Date.parse(time)));
-        limiter.charge(key.id, tokens, admission.admittedAtMs);
-        admission.release();
+        granted(await limiter.admit(key, Date.parse(time))).release({ tokens });
       }
       const august = Date.parse('2026-08-02T00:00:00Z');
       expect(await limiter.admit({ ...key, monthlyTokenLimit: 7 }, august)).toMatchObject({ limit: 'tokensPerMonth' });
     });
 
-    test('concurrent: a place comes back with the release, once', async () => {
+    test('concurrent: a permit comes back with the release, once', async () => {
       const limiter = create();
       const key = keyWith({ maxConcurrent: 2 });
       const first = granted(await limiter.admit(key, NOON));
@@ -128,18 +122,42 @@ export function limiterContract(name: string, create: () => Limiter): void {
         retryAfterS: 1,
       };
       expect(await limiter.admit(key, NOON)).toEqual(full as Admission);
-      first.release();
-      first.release();
+      first.release(null);
+      first.release({ tokens: 5 });
       granted(await limiter.admit(key, NOON));
       expect(await limiter.admit(key, NOON)).toEqual(full as Admission);
+    });
+
+    test('tokens that are reserved are taken from the others until the release, and then are those that were used', async () => {
+      const limiter = create();
+      const key = keyWith({ monthlyTokenLimit: 100 });
+      const first = granted(await limiter.admit(key, NOON));
+      const second = granted(await limiter.admit(key, NOON));
+      expect(await first.reserve({ tokens: 60 })).toBeNull();
+      expect(await second.reserve({ tokens: 41 })).toMatchObject({ granted: false, limit: 'tokensPerMonth' });
+      expect(await second.reserve({ tokens: 40 })).toBeNull();
+      expect(await limiter.admit(key, NOON)).toMatchObject({ limit: 'tokensPerMonth' });
+      first.release({ tokens: 5 });
+      expect((await limiter.status(key, NOON)).tokensPerMonth.used).toBe(45);
+      const third = granted(await limiter.admit(key, NOON));
+      expect(await third.reserve({ tokens: 55 })).toBeNull();
+      second.release(null);
+      third.release({ tokens: 0 });
+      expect((await limiter.status(key, NOON)).tokensPerMonth.used).toBe(5);
+    });
+
+    test('without a token limit any reservation is taken', async () => {
+      const limiter = create();
+      const admission = granted(await limiter.admit(keyWith({}), NOON));
+      expect(await admission.reserve({ tokens: Number.MAX_SAFE_INTEGER })).toBeNull();
+      admission.release(null);
     });
 
     test('null is no limit', async () => {
       const limiter = create();
       const key = keyWith({});
       for (let i = 0; i < 1_000; i++) {
-        const admission = granted(await limiter.admit(key, NOON));
-        limiter.charge(key.id, Number.MAX_SAFE_INTEGER / 2 ** 10, admission.admittedAtMs);
+        granted(await limiter.admit(key, NOON)).release({ tokens: Number.MAX_SAFE_INTEGER / 2 ** 10 });
       }
     });
 
@@ -174,12 +192,13 @@ export function limiterContract(name: string, create: () => Limiter): void {
       test(`what ${limit} refuses is counted by none`, async () => {
         const limiter = create();
         const key = keyWith(limits);
+        // What uses tokens has ended, or it would not be known how many; what counts as concurrent has not.
         const admission = granted(await limiter.admit(key, NOON));
-        limiter.charge(key.id, 1, admission.admittedAtMs);
+        if (limit !== 'concurrent') admission.release({ tokens: 1 });
         const before = await used(limiter, key, NOON);
         for (let i = 0; i < 10; i++) expect(await limiter.admit(key, NOON)).toMatchObject({ granted: false, limit });
         expect(await used(limiter, key, NOON)).toEqual(before);
-        expect(before).toEqual([1, 1, 1, 1, 1]);
+        expect(before).toEqual(limit === 'concurrent' ? [1, 1, 1, 0, 1] : [1, 1, 1, 1, 0]);
       });
     }
 
@@ -188,7 +207,7 @@ export function limiterContract(name: string, create: () => Limiter): void {
       const exhausted = async (limits: Partial<NewKey>, nowMs: number) => {
         const limiter = create();
         const key = keyWith(limits);
-        limiter.charge(key.id, 1, granted(await limiter.admit(key, nowMs)).admittedAtMs);
+        expect(await granted(await limiter.admit(key, nowMs)).reserve({ tokens: 1 })).toBeNull();
         const refused = await limiter.admit(key, nowMs);
         return refused.granted ? null : [refused.limit, refused.retryAfterS];
       };
@@ -205,19 +224,19 @@ export function limiterContract(name: string, create: () => Limiter): void {
       expect(await exhausted({ rpdLimit: 1, maxConcurrent: 1 }, beforeMidnight)).toEqual(['concurrent', 1]);
     });
 
-    test('a key sees where it stands', async () => {
+    test('a key sees what each of its limits has counted', async () => {
       const limiter = create();
       const key = keyWith({ rpmLimit: 10, rpdLimit: 20, monthlyLimit: 30, monthlyTokenLimit: 40, maxConcurrent: 5 });
       const fresh = await limiter.status(key, NOON);
       expect(fresh.requestsPerMinute).toEqual({ limit: 10, used: 0, resetsAtMs: null });
-      const admission = granted(await limiter.admit(key, NOON));
+      granted(await limiter.admit(key, NOON));
       granted(await limiter.admit(key, NOON + 1_000));
-      limiter.charge(key.id, 7, admission.admittedAtMs);
+      granted(await limiter.admit(key, NOON + 1_000)).release({ tokens: 7 });
       const month = Date.parse('2026-08-01T00:00:00Z');
       expect(await limiter.status(key, NOON + 2_000)).toEqual({
-        requestsPerMinute: { limit: 10, used: 2, resetsAtMs: NOON + MINUTE_MS },
-        requestsPerDay: { limit: 20, used: 2, resetsAtMs: NOON + DAY_MS / 2 },
-        requestsPerMonth: { limit: 30, used: 2, resetsAtMs: month },
+        requestsPerMinute: { limit: 10, used: 3, resetsAtMs: NOON + MINUTE_MS },
+        requestsPerDay: { limit: 20, used: 3, resetsAtMs: NOON + DAY_MS / 2 },
+        requestsPerMonth: { limit: 30, used: 3, resetsAtMs: month },
         tokensPerMonth: { limit: 40, used: 7, resetsAtMs: month },
         concurrent: { limit: 5, used: 2, resetsAtMs: null },
       });
@@ -244,7 +263,7 @@ export function limiterContract(name: string, create: () => Limiter): void {
         for (let i = 0; i < 150; i++) {
           nowMs += random(4) === 0 ? random(pick(random, [DAY_MS, 2 * MINUTE_MS])) : random(3_000);
           const key = pick(random, keys);
-          if (random(3) === 0) oracle.endOne(key, limiter, random(30));
+          if (random(3) === 0) oracle.endOne(key, random(30));
           const admission = await limiter.admit(key, nowMs);
           const expected = oracle.admit(key, nowMs);
           const actual = admission.granted ? null : [admission.limit, admission.retryAfterS];
@@ -265,14 +284,13 @@ export function limiterContract(name: string, create: () => Limiter): void {
           nowMs += random(500);
           const admission = await limiter.admit(key, nowMs);
           if (admission.granted) {
-            limiter.charge(key.id, random(30), admission.admittedAtMs);
-            admission.release();
+            admission.release({ tokens: random(30) });
             continue;
           }
           nowMs += admission.retryAfterS * 1000;
           const again = await limiter.admit(key, nowMs);
           if (!again.granted) throw new Error(`seed ${SEED + run}: ${again.message} after ${admission.message}`);
-          again.release();
+          again.release(null);
         }
       }
     });
@@ -321,7 +339,7 @@ export function limiterContract(name: string, create: () => Limiter): void {
           if (!admission.granted) continue;
           const { day } = calendarDayOf(nowMs);
           byDay.set(day, (byDay.get(day) ?? 0) + 1);
-          admission.release();
+          admission.release(null);
         }
         if ([...byDay.values()].some((count) => count > 10))
           throw new Error(`seed ${SEED + run}: ${[...byDay.values()]}`);

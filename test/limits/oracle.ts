@@ -1,6 +1,6 @@
 /** Limits as one would check them with pencil and paper: keeps every admission and counts them all anew each time. */
 import type { ApiKey } from '../../src/keys/key.ts';
-import type { Granted, Limiter, LimitName } from '../../src/limits/limiter.ts';
+import type { Granted, LimitName } from '../../src/limits/limiter.ts';
 
 interface KeptAdmission {
   readonly atMs: number;
@@ -50,12 +50,11 @@ export class LimitsOracle {
   }
 
   /** Ends the request of a key that has been in flight for the longest, if there is one. */
-  endOne(key: ApiKey, limiter: Limiter, tokens: number): void {
+  endOne(key: ApiKey, tokens: number): void {
     const ended = listOf(this.#flying, key.id).shift();
     if (!ended) return;
     ended.kept.tokens = tokens;
-    limiter.charge(key.id, tokens, ended.granted.admittedAtMs);
-    ended.granted.release();
+    ended.granted.release({ tokens });
   }
 }
 

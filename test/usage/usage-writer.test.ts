@@ -3,8 +3,9 @@ import { SQL } from 'bun';
 import { createKey, hashKey } from '../../src/keys/key.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
+import type { UsageTrouble } from '../../src/usage/trouble-report.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
-import { type UsageSink, type UsageTrouble, UsageWriter } from '../../src/usage/usage-writer.ts';
+import { type UsageSink, UsageWriter } from '../../src/usage/usage-writer.ts';
 import { countByFinish } from '../store/count-by-finish.ts';
 import { tempDatabase, usageRecord } from '../store/temp-database.ts';
 
@@ -24,6 +25,8 @@ class MemorySink implements UsageSink {
     return this.batches.flat().map((record) => record.requestId);
   }
 }
+
+const NOTHING_LEFT = { spilled: 0, lost: 0 };
 
 function recordRows(writer: UsageWriter, count: number): string[] {
   const ids = Array.from({ length: count }, (_, i) => `request-${i}`);
@@ -87,7 +90,7 @@ test('a record that comes in during a slow write does not wait for that and a wh
   writer.record(usageRecord({ requestId: 'first' }));
   const endedAt = await slowEnd.promise;
   expect((await second.promise) - endedAt).toBeLessThan(300);
-  expect(await writer.close()).toBe(true);
+  expect(await writer.close()).toEqual(NOTHING_LEFT);
   expect(sink.requestIds).toEqual(['first', 'during']);
 });
 
@@ -144,7 +147,7 @@ test('a lock that is gone at the second try is not reported, one that stays is',
     const ids = recordRows(writer, 3);
     expect(await writer.flush()).toBe(true);
     // What is to be reported is reported now.
-    expect(await writer.close()).toBe(true);
+    expect(await writer.close()).toEqual(NOTHING_LEFT);
     expect(sink.requestIds).toEqual(ids);
     expect(writer.dropped).toBe(0);
     expect(reports).toMatchObject(failures === 1 ? [] : [{ dropped: 0, error: { kind: 'busy' } }]);
@@ -168,14 +171,13 @@ test('when the queue is full rows are dropped and counted, and reported once', a
   expect(writer.waiting).toBe(10);
   expect(writer.dropped).toBe(5);
   await reported.promise;
-  expect(reports).toEqual([{ dropped: 5, waiting: 10, error: null }]);
+  expect(reports).toEqual([{ dropped: 5, waiting: 10, spilled: 0, error: null, spillError: null }]);
   free.resolve();
   expect(await writer.flush()).toBe(true);
   expect(sink.requestIds).toEqual(ids.slice(0, 10));
   recordRows(writer, 1);
   expect(writer.waiting).toBe(1);
-  expect(await writer.close()).toBe(true);
-  expect(writer.dropped).toBe(5);
+  expect(await writer.close()).toEqual({ spilled: 0, lost: 5 });
 });
 
 test('a flush during the pause after a failure tries again at once', async () => {
@@ -191,20 +193,20 @@ test('a flush during the pause after a failure tries again at once', async () =>
   expect(sink.requestIds).toEqual(ids);
 });
 
-test('a write that fails after the deadline of close() is lost, not tried again', async () => {
-  const sink = new MemorySink();
-  const write = Promise.withResolvers<void>();
-  sink.answer = () => write.promise;
-  const reports: UsageTrouble[] = [];
-  const writer = new UsageWriter(sink, { onTrouble: (trouble) => reports.push(trouble) });
-  recordRows(writer, 4);
-  expect(await writer.close(1)).toBe(false);
-  expect(writer.waiting).toBe(4);
-  write.reject(new StoreError('unavailable', 'disk full'));
-  await write.promise.catch(() => {});
-  await Promise.resolve();
-  expect(writer.dropped).toBe(4);
-  expect(writer.waiting).toBe(0);
+test('a write that is under way at the deadline of close() counts as lost, whatever becomes of it', async () => {
+  for (const end of ['resolve', 'reject'] as const) {
+    const sink = new MemorySink();
+    const write = Promise.withResolvers<void>();
+    sink.answer = () => write.promise;
+    const writer = new UsageWriter(sink);
+    recordRows(writer, 4);
+    expect(await writer.close(1)).toEqual({ spilled: 0, lost: 4 });
+    expect([writer.waiting, writer.dropped]).toEqual([0, 4]);
+    write[end](new StoreError('unavailable', 'disk full') as never);
+    await write.promise.catch(() => {});
+    await Bun.sleep(0);
+    expect([writer.waiting, writer.dropped]).toEqual([0, 4]);
+  }
 });
 
 test('one row the database refuses is dropped, all others are written', async () => {
@@ -246,7 +248,7 @@ test('records that come in during a flush are written too', async () => {
   };
   writer.record(usageRecord({ requestId: 'first' }));
   expect(await writer.flush()).toBe(true);
-  expect(await writer.close()).toBe(true);
+  expect(await writer.close()).toEqual(NOTHING_LEFT);
   expect(sink.requestIds[0]).toBe('first');
   expect(sink.requestIds).toContain('late-2');
 });
@@ -255,11 +257,10 @@ test('closing writes what waits, then takes nothing more', async () => {
   const sink = new MemorySink();
   const writer = new UsageWriter(sink, { flushIntervalMs: 1_000_000 });
   const ids = recordRows(writer, 3);
-  expect(await writer.close()).toBe(true);
+  expect(await writer.close()).toEqual(NOTHING_LEFT);
   expect(sink.requestIds).toEqual(ids);
   expect(() => writer.record(usageRecord())).not.toThrow();
-  expect(writer.dropped).toBe(1);
-  expect(await writer.close()).toBe(true);
+  expect(await writer.close()).toEqual({ spilled: 0, lost: 1 });
 });
 
 test('closing gives up at its deadline and says how many rows are lost', async () => {
@@ -268,8 +269,7 @@ test('closing gives up at its deadline and says how many rows are lost', async (
   const reports: UsageTrouble[] = [];
   const writer = new UsageWriter(sink, { onTrouble: (trouble) => reports.push(trouble) });
   recordRows(writer, 7);
-  expect(await writer.close(1)).toBe(false);
-  expect(writer.dropped).toBe(7);
+  expect(await writer.close(1)).toEqual({ spilled: 0, lost: 7 });
   expect(reports.reduce((sum, report) => sum + report.dropped, 0)).toBe(7);
 });
 

@@ -1,0 +1,86 @@
+/**
+ * What becomes of requests whose counters cannot be reached, or not in time: LIMITS_ON_FAILURE. Wraps any limiter and is
+ * one itself, of which no call throws or rejects for that reason.
+ */
+import type { ApiKey } from '../keys/key.ts';
+import type { FailureReport } from '../observe/failure-report.ts';
+import { type Admission, type KeyLimitStatus, type Limiter, LimitsUnavailable, type Refused } from './limiter.ts';
+
+export interface FailurePolicyOptions {
+  /** Decides in place of the other while that is out of reach: by what this process counts. */
+  readonly fallback: Limiter;
+  /** Whether requests are refused instead; `fallback` then only tells the status. */
+  readonly deny: boolean;
+  /** So long an answer is waited for. */
+  readonly timeoutMs: number;
+  /** Told of each request whose counters could not be reached. */
+  readonly failures: FailureReport;
+}
+
+const UNREACHABLE: Refused = {
+  granted: false,
+  limit: null,
+  message: 'The limits of this API key cannot be checked at the moment',
+  retryAfterS: 1,
+};
+
+export class FailurePolicy implements Limiter {
+  readonly #limiter: Limiter;
+  readonly #options: FailurePolicyOptions;
+
+  constructor(limiter: Limiter, options: FailurePolicyOptions) {
+    this.#limiter = limiter;
+    this.#options = options;
+  }
+
+  admit(key: ApiKey, nowMs: number): Admission | Promise<Admission> {
+    try {
+      const admission = this.#limiter.admit(key, nowMs);
+      return admission instanceof Promise ? this.#settled(admission, key, nowMs) : admission;
+    } catch (error) {
+      return this.#admitWithout(error, key, nowMs);
+    }
+  }
+
+  status(key: ApiKey, nowMs: number): KeyLimitStatus | Promise<KeyLimitStatus> {
+    try {
+      const status = this.#limiter.status(key, nowMs);
+      if (!(status instanceof Promise)) return status;
+      return this.#inTime(status).catch((error) => this.#statusWithout(error, key, nowMs));
+    } catch (error) {
+      return this.#statusWithout(error, key, nowMs);
+    }
+  }
+
+  async #settled(admission: Promise<Admission>, key: ApiKey, nowMs: number): Promise<Admission> {
+    try {
+      return await this.#inTime(admission);
+    } catch (error) {
+      // One that is granted too late has no request any more.
+      admission.then(
+        (late) => late.granted && late.release(null),
+        () => {},
+      );
+      return this.#admitWithout(error, key, nowMs);
+    }
+  }
+
+  #admitWithout(error: unknown, key: ApiKey, nowMs: number): Admission | Promise<Admission> {
+    if (!(error instanceof LimitsUnavailable)) throw error;
+    const { fallback, deny, failures } = this.#options;
+    failures.count(error);
+    return deny ? UNREACHABLE : fallback.admit(key, nowMs);
+  }
+
+  #statusWithout(error: unknown, key: ApiKey, nowMs: number): KeyLimitStatus | Promise<KeyLimitStatus> {
+    if (!(error instanceof LimitsUnavailable)) throw error;
+    return this.#options.fallback.status(key, nowMs);
+  }
+
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    const { timeoutMs } = this.#options;
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new LimitsUnavailable(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    return Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));
+  }
+}
