@@ -3,8 +3,12 @@
  * exported types that share a name, and ways around the import rules of biome.json. Prints one line per finding.
  *
  * It reads statements as text. Biome formats every file, so each statement begins at the start of a line.
+ *
+ *     bun scripts/check-structure.ts [--all] [--fix]
+ *
+ * --fix removes `export` where nothing imports the name.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
 const ROOT = dirname(import.meta.dir);
@@ -82,7 +86,12 @@ function tooLong(modules: readonly Module[]): string[] {
     .map(({ path, lines }) => `${path}: ${lines} lines, at most ${LINES_MAX}`);
 }
 
-function unusedExports(modules: readonly Module[]): string[] {
+interface Unused {
+  readonly path: string;
+  readonly name: string;
+}
+
+function unusedExports(modules: readonly Module[]): Unused[] {
   const used = new Set<string>();
   const whole = new Set<string>();
   for (const { imports } of modules) {
@@ -92,9 +101,14 @@ function unusedExports(modules: readonly Module[]): string[] {
   }
   return modules
     .filter(({ path }) => !whole.has(path))
-    .flatMap(({ path, exports }) =>
-      exports.filter((name) => !used.has(`${path} ${name}`)).map((name) => `${path}: nothing imports ${name}`),
-    );
+    .flatMap(({ path, exports }) => exports.map((name) => ({ path, name })))
+    .filter(({ path, name }) => !used.has(`${path} ${name}`));
+}
+
+function removeExport({ path, name }: Unused): void {
+  const file = join(ROOT, path);
+  const declaration = new RegExp(`^export ((?:[a-z]+\\*? )+${name.replaceAll('$', '\\$')}\\b)`, 'm');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(declaration, '$1'));
 }
 
 function sharedTypeNames(modules: readonly Module[]): string[] {
@@ -138,20 +152,22 @@ const KNOWN: readonly string[] = [
   'src/warm-up.ts',
   'test/',
   'type Endpoint ',
+  'type Option ',
   'type UsageSource ',
 ];
 
 const files = FOLDERS.flatMap((folder) =>
-  [...new Bun.Glob('**/*.ts').scanSync({ cwd: join(ROOT, folder) })].map((path) => `${folder}/${path}`),
+  [...new Bun.Glob('**/*.{ts,tsx}').scanSync({ cwd: join(ROOT, folder) })].map((path) => `${folder}/${path}`),
 ).sort();
 const modules = files.map(read);
-const all = process.argv.includes('--all');
-const told = [
+const [all, fix] = [process.argv.includes('--all'), process.argv.includes('--fix')];
+const unused = unusedExports(modules);
+const named = [...unused.map(({ path, name }) => `${path}: nothing imports ${name}`), ...sharedTypeNames(modules)];
+const findings = [
   ...tooLong(modules),
   ...hiddenDoors(modules),
-  ...[...unusedExports(modules), ...sharedTypeNames(modules)].filter(
-    (finding) => all || !KNOWN.some((start) => finding.startsWith(start)),
-  ),
+  ...named.filter((finding) => all || !KNOWN.some((start) => finding.startsWith(start))),
 ];
-for (const finding of told) console.error(finding);
-process.exitCode = told.length === 0 ? 0 : 1;
+if (fix) unused.forEach(removeExport);
+for (const finding of findings) console.error(finding);
+process.exitCode = findings.length === 0 ? 0 : 1;

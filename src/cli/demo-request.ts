@@ -1,7 +1,7 @@
 /** One POST of the demo, on a connection of its own. By node:http, because fetch obeys HTTP_PROXY even on loopback. */
 import { type IncomingMessage, request } from 'node:http';
 
-export interface Posted {
+interface Posted {
   readonly status: number;
   /** Of `X-BVE-Latency`. */
   readonly latency: string | undefined;

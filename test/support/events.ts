@@ -2,7 +2,7 @@
  * The events of a stream as a browser reads them (HTML 9.2.6), in the simplest way and on the whole text: the reference for
  * the gateway's own scanner and for what it passes on.
  */
-export interface StreamEvent {
+interface StreamEvent {
   /** Undefined for an event without a name. */
   readonly event: string | undefined;
   readonly data: string;
