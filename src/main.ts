@@ -1,8 +1,8 @@
-/** `bve`: the first argument names a command, one file of cli/ each. */
+/** `bve`: the first argument selects a command; each command is a file in cli/. */
 import { type Command, type CommandGroup, runCommand, runGroup } from './cli/command.ts';
 import { complain, OutputError, print } from './output.ts';
 
-/** Loaded on demand, so that `bve version` does not pay for a server. */
+/** Commands are loaded on demand, so that `bve version` does not load the server. */
 const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command | CommandGroup> }>> = {
   serve: { summary: 'run the gateway', load: async () => (await import('./cli/serve.ts')).serve },
   demo: {
@@ -14,7 +14,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import('./cli/keys.ts')).keys,
   },
   usage: {
-    summary: 'what keys used, by day and month',
+    summary: 'show usage by key, day and month',
     load: async () => (await import('./cli/usage.ts')).usage,
   },
   check: {
@@ -53,7 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return 'commands' in command ? runGroup(command, rest) : runCommand(command, rest);
 }
 
-/** Help, too, may find nobody who reads it. */
+/** Also handles failed output of help. */
 async function exitCodeOf(running: Promise<number>): Promise<number> {
   try {
     return await running;

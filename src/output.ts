@@ -1,11 +1,11 @@
 /**
- * What a command prints: the whole text or an error, before it goes on. Bun's own streams report a failed write later,
- * as an event that nobody awaits, with a stack and an excerpt of the source.
+ * Output of commands. Each call writes its whole text synchronously or throws. Bun's own streams report a failed write
+ * later, as an unhandled error event with a stack trace.
  */
 import { writeSync } from 'node:fs';
 
 export class OutputError extends Error {
-  /** Whoever read the output has seen enough of it, as in `bve keys list | head -1`. */
+  /** The reader closed the pipe, as in `bve keys list | head -1`. */
   readonly isClosed: boolean;
 
   constructor(cause: NodeJS.ErrnoException) {
@@ -14,7 +14,7 @@ export class OutputError extends Error {
   }
 }
 
-/** On stdout. Waits for a slow reader. @throws OutputError */
+/** Writes to stdout. Waits for a slow reader. @throws OutputError */
 export function print(text: string): void {
   try {
     writeWhole(STDOUT, text);
@@ -27,18 +27,18 @@ export function printJson(value: unknown): void {
   print(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** On stderr; where that cannot be written either there is nobody to tell. */
+/** Writes to stderr. Errors are ignored: there is no other place to report them. */
 export function complain(text: string): void {
   try {
     writeWhole(STDERR, text);
   } catch {
-    // Nobody to tell.
+    // See above.
   }
 }
 
 const STDOUT = 1;
 const STDERR = 2;
-/** Between two tries at a pipe that does not block and is full. */
+/** Retry interval for a full pipe in non-blocking mode. */
 const FULL_RETRY_MS = 5;
 
 function writeWhole(fd: number, text: string): void {
@@ -58,9 +58,9 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
     case 'ENOSPC':
       return 'no space left on the device';
     case 'EPIPE':
-      return 'its reader is gone';
+      return 'the pipe is closed';
     case 'EBADF':
-      return 'it is closed';
+      return 'stdout is closed';
     default:
       return message;
   }

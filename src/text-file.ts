@@ -1,20 +1,20 @@
-/** Text files that somebody names: of a bounded size, whatever the path leads to, and in UTF-8. */
+/** Reads UTF-8 text files of a bounded size, whatever a path refers to. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * A regular file, without its byte order mark.
- * @throws Error whose message says what is wrong, without the path and the content
+ * Reads a regular file and drops its byte order mark.
+ * @throws Error with a message that contains neither the path nor the content
  */
 export function readTextFile(path: string, bytesMax: number): string {
-  // A pipe without a writer would block the open for ever.
+  // Opening a pipe without a writer would block.
   return readText(path, constants.O_NONBLOCK, bytesMax, (isFile) => {
     if (!isFile) throw new Error('is no regular file');
   });
 }
 
-/** A regular file or a pipe, as a shell makes of `<(command)`. @throws as readTextFile */
+/** Reads a regular file or a pipe, such as `<(command)` in a shell. @throws as readTextFile */
 export function readTextInput(path: string, bytesMax: number): string {
   return readText(path, 0, bytesMax, () => {});
 }
@@ -32,7 +32,7 @@ function readText(path: string, flags: number, bytesMax: number, check: (isFile:
   }
 }
 
-/** To the end, and not by the size: a file may grow, and those of /proc and /dev have none. */
+/** Does not rely on the size of the file: it may grow, and files in /proc and /dev have none. */
 function readBytes(fd: number, bytesMax: number): Uint8Array {
   const pieces: Uint8Array[] = [];
   for (let total = 0; total <= bytesMax; ) {
@@ -61,7 +61,7 @@ function opened(path: string, flags: number): number {
   }
 }
 
-/** Without the system call and the path. */
+/** A message without the system call and the path. */
 function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message: string };
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such file';

@@ -1,4 +1,4 @@
-/** Who may use the admin API: whoever knows ADMIN_API_KEY. Without one configured, nobody. */
+/** Checks the admin key. Without a configured ADMIN_API_KEY the admin API is disabled. */
 import { timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { bearerToken } from '../keys/credentials.ts';
@@ -11,7 +11,7 @@ export class AdminGate {
   }
 
   /**
-   * Takes the key behind `Bearer` or alone.
+   * Accepts the key with the scheme `Bearer` or without a scheme.
    * @throws GatewayError admin_disabled, invalid_api_key
    */
   check(authorization: string | null): void {
@@ -20,7 +20,7 @@ export class AdminGate {
   }
 
   /**
-   * Compares digests: they have one length, and the time it takes does not depend on how much of a guess is right.
+   * Compares digests of equal length, in a time that does not depend on how much of a guess is correct.
    * @throws GatewayError admin_disabled, invalid_api_key
    */
   checkToken(token: string): void {

@@ -1,9 +1,9 @@
 /**
- * The admin API (contract, section 7) as one function from request to answer: an Elysia app of its own, so that its
- * validation and its errors cannot leak into the data plane, nor the data plane's parsing into it.
+ * The admin API (contract, section 7): one function from request to response, backed by an Elysia app of its own, so that
+ * its parsing and its errors stay separate from the data plane.
  *
- * Guarantees: nothing of a request is read before its admin key was checked; every refusal is in OpenAI's envelope; no
- * answer may be cached, has CORS headers, or holds a hash.
+ * Guarantees: the admin key is checked before anything else of a request is read; every error uses OpenAI's envelope; no
+ * response is cacheable, has CORS headers, or contains a key hash.
  */
 import { bearer } from '@elysiajs/bearer';
 import { Elysia } from 'elysia';
@@ -31,23 +31,23 @@ export interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
   readonly adminApiKey: string | undefined;
   readonly apiKeyPepper: string;
   readonly store: Store;
-  /** Told of every change of a key, so that this process's next request knows of it. */
+  /** Notified of each change to a key, so that this process applies it to the next request. */
   readonly keys: HeldKeys;
   readonly limiter: Pick<Limiter, 'status'>;
-  /** What GET /admin/config answers. */
+  /** The response of GET /admin/config. */
   effectiveConfig(): object;
-  /** Of the other end of a connection; null when it is gone. */
+  /** The peer address of a request; null when the connection is closed. */
   addressOf(request: Request): string | null;
   readonly deadlines: Deadlines;
-  /** Held by each change, so that none is cut between the database and the answer that shows a secret this once. */
+  /** A change holds one of these permits until its response is ready: a stop must not lose a secret that is shown only once. */
   readonly changes: Permits;
-  /** Begins what SIGTERM begins, without the exit. */
+  /** Starts the drain that SIGTERM starts, without the exit. */
   drain(): { readonly status: string };
   readonly bodyTimeoutMs: number;
   readonly log: Log;
 }
 
-/** A key with a thousand allowed models has 40 kB. */
+/** A key with 1,000 allowed models takes 40 kB. */
 const BODY_BYTES_MAX = 64 * 1024;
 
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
@@ -64,9 +64,9 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     handler: { standardHostname: false },
   })
     .onError(({ error, code, request }) => refuse(request, refusalOf(request, error, code)))
-    // Never from the query: no parameter has this name.
+    // A parameter name that cannot occur: a key in the query or the body is never accepted.
     .use(bearer({ extract: { body: '\0', query: '\0', header: 'Bearer' } }))
-    // `handle` has seen to it already; this is for a route that somebody mounts past it.
+    // `handle` has checked the key already. This second check protects a route that is ever mounted without it.
     .onBeforeHandle(({ bearer: token, request }) => {
       if (token) gate.checkToken(token.trimStart());
       else gate.check(request.headers.get('authorization'));
@@ -89,7 +89,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   return async (request) => {
     const response = await handle(request);
     response.headers.set('x-request-id', requestIdOf(request));
-    // Some of these answers hold a key.
+    // Some responses contain a secret.
     response.headers.set('cache-control', 'no-store');
     return response;
   };
@@ -145,7 +145,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     return refusal(request, error, { requestId: requestIdOf(request) });
   }
 
-  /** One for the answer and for whatever is logged on the way to it. */
+  /** The same id in the response and in log lines. */
   function requestIdOf(request: Request): string {
     const known = requestIds.get(request);
     if (known !== undefined) return known;

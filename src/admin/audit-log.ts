@@ -1,19 +1,19 @@
-/** Who did what through the admin API, and who tried with a wrong key. Never a secret. */
+/** Logs each change made through the admin API, and attempts with a wrong admin key. Never logs a secret. */
 import { FailureReport } from '../observe/failure-report.ts';
 import type { Log } from '../observe/log.ts';
 
 export interface Caller {
   readonly requestId: string;
-  /** Of the other end of the connection; null when it is gone. */
+  /** The peer address; null when the connection is closed. */
   readonly address: string | null;
 }
 
-/** By the names of fields. */
+/** Old and new values by field name. */
 export type FieldChanges = Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
 
 export class AuditLog {
   readonly #log: Log;
-  /** Guessing comes by the thousand: one line a second says how often, and who was the last. */
+  /** Attacks make thousands of attempts: at most one line a second, with their number and the latest caller. */
   readonly #wrongKeys: FailureReport;
 
   constructor(log: Log) {

@@ -1,8 +1,8 @@
 /**
- * The bodies of the key routes, checked field by field against the table of key fields.
+ * Validates the bodies of the key routes, field by field, with the table of key fields.
  *
- * Unknown fields are refused: a mistyped limit must not create a key without it. Elysia's own validation is not used,
- * because it removes unknown fields or, where it names them, fails on objects with free names such as `tags`.
+ * Unknown fields are errors: a mistyped limit must not create a key without that limit. Elysia's own validation is not used:
+ * by default it drops unknown fields, and its error path throws on objects with free names such as `tags` (1.4.30).
  */
 import { GatewayError } from '../errors.ts';
 import { FIELD_LIST } from '../keys/fields.ts';
@@ -19,7 +19,7 @@ export function newKeyFrom(body: JsonObject): NewKey {
   return { name, ...others };
 }
 
-/** Only what the body has. @throws GatewayError invalid_request, naming the field */
+/** Only the fields that the body contains. @throws GatewayError invalid_request, naming the field */
 export function keyChangesFrom(body: JsonObject): KeyChanges {
   const entries = Object.entries(body).map(([name, json]) => {
     const row = FIELDS.get(name);

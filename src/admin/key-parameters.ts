@@ -5,7 +5,7 @@ import { choiceFrom, integerFrom, onlyParameters } from './query.ts';
 const STATUSES: readonly KeyStatus[] = ['active', 'suspended', 'revoked'];
 const LIMIT_MAX = 1_000;
 
-/** `after` is the id of a key. @throws GatewayError invalid_request, naming the parameter */
+/** `after` is a key id. @throws GatewayError invalid_request, naming the parameter */
 export function keysParametersFrom(url: string) {
   const query = onlyParameters(url, ['status', 'q', 'limit', 'after']);
   const status = choiceFrom(query, 'status', STATUSES);

@@ -1,7 +1,8 @@
 /**
- * What operators do to keys, in the JSON form of the contract. Owns that a change is in the store before this process is
- * told of it, told before the caller is answered (the next request meets the key as it is now), and logged with who made
- * it and what changed.
+ * Operations on keys, with results in the JSON form of the contract.
+ *
+ * Guarantees the order of a change: written to the store, dropped from this process's key cache, logged with the caller and
+ * the changed fields, then answered. So the next request sees the new state of the key.
  */
 import { GatewayError } from '../errors.ts';
 import { limitsToJson } from '../gateway/key-status.ts';
@@ -21,9 +22,9 @@ import type { Limiter } from '../limits/limiter.ts';
 import type { KeyChange, KeyStore, KeysQuery } from '../store/store.ts';
 import type { AuditLog, Caller, FieldChanges } from './audit-log.ts';
 
-/** Whoever holds keys in memory. */
+/** The in-memory cache of keys. */
 export interface HeldKeys {
-  /** The next request with this key meets it as it is now. */
+  /** Drops a key: the next request with it reads the store. */
   forget(keyId: string): void;
 }
 
@@ -46,14 +47,14 @@ export class KeyService {
     return (await this.#options.store.listKeys(query)).map(keyToJson);
   }
 
-  /** The key of an id that a list goes on behind. @throws GatewayError invalid_request */
+  /** Resolves the `after` parameter of a list. @throws GatewayError invalid_request */
   async cursor(id: string): Promise<ApiKey> {
     const key = await this.#options.store.getKey(id);
     if (!key) throw new GatewayError('invalid_request', "Invalid value for 'after': expected the id of a key");
     return key;
   }
 
-  /** With its limits and what is left of them. @throws GatewayError api_key_not_found */
+  /** Includes the state of the key's limits. @throws GatewayError api_key_not_found */
   async get(id: string) {
     const key = await this.#options.store.getKey(id);
     if (!key) throw notFound();
@@ -64,7 +65,7 @@ export class KeyService {
     const { store, pepper } = this.#options;
     const { key, secret } = createKey(wanted, Date.now());
     await store.insertKey(key, hashKey(secret, pepper));
-    this.#tell('create', key, fieldChanges(null, key), by);
+    this.#record('create', key, fieldChanges(null, key), by);
     return { ...keyToJson(key), key: secret };
   }
 
@@ -97,7 +98,7 @@ export class KeyService {
       case 'not_revoked':
         throw new GatewayError('conflict', 'Only a revoked API key can be deleted');
       case 'deleted':
-        this.#tell('delete', deletion.key, {}, by);
+        this.#record('delete', deletion.key, {}, by);
     }
   }
 
@@ -109,13 +110,13 @@ export class KeyService {
         throw new GatewayError('conflict', 'API key is revoked, and that is final');
       case 'changed': {
         const changes = fieldChanges(change.before, change.key);
-        if (Object.keys(changes).length > 0) this.#tell(action, change.key, changes, by, details);
+        if (Object.keys(changes).length > 0) this.#record(action, change.key, changes, by, details);
         return change.key;
       }
     }
   }
 
-  #tell(action: string, key: ApiKey, changes: FieldChanges, by: Caller, details: object = {}): void {
+  #record(action: string, key: ApiKey, changes: FieldChanges, by: Caller, details: object = {}): void {
     this.#options.keys.forget(key.id);
     this.#options.audit.changed(action, by, { key_id: key.id, ...details, changes });
   }
@@ -126,7 +127,7 @@ const STATUS_OF = { revoke: 'revoked', suspend: 'suspended', activate: 'active' 
   KeyStatus
 >;
 
-/** What is not as it was before; of a new key, what is not as a key has it by default. */
+/** The fields that differ from before; for a new key, those that differ from the defaults. */
 function fieldChanges(before: ApiKey | null, after: ApiKey): FieldChanges {
   const fields = FIELD_LIST.map(([property, { name, default: initial, toJson }]) => {
     const from = before === null ? initial : before[property];

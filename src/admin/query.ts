@@ -1,7 +1,7 @@
-/** The query of an admin call. A parameter that is given twice is refused: two readers could take different ones. */
+/** Parses query parameters of the admin API. A repeated parameter is an error: parsers disagree on which value counts. */
 import { invalidField, repeatedParameter, unknownParameter } from './refused-input.ts';
 
-/** Parameters by name, without empty ones: `?key_id=&from=&to=` asks for everything. */
+/** Parameters by name. Empty ones are left out: `?key_id=&from=&to=` means no filter. */
 export type Query = ReadonlyMap<string, string>;
 
 /** @throws GatewayError invalid_request */
@@ -16,7 +16,7 @@ export function queryOf(url: string): Query {
   return query;
 }
 
-/** @throws GatewayError invalid_request naming the first that is none of these, empty ones too */
+/** As `queryOf`, for a route that accepts only these parameters. @throws GatewayError invalid_request */
 export function onlyParameters(url: string, names: readonly string[]): Query {
   for (const name of parametersOf(url).keys()) {
     if (!names.includes(name)) throw unknownParameter(name);

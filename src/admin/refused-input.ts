@@ -1,4 +1,4 @@
-/** What an admin call is told whose body or query is not what the route takes: the message names the field. */
+/** Errors for invalid bodies and queries of the admin API; each message names the field or parameter. */
 import { GatewayError } from '../errors.ts';
 
 const NAME_CHARACTERS_MAX = 64;

@@ -1,4 +1,4 @@
-/** What the routes of the admin API are given of a request. */
+/** How routes of the admin API read a request. */
 import type { Caller } from './audit-log.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -6,10 +6,10 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export interface AdminRequests {
   /** @throws GatewayError invalid_json, request_too_large, request_timeout */
   readBody(request: Request): Promise<JsonObject>;
-  /** {} for none. @throws as readBody */
+  /** {} when there is no body. @throws as readBody */
   readOptionalBody(request: Request): Promise<JsonObject>;
   callerOf(request: Request): Caller;
 }
 
-/** The body is read by whoever needs it, and not by Elysia. */
+/** Keeps Elysia from parsing the body: handlers read it with a bound and a deadline. */
 export const UNREAD = { parse: 'none' } as const;

@@ -23,7 +23,7 @@ export function usageQueryFrom(url: string): UsageReportQuery {
   return { keyId: query.get('key_id'), ...daysFrom(query) };
 }
 
-/** Of all days without dates, by key without groups. @throws GatewayError invalid_request, naming the parameter */
+/** Defaults: all days, grouped by key. @throws GatewayError invalid_request, naming the parameter */
 export function summaryQueryFrom(url: string, rowsMax: number): SummaryQuery {
   const query = onlyParameters(url, ['group_by', 'from', 'to', 'key_id']);
   const { firstDay = 0, lastDay = LAST_DAY } = daysFrom(query);
@@ -86,7 +86,7 @@ function dayFrom(name: string, value: string | undefined): number | undefined {
 
 function cursorFrom(value: string): string {
   if (UUID.test(value)) return value;
-  // A '+' of the zone that was not escaped arrives as a space.
+  // An unescaped '+' in the zone arrives as a space.
   const time = parseIsoTime(value.replace(' ', '+'));
   if (time === null) throw invalidField('before', CURSOR);
   return firstIdOf(time);

@@ -1,9 +1,9 @@
 /**
- * Usage as operators ask for it: rows by UTC day and month in the JSON form of the contract, section 7, and single
- * records. The admin API and `bve usage` give the same answers because both are made here.
+ * Usage reports for the admin API and `bve usage`: rows by UTC day and month, and single records, in the JSON form of the
+ * contract, sections 6 and 7.
  *
- * A request counts when it was admitted, however it ended, in the day and month of its admission. What the limits, or
- * the gateway before them, turned away is in the records only.
+ * A row counts admitted requests, whatever their outcome, on the day and in the month of their admission. A request that was
+ * refused before has only a record.
  */
 import { dayOf, dayStartMs, monthOf, monthStartMs } from '../limits/windows.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
@@ -26,17 +26,17 @@ export interface UsageReport {
   readonly monthly: readonly UsageMonth[];
 }
 
-/** Without dates: the last days and months of a key, the last rows of all keys. */
+/** Default windows of a report without dates. */
 const KEY_DAYS = 30;
 const KEY_MONTHS = 12;
 const ALL_DAY_ROWS = 100;
 const ALL_MONTH_ROWS = 50;
-/** 9999-12-31: the last day that has four digits for its year. */
+/** 9999-12-31, the last day with a four-digit year. */
 export const LAST_DAY = 2_932_896;
 
 /**
- * Months are all those that the days touch: their rows are whole months.
- * @param rowsMax bound of each list when dates are given; one row more tells that there were more
+ * The months are those that the days fall into; their rows cover whole months.
+ * @param rowsMax the bound of each list when dates are given; one more row means that there were more
  */
 export async function readUsageReport(
   source: UsageSource,
@@ -138,7 +138,7 @@ function totalsToJson(row: UsageTotals) {
   };
 }
 
-/** A UUID that follows from what the row is about (RFC 9562, version 8): always the same, and no column of its own. */
+/** A stable UUID derived from key and period (RFC 9562, version 8), so that no column needs to store it. */
 function rowId(keyId: string, period: string): string {
   const hex = Bun.SHA256.hash(`${keyId} ${period}`, 'hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;

@@ -6,14 +6,14 @@ import { recordsQueryFrom, summaryQueryFrom, usageQueryFrom } from './usage-para
 import { readUsageReport, usageRecordToJson, usageReportToJson } from './usage-report.ts';
 import { summaryToJson } from './usage-summary-json.ts';
 
-/** Reading usage does not wait longer than this for a writer whose database is locked. */
+/** How long a read waits for the usage writer when the database is locked. */
 const FLUSH_DEADLINE_MS = 250;
-/** More would hold the event loop for longer than streams should wait. */
+/** More rows would block the event loop, and with it all streams, for too long. */
 const ROWS_MAX = 10_000;
 
 export interface UsageRoutesOptions {
   readonly store: UsageStore;
-  /** Brings what was recorded so far into the store, so that an answer knows of requests that have just ended. */
+  /** Writes pending records to the store, so that a response includes requests that have just ended. */
   flushUsage(deadlineMs: number): Promise<unknown>;
 }
 

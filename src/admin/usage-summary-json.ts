@@ -1,7 +1,7 @@
 /** A usage summary in the JSON form of the contract, section 7. */
 import type { SummaryCounts, UsageSummary } from '../usage/usage-summary.ts';
 
-/** A group is an array when two were asked for. */
+/** `group` is an array when the query asked for two groups. */
 export function summaryToJson({ rows, total }: UsageSummary) {
   return {
     rows: rows.map(({ group, ...counts }) => ({

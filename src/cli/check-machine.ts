@@ -1,11 +1,11 @@
-/** What a configuration asks of the machine, tried out without starting anything: `bve check`. */
+/** Checks for `bve check` that need the machine: the address, the CA file and the folder of the database. */
 import { createServer } from 'node:net';
 import { ConfigError } from '../config/config-error.ts';
 import { readCaFile } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { databaseProblem } from '../store/open-store.ts';
 
-/** @returns one line for each problem, with the name of the variable */
+/** Returns one line for each problem, with the name of the variable. */
 export async function problemsOfMachine(config: Config): Promise<string[]> {
   const problems = [
     await hostProblem(config.host),
@@ -15,7 +15,7 @@ export async function problemsOfMachine(config: Config): Promise<string[]> {
   return problems.filter((problem) => problem !== null);
 }
 
-/** On any free port: PORT itself may well be in use, by the gateway that runs with this configuration. */
+/** Listens on a free port: a running gateway may already use PORT. */
 function hostProblem(host: string): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();

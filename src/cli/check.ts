@@ -1,4 +1,4 @@
-/** `bve check`: the effective configuration, or whether a running gateway is healthy (for a container's health check). */
+/** `bve check`: prints the effective configuration, or tests a running gateway (the health check of a container). */
 import { get } from 'node:http';
 import { reachableHost } from '../config/address.ts';
 import { ConfigError } from '../config/config-error.ts';
@@ -21,8 +21,8 @@ export const check: Command = {
   },
   details: `${CONFIG_DETAILS}
 
-A configuration with which 'bve serve' would not start is exit code 2, and every problem of it is named: also a HOST that
-cannot be listened on, a missing FUELIX_CA_FILE, and a DATABASE_URL in a folder that is not there.`,
+Exit code 2 means that 'bve serve' would not start with this configuration; every problem is named, including a HOST that
+cannot be bound, a missing FUELIX_CA_FILE, and a DATABASE_URL in a missing folder.`,
   async run(args) {
     if (args.flags.health) return checkHealth(args);
     const loaded = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
@@ -40,7 +40,7 @@ function listOf(options: readonly EffectiveOption[]): string {
   return options.map(({ env, value, source }) => `${env.padEnd(width)}${value ?? '(unset)'}  (${source})\n`).join('');
 }
 
-/** Asks for nothing but HOST and PORT: in a container it runs beside the server, perhaps without the server's secrets. */
+/** Needs only HOST and PORT: a container's health check may run without the server's secrets. */
 async function checkHealth(args: Arguments): Promise<number> {
   const { host, port } = loadAddress({ configFile: textFlag(args, 'config'), flags: args.flags });
   const reachable = reachableHost(host);
@@ -49,7 +49,7 @@ async function checkHealth(args: Arguments): Promise<number> {
   return 0;
 }
 
-/** node:http and not fetch, which would ask an HTTP proxy of the environment for this machine's own port. */
+/** Uses node:http because fetch would go through an HTTP proxy from the environment. */
 function statusOf(target: { host: string; port: number; path: string }): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = get({ ...target, timeout: HEALTH_TIMEOUT_MS, agent: false }, (response) => {

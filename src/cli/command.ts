@@ -1,5 +1,5 @@
 /**
- * What a command of `bve` is, and how its arguments are parsed, refused and explained.
+ * The commands of `bve`: their definition, argument parsing, help and errors.
  *
  * Exit codes (contract, section 10): 0 done, 1 failed, 2 the call itself was wrong.
  */
@@ -9,18 +9,18 @@ import { complain, OutputError, print } from '../output.ts';
 
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
-  /** What stands for the value in the help text, e.g. `FILE`. */
+  /** The placeholder for the value in the help text, e.g. `FILE`. */
   readonly value?: string;
-  /** May be given several times; its values are in `lists`. */
+  /** The flag may be repeated; its values are in `lists`. */
   readonly multiple?: true;
-  /** What it means without a value: when none of these words follows it. */
+  /** The value of the flag when none of these words follows it. */
   readonly bare?: { readonly means: string; readonly words: readonly string[] };
   readonly help: string;
 }
 
 export interface Arguments {
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
-  /** Of flags that may be given several times, in order. */
+  /** The values of repeatable flags, in order. */
   readonly lists: Readonly<Record<string, readonly string[] | undefined>>;
   readonly positionals: readonly string[];
 }
@@ -38,7 +38,7 @@ export interface Command {
   run(args: Arguments): Promise<number>;
 }
 
-/** Commands that share their first word, such as `bve keys create`; each one's own name is the second word. */
+/** Commands with a common first word, such as `bve keys create`; `name` of each is the second word. */
 export interface CommandGroup {
   readonly name: string;
   readonly summary: string;
@@ -169,7 +169,7 @@ function parseStrictly(command: Command, argv: readonly string[]) {
   }
 }
 
-/** `--flag` becomes `--flag=MEANS` where a value may be left out and none follows. */
+/** Adds the implied value to flags whose value is optional: `--flag` becomes `--flag=MEANS`. */
 function withBareValues(command: Command, argv: readonly string[]): string[] {
   return argv.map((arg, i) => {
     const bare = arg.startsWith('--') ? command.options[arg.slice(2)]?.bare : undefined;
@@ -177,7 +177,7 @@ function withBareValues(command: Command, argv: readonly string[]): string[] {
   });
 }
 
-/** node:util explains at length how to pass a positional that looks like a flag; the first sentence is enough. */
+/** Messages of node:util are long; their first sentence is enough. */
 function firstSentence(message: string): string {
   return message.split(/\. |\n/)[0]!.replace(/\.$/, '');
 }

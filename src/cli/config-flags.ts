@@ -1,4 +1,4 @@
-/** The flags that `serve` and `check` share: one for every option that is no secret, and `--config`. */
+/** The flags of `serve` and `check`: `--config`, and one for each option that is not a secret. */
 
 import { flagName, OPTIONS } from '../config/schema.ts';
 import type { OptionSpec } from './command.ts';

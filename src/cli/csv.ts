@@ -1,7 +1,7 @@
-/** CSV as RFC 4180 has it: cells in quotes may hold commas, line breaks and doubled quotes. */
+/** CSV according to RFC 4180: quoted cells may contain commas, line breaks and doubled quotes. */
 
 export interface CsvRow {
-  /** Where the row begins, counted from 1. */
+  /** The line on which the row begins, counted from 1. */
   readonly line: number;
   readonly cells: readonly string[];
 }
@@ -15,20 +15,20 @@ export class CsvError extends Error {
   }
 }
 
-/** Lines end with CR LF, as the RFC wants it. */
+/** Lines end with CR LF, as the RFC requires. */
 export function csvText(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map((row) => `${row.map((cell) => quoted(String(cell))).join(',')}\r\n`).join('');
 }
 
 /**
- * A text that a spreadsheet would take for a formula gets an apostrophe before it: names of keys are free text, and the
- * file is opened by somebody else than who chose the name.
+ * Prefixes an apostrophe to text that a spreadsheet would run as a formula. Names of keys are free text, and the person who
+ * opens the file did not choose them.
  */
 export function spreadsheetSafe(text: string): string {
   return /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/.test(text) ? `'${text}` : text;
 }
 
-/** Without empty lines; a byte order mark is skipped. @throws CsvError */
+/** Skips empty lines and a byte order mark. @throws CsvError */
 export function parseCsv(text: string): CsvRow[] {
   const rows: CsvRow[] = [];
   let line = 1;

@@ -1,11 +1,11 @@
-/** The flags of `bve keys create` and `update`, made from the table of key fields. */
+/** The flags of `bve keys create` and `update`, derived from the table of key fields. */
 import { FIELD_LIST, type KeyField } from '../keys/fields.ts';
 import type { KeyChanges } from '../keys/key.ts';
 import { type Arguments, type OptionSpec, UsageError } from './command.ts';
 
-const UNLIMITED: OptionSpec = { type: 'boolean', help: 'no limits but those that are given' };
+const UNLIMITED: OptionSpec = { type: 'boolean', help: 'no limits, except those that are given' };
 
-/** @param withDefaults whether the help says what a field has that no flag names */
+/** @param withDefaults whether the help shows the default of each field */
 export function keyFlags(withDefaults: boolean): Record<string, OptionSpec> {
   const flags = FIELD_LIST.map(([, field]): [string, OptionSpec] => {
     const { value, help, adds, bare } = field.flag;
@@ -18,7 +18,7 @@ export function keyFlags(withDefaults: boolean): Record<string, OptionSpec> {
   return { ...Object.fromEntries(flags), unlimited: UNLIMITED };
 }
 
-/** Only what the flags say. @throws UsageError naming the flag */
+/** The fields that flags set. @throws UsageError naming the flag */
 export function fieldsFrom(args: Arguments): KeyChanges {
   const given = FIELD_LIST.map(([property, field]) => {
     const texts = textsOf(args, flagName(field));
@@ -51,7 +51,7 @@ function jsonFrom(field: KeyField<unknown>, text: string): unknown {
   return text === 'none' ? undefined : field.fromText(text);
 }
 
-/** Lists one behind the other, objects into one. */
+/** Concatenates lists, merges objects. */
 function together(values: readonly unknown[]): unknown {
   if (values.length === 1) return values[0];
   if (values.every(Array.isArray)) return values.flat();

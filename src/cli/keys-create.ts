@@ -1,4 +1,4 @@
-/** `bve keys create`: the key object of POST /admin/api-keys, made from flags. */
+/** `bve keys create`: does what POST /admin/api-keys does, with flags. */
 import { localUrl } from '../config/address.ts';
 import { loadAddress } from '../config/load.ts';
 import { type ApiKey, createKey, hashKey, keyToJson, type NewKey } from '../keys/key.ts';
@@ -11,17 +11,17 @@ import { describeKey } from './keys-table.ts';
 
 export const create: Command = {
   name: 'create',
-  summary: 'create a key and show it, this once',
+  summary: 'create a key and show its secret, only this once',
   options: {
     ...keyFlags(true),
     json: { type: 'boolean', help: 'the object of POST /admin/api-keys, for scripts' },
     config: CONFIG,
   },
-  details: `${DATABASE}\nAPI_KEY_PEPPER must be the one the gateway runs with, or the key will be unknown to it.`,
+  details: `${DATABASE}\nAPI_KEY_PEPPER must be that of the gateway, or the gateway will not accept the key.`,
   async run(args) {
     const wanted = newKeyFrom(args, Date.now());
     const pepper = pepperOf(args);
-    // Before there is a key: what is wrong with HOST must not keep its secret from being shown.
+    // Before the key exists: a bad HOST must not prevent its secret from being shown.
     const baseUrl = args.flags.json ? '' : gatewayUrl(args);
     const { key, secret } = createKey(wanted, Date.now());
     await withStore(args, (store) => store.insertKey(key, hashKey(secret, pepper)));
@@ -37,12 +37,12 @@ function introduction(key: ApiKey, secret: string, baseUrl: string): string {
   return `${secret}
 
 ${describeKey(key)}
-The key is shown this once and stored nowhere: keep it now.
+The key is shown this once and is not stored: save it now.
 
 ${clientLines(baseUrl, secret)}`;
 }
 
-/** Where a gateway with this configuration listens. @throws ConfigError */
+/** The URL of a gateway with this configuration. @throws ConfigError */
 function gatewayUrl(args: Arguments): string {
   const { host, port } = loadAddress({ configFile: textFlag(args, 'config') });
   return localUrl(host, port === 0 ? 'PORT' : port);

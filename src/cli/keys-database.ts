@@ -1,4 +1,4 @@
-/** The database as the commands use it that work without a gateway: opened for one command, a key found by what people type. */
+/** The database for commands that work without a gateway, and the lookup of a key by what a user types. */
 import { ConfigError } from '../config/config-error.ts';
 import { loadKeysConfig } from '../config/load.ts';
 import { type ApiKey, isKeyForm } from '../keys/key.ts';
@@ -17,11 +17,11 @@ export const JSON_OUTPUT: OptionSpec = { type: 'boolean', help: 'as JSON, for sc
 export const DATABASE =
   'DATABASE_URL names the database, sqlite://bve.db by default; a gateway that runs on it may keep running.';
 
-/** Shorter texts name a key too easily by accident: the 8 first of an id, or sk-bve- and a digit. */
+/** Shorter texts match a key too easily by accident. 8 characters are the first group of an id, or sk-bve- and a digit. */
 const KEY_TEXT_MIN = 8;
-export const ID_DETAILS = `ID is a key's id, or as much of the beginning of its id or prefix as no other key shares (${KEY_TEXT_MIN} characters at
-least). A running gateway follows within one second.`;
-/** A command has nothing else to do than wait until the gateway has written its batch. */
+export const ID_DETAILS = `ID is the id of a key, or the beginning of its id or prefix if no other key shares it (at least ${KEY_TEXT_MIN} characters).
+A running gateway applies the change within one second.`;
+/** A command can wait until the gateway has written its batch. */
 const BUSY_TIMEOUT_MS = 5_000;
 
 /** @throws ConfigError */
@@ -36,7 +36,7 @@ export function pepperOf(args: Arguments): string {
   return apiKeyPepper;
 }
 
-/** @throws CommandFailure in place of a StoreError */
+/** Opens the store for one task. @throws CommandFailure in place of a StoreError */
 export async function withStore<T>(args: Arguments, work: (store: Store) => Promise<T>): Promise<T> {
   const { databaseUrl } = configOf(args);
   let store: Store | undefined;
@@ -51,9 +51,9 @@ export async function withStore<T>(args: Arguments, work: (store: Store) => Prom
   }
 }
 
-/** @throws CommandFailure when the text names no key, or more than one */
+/** @throws CommandFailure when the text matches no key, or more than one */
 export async function keyNamed(store: Store, text: string): Promise<ApiKey> {
-  // Not echoed: what was meant for a prefix may be the whole secret.
+  // Not repeated in the message: it is a secret.
   if (isKeyForm(text)) throw new CommandFailure('that is a whole key: give its id, or its first 12 characters');
   const exact = await store.getKey(text);
   if (exact) return exact;

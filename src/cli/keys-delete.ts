@@ -1,4 +1,4 @@
-/** `bve keys delete`: takes a revoked key out of the database; its usage stays. */
+/** `bve keys delete`: deletes a revoked key from the database; its usage remains. */
 import { keyToJson } from '../keys/key.ts';
 import { print, printJson } from '../output.ts';
 import type { KeyDeletion } from '../store/store.ts';
@@ -8,9 +8,9 @@ import { printable } from './keys-table.ts';
 
 export const deleteCommand: Command = {
   name: 'delete',
-  summary: 'delete a revoked key; its usage stays',
+  summary: 'delete a revoked key; its usage remains',
   positionals: ['ID'],
-  options: { json: { ...JSON_OUTPUT, help: 'the key as it was, as JSON' }, config: CONFIG },
+  options: { json: { ...JSON_OUTPUT, help: 'the deleted key as JSON' }, config: CONFIG },
   details: `${ID_DETAILS}\n${DATABASE}`,
   async run(args) {
     const key = await withStore(args, async (store) => {

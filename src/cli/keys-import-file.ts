@@ -1,9 +1,9 @@
 /**
- * A file of hashed keys, CSV or JSON lines, to keys that can be stored. Knows nothing of the database.
+ * Parses a file of hashed keys, CSV or JSON lines, into keys to store. Independent of the database.
  *
- * Fields are those of the key object and `key_hash`, which is sha256(key + pepper) in hex. What is absent has the value
- * that `bve keys create` would give it; in CSV an empty cell is absent, and `none` is null. Every mistake is found, with
- * its line. Messages never repeat a value: a column may have been mixed up with one of secrets.
+ * The fields are those of the key object and `key_hash`, sha256(key + pepper) in hex. Absent fields get the defaults of
+ * `bve keys create`; in CSV an empty cell is absent and `none` is null. All errors are reported with their lines. Messages
+ * never contain values: a column of secrets may have been mislabelled.
  */
 import { timeKind } from '../keys/field-kinds.ts';
 import { FIELD_LIST, mapFields } from '../keys/fields.ts';
@@ -18,12 +18,12 @@ export interface ImportProblem {
 
 export interface ImportFile {
   readonly keys: readonly ImportedKey[];
-  /** The line of each key. */
+  /** The line number of each key. */
   readonly lines: readonly number[];
   readonly problems: readonly ImportProblem[];
 }
 
-/** @throws nothing: whatever is wrong is among the problems */
+/** Never throws: all errors are in `problems`. */
 export function readImportFile(text: string, format: 'csv' | 'jsonl', nowMs: number): ImportFile {
   const problems: ImportProblem[] = [];
   const entries = format === 'csv' ? csvEntries(text, problems) : jsonEntries(text, problems);
@@ -55,10 +55,10 @@ interface Entry {
   readonly values: Values;
 }
 
-/** What a field of the file takes: a kind of key field, or one of those below. */
+/** How to read a field of the file: a kind of key field, or one of those below. */
 interface FileField {
   readonly takesAsText: string;
-  /** undefined: not a value of this field. */
+  /** undefined when the value is not valid for this field. */
   parse(value: unknown): unknown;
   fromText(text: string): unknown;
 }
@@ -67,10 +67,10 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const HASH = /^[0-9a-f]{64}$/;
 const PREFIX = /^sk-bve-([0-9a-f]{5})?$/;
 const STATUS = /^(active|suspended|revoked)$/;
-/** What is known of a key whose prefix was not kept. */
+/** The prefix of a key whose own is not known. */
 const PREFIX_UNKNOWN = 'sk-bve-';
 
-/** Those that nobody chooses, beside the table of key fields. */
+/** The fields that are not configurable, in addition to the table of key fields. */
 interface SystemValues {
   readonly key_hash: string;
   readonly id: string;
@@ -95,10 +95,10 @@ const FIELDS = new Map<string, FileField>([
 ]);
 const REQUIRED = ['key_hash', 'name'];
 
-/** Names of the fields beside `name` and `key_hash`, for the help. */
+/** All fields except `name` and `key_hash`, for the help text. */
 export const OPTIONAL_FIELDS = [...FIELDS.keys()].filter((name) => !REQUIRED.includes(name));
 
-/** @returns null when something was wrong with it, and said */
+/** Returns null after reporting errors to `complain`. */
 function keyFrom(values: Values, nowMs: number, complain: (problem: string) => void): ImportedKey | null {
   let good = true;
   const reject = (problem: string) => {
@@ -119,11 +119,11 @@ function keyFrom(values: Values, nowMs: number, complain: (problem: string) => v
   return good ? importedKey(parsed, nowMs) : null;
 }
 
-/** @param parsed by name, each value as its field has parsed it */
+/** @param parsed values by field name */
 function importedKey(parsed: Readonly<Record<string, unknown>>, nowMs: number): ImportedKey {
   const system = parsed as Partial<SystemValues>;
   const name = String(parsed.name);
-  // For the defaults of what is absent.
+  // The source of defaults.
   const { key: fresh } = createKey({ name }, nowMs);
   const key = {
     ...fresh,

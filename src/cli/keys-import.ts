@@ -1,4 +1,4 @@
-/** `bve keys import`: the hashed keys of an existing deployment, all of a file or none of it. */
+/** `bve keys import`: imports the hashed keys of another deployment; all keys of a file or none. */
 import { keyToJson } from '../keys/key.ts';
 import { print, printJson } from '../output.ts';
 import { readTextInput } from '../text-file.ts';
@@ -6,13 +6,13 @@ import { type Command, CommandFailure } from './command.ts';
 import { CONFIG, DATABASE, JSON_OUTPUT, withStore } from './keys-database.ts';
 import { type ImportProblem, OPTIONAL_FIELDS, readImportFile } from './keys-import-file.ts';
 
-/** Some hundred thousand keys; a larger file is the wrong one. */
+/** Enough for several hundred thousand keys. */
 const FILE_BYTES_MAX = 128 * 1024 * 1024;
 const PROBLEMS_SHOWN_MAX = 20;
 
 export const importCommand: Command = {
   name: 'import',
-  summary: 'take over hashed keys of an existing deployment',
+  summary: 'import hashed keys of another deployment',
   positionals: ['FILE'],
   options: { json: { ...JSON_OUTPUT, help: 'print the imported keys as JSON' }, config: CONFIG },
   details: `FILE is CSV with a header, or JSON lines (one object a line). Fields: name and key_hash, which is sha256(key + pepper)
@@ -37,7 +37,7 @@ ${DATABASE}`,
   },
 };
 
-/** By its first character: no header of a CSV file begins with a brace. */
+/** Decided by the first character: the header of a CSV file does not begin with a brace. */
 function formatOf(text: string): 'csv' | 'jsonl' {
   return /^\uFEFF?\s*\{/.test(text) ? 'jsonl' : 'csv';
 }

@@ -1,4 +1,4 @@
-/** `bve keys rotate`: a new secret for a key. */
+/** `bve keys rotate`: replaces the secret of a key. */
 import { GRACE_SECONDS_MAX, hashKey, keyToJson, newSecret, prefixOf } from '../keys/key.ts';
 import { print, printJson } from '../output.ts';
 import { type Command, integerFlag } from './command.ts';
@@ -8,14 +8,14 @@ import { printable } from './keys-table.ts';
 
 export const rotate: Command = {
   name: 'rotate',
-  summary: 'give a key a new secret and show it, this once',
+  summary: 'replace the secret of a key and show the new one, only this once',
   positionals: ['ID'],
   options: {
-    'grace-seconds': { type: 'string', value: 'N', help: 'the old secret works on for this long [0]' },
+    'grace-seconds': { type: 'string', value: 'N', help: 'the old secret keeps working for this many seconds [0]' },
     json: { type: 'boolean', help: 'the object of POST /admin/api-keys/{id}/rotate, for scripts' },
     config: CONFIG,
   },
-  details: `${ID_DETAILS}\n${DATABASE}\nAPI_KEY_PEPPER must be the one the gateway runs with.`,
+  details: `${ID_DETAILS}\n${DATABASE}\nAPI_KEY_PEPPER must be that of the gateway.`,
   async run(args) {
     const graceS = integerFlag(args, 'grace-seconds', 0, 0, GRACE_SECONDS_MAX);
     const secret = newSecret();
@@ -29,7 +29,7 @@ export const rotate: Command = {
       if (args.flags.json) printJson({ ...keyToJson(key), key: secret });
       else {
         print(
-          `${secret}\n\nThe old secret of '${printable(key.name)}' ${old}.\nThe new one is shown this once and stored nowhere: keep it now.\n`,
+          `${secret}\n\nThe old secret of '${printable(key.name)}' ${old}.\nThe new one is shown this once and is not stored: save it now.\n`,
         );
       }
     });

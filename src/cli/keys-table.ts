@@ -1,8 +1,8 @@
-/** Keys as text for people: `bve keys list`, and one key after `create` and `update`. */
+/** Keys as text: the table of `bve keys list`, and one key after `create` and `update`. */
 import type { ApiKey } from '../keys/key.ts';
 import { textTable } from './text-table.ts';
 
-/** Aligned columns, one line a key, with a heading. */
+/** Aligned columns with a heading, one line for each key. */
 export function keyTable(keys: readonly ApiKey[], nowMs: number): string {
   const rows = [
     ['ID', 'PREFIX', 'STATUS', 'CREATED', 'LAST USED', 'LIMITS', 'NAME'],
@@ -16,11 +16,11 @@ export function keyTable(keys: readonly ApiKey[], nowMs: number): string {
       printable(key.name),
     ]),
   ];
-  // The name comes last: it is the one that may be long, or wider than its count of characters.
+  // The name is last because its width on the screen is unknown.
   return textTable(rows);
 }
 
-/** All fields of a key that are not as in any other, one a line. */
+/** The fields of one key, one on each line. */
 export function describeKey(key: ApiKey): string {
   const rows = [
     ['id', key.id],
@@ -40,7 +40,7 @@ function listOf(names: readonly string[] | null): string {
   return names === null ? 'all' : names.map(printable).join(', ');
 }
 
-/** Only the limits there are, e.g. `60/min 10000/day`. */
+/** The limits that are set, e.g. `60/min 10000/day`. */
 function limitsOf(key: ApiKey): string {
   const limits = [
     limit(key.rpmLimit, '/min'),
@@ -52,7 +52,7 @@ function limitsOf(key: ApiKey): string {
   return limits.filter((text) => text !== '').join(' ') || 'none';
 }
 
-/** Without control and direction characters: a name is free text and must not steer the terminal it is shown on. */
+/** Replaces control and direction characters: names are free text and must not control the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '\uFFFD');
 }

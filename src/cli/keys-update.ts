@@ -1,4 +1,4 @@
-/** `bve keys update`: what PATCH /admin/api-keys/{id} does, from flags. */
+/** `bve keys update`: does what PATCH /admin/api-keys/{id} does, with flags. */
 import { keyToJson } from '../keys/key.ts';
 import { print, printJson } from '../output.ts';
 import { type Command, UsageError } from './command.ts';
@@ -11,10 +11,10 @@ export const update: Command = {
   summary: 'change the name, limits and other fields of a key',
   positionals: ['ID'],
   options: { ...keyFlags(false), json: JSON_OUTPUT, config: CONFIG },
-  details: `What no flag names stays as it is. Lists and tags are replaced as a whole.\n${ID_DETAILS}\n${DATABASE}`,
+  details: `Fields without a flag stay as they are. Lists and tags are replaced as a whole.\n${ID_DETAILS}\n${DATABASE}`,
   async run(args) {
     const changes = fieldsFrom(args);
-    if (Object.keys(changes).length === 0) throw new UsageError('there is nothing to change: no flag names a field');
+    if (Object.keys(changes).length === 0) throw new UsageError('nothing to change: give at least one field');
     const key = await withStore(args, async (store) => {
       const { id } = await keyNamed(store, args.positionals[0]!);
       return changedKey(await store.patchKey(id, changes, Date.now()), id);

@@ -1,4 +1,4 @@
-/** `bve keys`: client keys, straight in the database, whether or not a gateway is running on it. */
+/** `bve keys`: manages client keys directly in the database, with or without a running gateway. */
 import { type KeyStatus, keyToJson } from '../keys/key.ts';
 import { print, printJson } from '../output.ts';
 import type { Command, CommandGroup } from './command.ts';
@@ -14,7 +14,7 @@ const list: Command = {
   name: 'list',
   summary: 'list all keys, newest first',
   options: { json: JSON_OUTPUT, config: CONFIG },
-  details: `${DATABASE}\nKeys themselves are not stored; PREFIX is the first 12 characters of each.`,
+  details: `${DATABASE}\nSecrets are not stored; PREFIX is the first 12 characters of a key.`,
   async run(args) {
     const found = await withStore(args, (store) => store.listKeys());
     if (args.flags.json) printJson(found.map(keyToJson));
@@ -33,9 +33,9 @@ export const keys: CommandGroup = {
     update,
     rotate,
     importCommand,
-    statusCommand('revoke', 'revoked', 'stop a key for good'),
-    statusCommand('suspend', 'suspended', 'stop a key until it is activated again'),
-    statusCommand('activate', 'active', 'let a suspended key work again'),
+    statusCommand('revoke', 'revoked', 'disable a key permanently'),
+    statusCommand('suspend', 'suspended', 'disable a key until it is activated'),
+    statusCommand('activate', 'active', 'enable a suspended key'),
     deleteCommand,
   ],
 };

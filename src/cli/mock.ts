@@ -170,7 +170,7 @@ function reasonOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 }
 
-/** What nobody reads is dropped: it must not stop the mock. */
+/** Lines that are not read are dropped, so that they do not block the mock. */
 function stdoutLines(): LineOutput {
   const droppedLine = (count: number) => `${JSON.stringify({ dropped: count })}\n`;
   return new LineOutput({ fd: 1, onTrouble: () => {}, droppedLine });

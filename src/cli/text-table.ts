@@ -1,6 +1,6 @@
-/** Rows as aligned columns, one line a row; the first row is the heading. */
+/** Formats rows as aligned columns; the first row is the heading. */
 
-/** @param rightAligned columns of numbers, by index */
+/** @param rightAligned indexes of numeric columns */
 export function textTable(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const cell = (text: string, column: number) =>

@@ -1,4 +1,4 @@
-/** `bve usage`: what keys used by day and month, straight from the database: the rows of GET /admin/usage. */
+/** `bve usage`: usage by day and month, read directly from the database; the rows of GET /admin/usage. */
 import { dateOf, readUsageReport, type UsageReport, usageReportToJson, yearMonthOf } from '../admin/usage-report.ts';
 import { parseIsoDay } from '../keys/iso-time.ts';
 import { print, printJson } from '../output.ts';
@@ -9,12 +9,12 @@ import { CONFIG, DATABASE, JSON_OUTPUT, keyNamed, withStore } from './keys-datab
 import { printable } from './keys-table.ts';
 import { textTable } from './text-table.ts';
 
-/** A command may take its time; this only keeps the number within SQLite's. */
+/** No practical bound: a command may take its time. */
 const ROWS_MAX = 1_000_000_000;
 
 export const usage: Command = {
   name: 'usage',
-  summary: 'what keys used, by day and month',
+  summary: 'show usage by key, day and month',
   options: {
     key: {
       type: 'string',
@@ -65,7 +65,7 @@ function checkCombination(args: Arguments, days: Days): void {
   if (days.firstDay !== undefined && days.lastDay !== undefined && days.firstDay > days.lastDay) {
     throw new UsageError('--from is later than --to');
   }
-  // An export that stops at the 100th row would look like all there is.
+  // An export must be complete: the default windows do not apply.
   if (args.flags.csv) days.firstDay ??= 0;
 }
 

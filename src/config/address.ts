@@ -1,6 +1,6 @@
-/** HOST and PORT as others on this machine write them. */
+/** The address of a gateway as clients on the same machine use it. */
 
-/** http://HOST:PORT; of a gateway that listens everywhere, its address on loopback. */
+/** http://HOST:PORT, with the loopback address in place of a wildcard. */
 export function localUrl(host: string, port: number | string): string {
   return `http://${bracketed(reachableHost(host))}:${port}`;
 }

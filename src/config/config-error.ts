@@ -1,4 +1,4 @@
-/** What is wrong with a configuration: everything at once, each by the name of its variable or file. */
+/** All problems of a configuration at once; each names its variable or file. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(problems.join('\n'));

@@ -1,11 +1,11 @@
-/** The configuration that is in effect, as it may be shown: secrets and the passwords in URLs as ***. */
+/** The effective configuration with secrets, and passwords in URLs, replaced by ***. */
 import type { Loaded } from './load.ts';
 import type { Source } from './option-reader.ts';
 import { OPTIONS, type OptionName } from './schema.ts';
 
 export interface EffectiveOption {
   readonly env: string;
-  /** null: unset. */
+  /** null when the option is unset. */
   readonly value: string | number | boolean | null;
   readonly source: Source;
 }
@@ -20,7 +20,7 @@ export function effectiveOptions({ config, sources }: Loaded): EffectiveOption[]
   }));
 }
 
-/** By name in lower case, as in the TOML file: `bve check --json` and GET /admin/config. */
+/** The JSON of `bve check --json` and GET /admin/config; the names are the keys of the TOML file. */
 export function effectiveToJson(options: readonly EffectiveOption[]) {
   return Object.fromEntries(options.map(({ env, value, source }) => [env.toLowerCase(), { value, source }]));
 }
@@ -32,8 +32,8 @@ function shownValue(value: string | number | boolean | undefined, isSecret: bool
 }
 
 /**
- * Of a URL the user's name stays. A password may hold any character when it was not escaped, so it goes on to the last
- * @; parameters such as `?password=` are hidden too. A SQLite path has neither.
+ * Keeps the user name of a URL. An unescaped password may contain any character, so it extends to the last @. Parameters
+ * such as `?password=` are hidden as well. A SQLite path has neither.
  */
 function withoutPasswords(text: string): string {
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? [];

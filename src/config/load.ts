@@ -1,9 +1,9 @@
 /**
  * The only reader of the environment. Flags win over the environment, the environment over the TOML file, the file
- * over the defaults (contract, section 9). Every mistake is collected, so that one start names them all.
+ * over the defaults (contract, section 9). All problems are collected and reported at once.
  *
- * `NAME_FILE` in the environment, or `name_file` in the TOML file, names a file that holds the value: how Docker and
- * Kubernetes hand out secrets.
+ * `NAME_FILE` in the environment, or `name_file` in the TOML file, names a file that contains the value: this is how Docker
+ * and Kubernetes provide secrets.
  */
 
 import { readTextFile } from '../text-file.ts';
@@ -25,7 +25,7 @@ export interface LoadRequest {
   readonly env?: Environment | undefined;
 }
 
-/** A bundle of all the CAs of a system has a quarter of this. */
+/** A bundle of all CAs of a system has a quarter of this size. */
 const CA_FILE_BYTES_MAX = 1024 * 1024;
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 /** @throws ConfigError naming every problem at once */
@@ -44,7 +44,7 @@ export function loadConfig(request: LoadRequest = {}): Loaded {
 }
 
 /**
- * What the `keys` commands need: they work on the database alone, so a missing FUELIX_API_KEY is no reason to refuse.
+ * The options that the `keys` commands need. They use only the database, so FUELIX_API_KEY may be missing.
  * @throws ConfigError
  */
 export function loadKeysConfig(request: LoadRequest = {}): { databaseUrl: string; apiKeyPepper: string | null } {
@@ -72,7 +72,7 @@ export function networkEnvironment(env: Environment = process.env): NetworkEnvir
   };
 }
 
-/** Where the gateway of this configuration listens, whatever else of it is missing. @throws ConfigError */
+/** Where a gateway with this configuration listens; other required options may be missing. @throws ConfigError */
 export function loadAddress(request: LoadRequest = {}): { host: string; port: number } {
   const reader = readerOf(request);
   const host = reader.read('host').value;
@@ -93,7 +93,7 @@ export function readCaFile(path: string | undefined): string | undefined {
   }
 }
 
-/** All that this process was started with, for one that takes its place, see cli/runtime-environment.ts. */
+/** The whole environment, for the process that replaces this one, see cli/runtime-environment.ts. */
 export function processEnvironment(): Record<string, string> {
   const entries = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return Object.fromEntries(entries);

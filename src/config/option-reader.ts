@@ -1,4 +1,4 @@
-/** Finds the text of an option in flags, environment, configuration file and value files, and reads it. */
+/** Looks up options in flags, environment, configuration file and value files, and parses them. */
 
 import { readTextFile } from '../text-file.ts';
 import { ConfigError } from './config-error.ts';
@@ -12,41 +12,41 @@ export interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Where a value comes from; 'value file' when NAME_FILE names the file that it is in. */
+/** Where a value comes from; 'value file' means the file that NAME_FILE names. */
 export type Source = 'flag' | 'environment' | 'file' | 'value file' | 'default';
 
-/** Far above any key or URL. */
+/** Far more than any key or URL needs. */
 const VALUE_FILE_BYTES_MAX = 64 * 1024;
-/** These are paths themselves, and not taken from a file of another name. */
+/** These options are paths to files themselves, so they have no NAME_FILE variant. */
 const PATHS: readonly string[] = ['FUELIX_CA_FILE', 'DATABASE_CA_FILE'];
 
 interface Found {
-  /** undefined: there is none, or it could not be read and that was said. */
+  /** undefined when it could not be read; the problem is recorded. */
   readonly text: string | undefined;
   readonly source: Source;
 }
 
 type Value<N extends OptionName> = (typeof OPTIONS)[N] extends Option<infer T> ? T : never;
 
-/** Reads the options that a command needs, and only those: a value file of another may be closed to it. */
+/** Reads only the options that a command asks for: it may lack permission for the value files of others. */
 export class OptionReader {
   readonly #problems: string[] = [];
   readonly #sources: Sources;
   readonly #file: Readonly<Record<string, string>>;
-  /** What a file holds that cannot be read is not known, so nothing is said to be missing. */
-  #fileIsWhole = true;
+  /** false when the configuration file could not be read: then no option is reported as missing. */
+  #fileIsReadable = true;
 
   constructor(sources: Sources) {
     this.#sources = sources;
     this.#file = sources.configFile === undefined ? {} : this.#readFile(sources.configFile);
   }
 
-  /** A problem is kept for `finish`. */
+  /** Records problems for `finish`. */
   read<N extends OptionName>(name: N): { value: Value<N> | undefined; source: Source } {
     const option: Option<unknown> = OPTIONS[name];
     const found = this.#find(option);
     const { text, source } = found ?? { text: option.defaultText, source: 'default' };
-    if (!found && text === undefined && option.required && this.#fileIsWhole) {
+    if (!found && text === undefined && option.required && this.#fileIsReadable) {
       this.#problems.push(`${option.env} is required`);
     }
     return { value: text === undefined ? undefined : (this.#parse(option, text) as Value<N> | undefined), source };
@@ -70,7 +70,7 @@ export class OptionReader {
   #find(option: Option<unknown>): Found | null {
     const flag = option.secret ? undefined : this.#sources.flags[flagName(option)];
     if (typeof flag === 'string') return { text: flag, source: 'flag' };
-    // An empty variable is how compose files spell "not set".
+    // Compose files set a variable to an empty text when it is unset.
     return (
       this.#findIn('environment', option.env, (name) => this.#sources.env[name] || undefined) ??
       this.#findIn('file', option.env.toLowerCase(), (name) => this.#file[name])
@@ -89,7 +89,7 @@ export class OptionReader {
 
   #readValueFile(name: string, path: string): string | undefined {
     try {
-      // Editors and `echo` end a file with a line break, which is no part of a key.
+      // Editors and `echo` add a line break at the end of a file.
       return readTextFile(path, VALUE_FILE_BYTES_MAX).replace(/[\r\n]+$/, '');
     } catch (error) {
       this.#problems.push(`${name} '${path}': ${(error as Error).message}`);
@@ -116,7 +116,7 @@ export class OptionReader {
         else this.#problems.push(`configuration file '${path}': ${problem}`);
       }
     } catch (error) {
-      this.#fileIsWhole = false;
+      this.#fileIsReadable = false;
       this.#problems.push((error as Error).message);
     }
     return texts;
@@ -131,12 +131,12 @@ function tomlProblem(key: string, value: unknown): string | null {
   const kind = OPTION_BY_KEY.get(key)?.toml ?? (VALUE_FILE_KEYS.has(key) ? 'text' : undefined);
   if (kind === undefined) return `unknown key '${key}'`;
   if (typeof value === 'string') return null;
-  // A secret that is written as a number would become another one: 1_000 is 1000, and 0x10 is 16.
+  // A number would change a secret: TOML reads 1_000 as 1000 and 0x10 as 16.
   if (kind === 'text') return `${key} must be a text in quotes`;
   return typeof value === 'number' || typeof value === 'boolean' ? null : `${key} must be a ${kind}`;
 }
 
-/** null for what is a path itself. */
+/** null for options that are paths. */
 function valueFileName(name: string): string | null {
   if (PATHS.includes(name.toUpperCase())) return null;
   return name === name.toUpperCase() ? `${name}_FILE` : `${name}_file`;

@@ -9,7 +9,7 @@ export interface Option<T> {
   /** Shown as `***`, and never taken from a flag, because flags can be read by every user of the machine. */
   readonly secret: boolean;
   readonly required: boolean;
-  /** What the TOML file may hold for it; a number or true/false may also be written as a text. */
+  /** The TOML type. A number or boolean may also be written as text. */
   readonly toml: TomlKind;
   /** The text that stands for the default, as a user would write it; undefined when there is none. */
   readonly defaultText: string | undefined;
@@ -37,7 +37,7 @@ export const UPSTREAM_CLIENTS = ['socket', 'fetch'] as const;
 
 /** A pepper shorter than this is refused, except on a loopback address: see `checkPepper`. */
 export const PEPPER_LENGTH_MIN = 16;
-/** The least that is taken when the gateway can only be reached from its own machine (tests, benches). */
+/** The minimum when the gateway is reachable only from its own machine (tests, benchmarks). */
 export const PEPPER_LENGTH_MIN_LOOPBACK = 12;
 
 const HOUR_MS = 3_600_000;
@@ -48,7 +48,7 @@ const TRUE_OR_FALSE: Reader<boolean> = {
     throw new Error(`must be true or false, not '${shortened(text)}'`);
   },
 };
-/** Of a value in a complaint about it. */
+/** How much of an invalid value a message repeats. */
 const SHOWN_CHARACTERS_MAX = 64;
 
 export const OPTIONS = {
@@ -68,14 +68,14 @@ export const OPTIONS = {
   host: option('HOST', '0.0.0.0', 'address to listen on', text(parseNonEmpty)),
   port: option('PORT', '8080', 'port to listen on; 0 picks a free one and prints it', integer(0, 65_535)),
   databaseUrl: option('DATABASE_URL', 'sqlite://bve.db', 'where keys and usage are kept', text(parseDatabaseUrl)),
-  /** A gateway that cannot count should still serve; who would rather stop spending says deny. Contract, section 5. */
+  /** By default availability comes before spending limits. Contract, section 5. */
   limitsOnFailure: option(
     'LIMITS_ON_FAILURE',
     'allow',
     'allow or deny requests whose limits cannot be read from the store',
     oneOf(LIMIT_FAILURE_ANSWERS),
   ),
-  /** For ever by default: what nobody asked to have deleted is kept. Days and months of usage are kept in any case. */
+  /** Records are kept by default. The totals by day and month are always kept. */
   usageRetentionDays: option(
     'USAGE_RETENTION_DAYS',
     '0',
@@ -264,8 +264,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Returns what is wrong with a pepper, or null. Keys carry 256 random bits, so the pepper is a second line of
- * defence; on a loopback address a somewhat shorter one is taken, with a warning in the start log.
+ * Returns the problem of a pepper, or null. Keys have 256 random bits, so the pepper is a second line of defence; on a
+ * loopback address a shorter one is accepted, with a warning in the start log.
  */
 export function checkPepper(pepper: string, host: string): string | null {
   const min = isLoopback(host) ? PEPPER_LENGTH_MIN_LOOPBACK : PEPPER_LENGTH_MIN;
@@ -290,7 +290,7 @@ function text<T>(parse: (text: string) => T): Reader<T> {
   return { toml: 'text', parse };
 }
 
-/** Secrets travel in header fields: a line break or a space in one is a copying mistake that would fail much later. */
+/** Secrets are sent in header fields. A line break or a space is a copy mistake; it should fail now, not at the first request. */
 function headerSafe(text: string): string {
   if (text === '') throw new Error('must not be empty');
   if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('must be printable ASCII without spaces');

@@ -1,11 +1,11 @@
-/** The configuration file: TOML to values by key, or one complaint. */
+/** Reads the TOML configuration file. */
 import { parse, TomlError } from 'smol-toml';
 import { readTextFile } from '../text-file.ts';
 
-/** A configuration file has some dozen lines; anything larger is the wrong file. */
+/** A configuration file has a few dozen lines; a larger file is a mistake. */
 const FILE_BYTES_MAX = 1024 * 1024;
 
-/** @throws Error with the whole complaint; it never repeats what is in the file, which may be a secret without its quotes */
+/** @throws Error with a complete message, which never quotes the file: a secret with a missing quote could be in it */
 export function readTomlFile(path: string): Readonly<Record<string, unknown>> {
   let text: string;
   try {
@@ -17,7 +17,7 @@ export function readTomlFile(path: string): Readonly<Record<string, unknown>> {
     return parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    // Behind the first line it shows the lines around the mistake.
+    // Only the first line: the rest of the message quotes the file.
     const [message] = error.message.split('\n');
     throw new Error(`configuration file '${path}', line ${error.line}: ${message!.replace(/^[^:]*: /, '')}`);
   }

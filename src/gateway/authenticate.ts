@@ -1,4 +1,4 @@
-/** Whose request it is, and whether its key may use the endpoint, from the headers alone (contract, section 3). */
+/** Identifies the key of a request from its headers, and checks that it may use the endpoint (contract, section 3). */
 import { GatewayError } from '../errors.ts';
 import { readCredentials } from '../keys/credentials.ts';
 import type { EndpointGroup } from '../keys/fields.ts';
@@ -6,7 +6,7 @@ import type { ApiKey } from '../keys/key.ts';
 import type { KeyAnswer, KeyDirectory } from '../keys/key-cache.ts';
 
 /**
- * The key, when it may be used now. Answers with a promise only when the directory must ask the store.
+ * Returns the key if it is valid now; a promise only when the key cache must read the store.
  * @throws GatewayError, or rejects with it: missing_api_key, invalid_api_key, api_key_suspended, _revoked, _expired,
  *   overloaded when the store cannot be asked
  */

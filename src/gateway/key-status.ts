@@ -1,8 +1,8 @@
 /**
- * GET /v1/key: shows a key its limits, what is left of each and when it resets, and what it has used (contract, section 5).
+ * GET /v1/key: the limits of a key, what remains of them and when they reset, and its usage (contract, section 5).
  *
- * Looking costs nothing: it is not counted by the limits, takes no slot and leaves no usage record. The limits know a
- * request from its admission on; the usage below them is that of finished requests, up to 0.1 s behind.
+ * The call is free: it counts against no limit, holds no permit and leaves no usage record. Limits count a request from its
+ * admission on; the usage is that of finished requests, at most 0.1 s old.
  */
 import { GatewayError } from '../errors.ts';
 import { refusal } from '../http/refusal.ts';
@@ -15,7 +15,7 @@ import type { UsageDay } from '../usage/usage-totals.ts';
 import { authenticate } from './authenticate.ts';
 import type { Gateway } from './gateway.ts';
 
-/** Rejects only when something is wrong that the client cannot help. */
+/** Rejects only on internal errors. */
 export async function keyStatus(request: Request, gateway: Gateway): Promise<Response> {
   const requestId = requestIdOf(request.headers);
   try {
@@ -54,7 +54,7 @@ function statusJson(key: ApiKey, limits: KeyLimitStatus, days: readonly UsageDay
   };
 }
 
-/** Of a key, what each limit is, what is used and left of it, and when that begins anew. */
+/** Each limit of a key: its value, what is used, what remains, and when it resets. */
 export function limitsToJson(limits: KeyLimitStatus) {
   return {
     requests_per_minute: limitJson(limits.requestsPerMinute),

@@ -1,9 +1,9 @@
 /**
- * Which secret a request brings, from its headers alone: a query string ends up in logs and is never looked at.
+ * Reads the secret of a request from its headers. The query string is never read: it ends up in logs.
  *
- * `Authorization` decides when it is there and not empty, else `x-api-key`, in which Anthropic's clients send their key:
- * a client that sends both must not be let in by one after the other was refused. Empty counts as absent, because that is what a client
- * with an unset variable sends. "Bearer" with nothing behind it is not empty: the client meant to send a key.
+ * `Authorization` takes precedence; `x-api-key`, the header of Anthropic's clients, counts only without it: a request must not
+ * pass by one header after the other was refused. An empty header counts as absent, because clients with an unset variable
+ * send one. "Bearer" without a token is not empty: the client meant to send a key.
  */
 import { isKeyForm } from './key.ts';
 

@@ -1,8 +1,9 @@
 /**
- * The kinds of key fields: what JSON may hold, what a column holds, and how people write it in a flag or a CSV cell.
+ * The kinds of key fields. A kind converts a value between four forms: in memory, in JSON, in a database column, and as
+ * text in a flag or a CSV cell.
  *
- * A value is checked by its schema and by what a schema cannot say (characters instead of UTF-16 units, real calendar
- * days). Both the admin API and the commands check through `parse`, so they take and refuse the same.
+ * `parse` is the only validation: the admin API, the commands and the import all use it, so they accept the same values.
+ * It applies the JSON Schema, then what a schema cannot express (a length in characters, real calendar days).
  */
 import { type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
@@ -11,22 +12,22 @@ import { isoOrNull, parseIsoTime } from './iso-time.ts';
 export type Cell = string | number | boolean | null;
 
 export interface FieldKind<T> {
-  /** Completes "expected …" of a JSON value. */
+  /** Completes "expected …" in a message about a JSON value. */
   readonly takes: string;
-  /** Completes "takes …" of a flag or a cell. */
+  /** Completes "takes …" in a message about a flag or a CSV cell. */
   readonly takesAsText: string;
-  /** JSON Schema of the value, with `takes` as its `error`. */
+  /** JSON Schema of the JSON form. */
   readonly schema: TSchema;
-  /** undefined: not a value of this kind. */
+  /** The value, or undefined when the JSON is not valid for this kind. */
   parse(json: unknown): T | undefined;
   toJson(value: T): unknown;
   toColumn(value: T): Cell;
   fromColumn(cell: unknown): T;
-  /** What a flag or a CSV cell says, in its JSON form: `parse` judges it. */
+  /** The JSON form of a flag's or cell's text; it is not validated yet. */
   fromText(text: string): unknown;
 }
 
-/** Whole numbers up to here are exact in JSON, in doubles and in both databases. */
+/** Whole numbers up to this limit are exact in JSON, in doubles and in both databases. */
 export const LIMIT_MAX = 999_999_999_999_999;
 const LIST_ITEMS_MAX = 1_000;
 const ITEM_CHARACTERS_MAX = 255;
@@ -38,8 +39,8 @@ export function textKind(charactersMax: number): FieldKind<string> {
   return {
     takes,
     takesAsText: `1 to ${charactersMax} characters`,
-    // In UTF-16 units, of which a character has one or two.
-    schema: Type.String({ minLength: 1, maxLength: 2 * charactersMax, error: takes }),
+    // JSON Schema counts characters, but TypeBox counts UTF-16 units: a character has one or two of them.
+    schema: Type.String({ minLength: 1, maxLength: 2 * charactersMax }),
     parse: (json) =>
       typeof json === 'string' && json !== '' && hasAtMost(json, charactersMax) && isStorable(json) ? json : undefined,
     toJson: itself,
@@ -49,18 +50,18 @@ export function textKind(charactersMax: number): FieldKind<string> {
   };
 }
 
-/** 0 is refused because some would read it as "no limit" and others as "nothing at all". */
+/** 0 is refused because it is ambiguous: it could mean "no limit" or "no requests at all". */
 export const limitKind: FieldKind<number | null> = checked({
   takes: `a whole number from 1 to ${LIMIT_MAX}, or null for no limit`,
   takesAsText: 'a whole number from 1 on, or none',
-  // Not Elysia's t.Integer, which takes texts as well.
+  // Elysia's own t.Integer also accepts text.
   schema: nullable(Type.Number({ multipleOf: 1, minimum: 1, maximum: LIMIT_MAX })),
   toColumn: itself,
   fromColumn: numberOrNull,
   fromText: (text) => (isNone(text) ? null : /^\d{1,15}$/.test(text) ? Number(text) : text),
 });
 
-/** Names in an array, each once; null is all. An empty array is refused for the reason of a limit of 0. */
+/** An array of unique names; null means all. An empty array is refused: it could mean all or none. */
 export function namesKind<N extends string = string>(
   what: string,
   all: string,
@@ -90,7 +91,7 @@ export const switchKind: FieldKind<boolean | null> = checked({
   takesAsText: 'true, false or none',
   schema: nullable(Type.Boolean()),
   toColumn: itself,
-  // 0 or 1 on SQLite.
+  // SQLite stores 0 or 1.
   fromColumn: (cell) => (cell === null ? null : Boolean(cell)),
   fromText: (text) =>
     isNone(text) ? null : /^(true|t|1)$/i.test(text) ? true : /^(false|f|0)$/i.test(text) ? false : text,
@@ -116,7 +117,7 @@ const checkedTags = checked<Tags>({
   schema: Type.Record(
     Type.String({ pattern: '^[a-z0-9_-]{1,32}$' }),
     Type.String({ maxLength: 2 * TAG_CHARACTERS_MAX }),
-    { maxProperties: TAGS_MAX, additionalProperties: false, error: tagsTaken },
+    { maxProperties: TAGS_MAX, additionalProperties: false },
   ),
   toColumn: JSON.stringify,
   fromColumn: (cell) => JSON.parse(String(cell)) as Tags,
@@ -134,11 +135,11 @@ export const tagsKind: FieldKind<Tags> = {
 
 const TIME = 'an ISO 8601 time with its zone, e.g. 2030-01-31T12:00:00Z, or null';
 
-/** Milliseconds since 1970. A time that is past is taken: it is how a key is made to expire now. */
+/** Milliseconds since 1970. A time in the past is valid: it makes a key expire at once. */
 export const timeKind: FieldKind<number | null> = {
   takes: TIME,
   takesAsText: 'an ISO 8601 time with its zone, e.g. 2030-01-31T12:00:00Z, or none',
-  schema: nullable(Type.String(), TIME),
+  schema: nullable(Type.String()),
   parse: (json) => (json === null ? null : typeof json === 'string' ? (parseIsoTime(json) ?? undefined) : undefined),
   toJson: isoOrNull,
   toColumn: itself,
@@ -148,29 +149,29 @@ export const timeKind: FieldKind<number | null> = {
 
 type Checked<T> = Omit<FieldKind<T>, 'parse' | 'toJson'>;
 
-/** A kind whose value is its JSON form, and whose schema says all about it. */
+/** A kind whose value equals its JSON form and is fully described by its schema. */
 function checked<T>(kind: Checked<T>): FieldKind<T> {
-  const schema = { ...kind.schema, error: kind.takes };
-  return { ...kind, schema, parse: (json) => (Value.Check(schema, json) ? (json as T) : undefined), toJson: itself };
+  const parse = (json: unknown) => (Value.Check(kind.schema, json) ? (json as T) : undefined);
+  return { ...kind, parse, toJson: itself };
 }
 
-function nullable(schema: TSchema, error?: string): TSchema {
-  return Type.Union([schema, Type.Null()], error === undefined ? {} : { error });
+function nullable(schema: TSchema): TSchema {
+  return Type.Union([schema, Type.Null()]);
 }
 
 function itemSchema(): TSchema {
   return Type.String({ minLength: 1, maxLength: ITEM_CHARACTERS_MAX });
 }
 
-/** A JSON array, or names with commas between them. */
+/** Reads a JSON array or comma-separated names. */
 function listFromText(text: string): unknown {
   if (isNone(text)) return null;
-  // As Postgres writes an array.
+  // The text form of a Postgres array is not supported.
   if (text.startsWith('{')) return undefined;
   return text.startsWith('[') ? parsedOrUndefined(text) : text.split(',').map((name) => name.trim());
 }
 
-/** A JSON object, or NAME=TEXT with commas between them. */
+/** Reads a JSON object or comma-separated NAME=TEXT pairs. */
 function tagsFromText(text: string): unknown {
   if (isNone(text)) return {};
   if (text.startsWith('{')) return parsedOrUndefined(text);
@@ -195,7 +196,7 @@ function hasAtMost(text: string, characters: number): boolean {
   return text.length <= characters || [...text].length <= characters;
 }
 
-/** Half a surrogate pair has no UTF-8, and Postgres has no NUL in texts: both would come back as something else. */
+/** A lone surrogate has no UTF-8 form and Postgres text cannot hold NUL: neither would be read back unchanged. */
 function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }
@@ -212,7 +213,7 @@ function parsedOrNull<T>(cell: unknown): T | null {
   return cell === null ? null : (JSON.parse(String(cell)) as T);
 }
 
-/** A count is a number on SQLite and may be text on Postgres. */
+/** SQLite returns numbers; Postgres may return text. */
 function numberOrNull(cell: unknown): number | null {
   return cell === null ? null : Number(cell);
 }

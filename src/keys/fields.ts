@@ -1,8 +1,7 @@
 /**
- * Every field of a key that whoever creates it may choose, in one table and in the order of the key object: its name in
- * JSON (and of its column), what it takes, its default, its flag. The admin API's schema, the key object, the rows of
- * the store, the flags and help of `bve keys`, and the import follow from it: a new field is a row here and a column in
- * a migration.
+ * The configurable fields of a key: one table, in the order of the key object. A row holds the field's name in JSON and in
+ * the database, its kind, its default and its flag. The admin API, the key object, database rows, the flags and help of
+ * `bve keys` and the import are derived from this table, so a new field needs a row here and a column in a migration.
  */
 import {
   choiceKind,
@@ -15,7 +14,7 @@ import {
   timeKind,
 } from './field-kinds.ts';
 
-/** What `allowed_endpoints` may name: the groups that the rows of gateway/endpoints.ts belong to. */
+/** The names that `allowed_endpoints` accepts. Each row of gateway/endpoints.ts belongs to one of these groups. */
 export const ENDPOINT_GROUPS = [
   'chat',
   'responses',
@@ -31,28 +30,28 @@ export const ENDPOINT_GROUPS = [
 ] as const;
 export type EndpointGroup = (typeof ENDPOINT_GROUPS)[number];
 
-/** What becomes of an answer whose client has left: read to its end for its usage, or cancelled. */
+/** After a client disconnects: read the rest of the answer to learn its usage, or cancel it. */
 export const LEAVE_CHOICES = ['drain', 'cancel'] as const;
 
 export interface KeyField<T> extends FieldKind<T> {
-  /** In JSON and of the column; the flag is the same with hyphens. */
+  /** The name in JSON and of the column; the flag is the same name with hyphens. */
   readonly name: string;
-  /** Of a new key; undefined: it must be given. */
+  /** Used when a new key does not set the field; undefined means that it is required. */
   readonly default: T | undefined;
   readonly flag: FieldFlag;
 }
 
 export interface FieldFlag {
-  /** What stands for the value in the help text. */
+  /** The placeholder for the value in the help text. */
   readonly value: string;
   readonly help: string;
-  /** `all` means no restriction; `none`, which says so of other fields, would read as the opposite and is refused. */
+  /** The word `all` removes the restriction. The `none` of other fields is refused: it would read as the opposite. */
   readonly all?: true;
-  /** May be given several times, and each adds to the value. */
+  /** The flag may be repeated; each occurrence adds to the value. */
   readonly adds?: true;
-  /** What the flag means without a value, that is when no `words` follow it. */
+  /** The value of the flag when none of these words follows it. */
   readonly bare?: { readonly means: string; readonly words: readonly string[] };
-  /** `--unlimited` means none of these. */
+  /** `--unlimited` sets this field to null. */
   readonly unlimited?: true;
 }
 
@@ -79,12 +78,12 @@ export const KEY_FIELDS = {
   ),
   injectStreamUsage: field('inject_stream_usage', switchKind, null, {
     value: '[true|false|none]',
-    help: 'ask upstream for the usage of streams; none: with a token limit, else as STREAM_USAGE says',
+    help: 'ask upstream for the usage of streams; none: on for keys with a token limit, else as STREAM_USAGE',
     bare: { means: 'true', words: ['true', 'false', 'none'] },
   }),
   onLeave: field('on_leave', choiceKind(LEAVE_CHOICES), null, {
     value: 'drain|cancel|none',
-    help: 'when a client leaves, read its answer on for the usage, or not; none: drain with a token limit',
+    help: 'when a client disconnects: read on for the usage, or cancel; none: drain for keys with a token limit',
   }),
   tags: field(
     'tags',
@@ -107,13 +106,13 @@ export type KeyFieldValues = {
   readonly [P in FieldProperty]: (typeof KEY_FIELDS)[P] extends KeyField<infer T> ? T : never;
 };
 
-/** The table as a list, for what treats all fields alike. */
+/** The table as a list, for code that treats all fields alike. */
 export const FIELD_LIST = Object.entries(KEY_FIELDS) as unknown as readonly (readonly [
   FieldProperty,
   KeyField<unknown>,
 ])[];
 
-/** The values of all fields, each from its row. */
+/** Builds the values of all fields, one by one. */
 export function mapFields(valueIn: (property: FieldProperty, field: KeyField<unknown>) => unknown): KeyFieldValues {
   const entries = FIELD_LIST.map(([property, field]) => [property, valueIn(property, field)]);
   return Object.fromEntries(entries) as unknown as KeyFieldValues;

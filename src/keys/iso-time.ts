@@ -1,10 +1,10 @@
-/** Times as people and scripts give them, for `expires_at` and the like. */
+/** Dates and times as ISO 8601 text, for `expires_at` and query parameters. */
 
-/** Date, time and zone; a time without a zone would mean another moment on another machine. A date alone is UTC. */
+/** Date, time and zone. The zone is required: without it the time would depend on the machine. A date alone is UTC. */
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
 const ISO_DAY = /^\d{4}-\d{2}-\d{2}$/;
 
-/** The years 0000 to 9999: a zone may move a time out of them, and then its ISO form has a sign and six digits. */
+/** The years 0000 to 9999. A zone can move a time out of this range, and its ISO form would then have a six-digit year. */
 const FIRST_TIME = Date.parse('0000-01-01T00:00:00Z');
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 
@@ -24,7 +24,7 @@ export function parseIsoDay(text: string): number | null {
   return ISO_DAY.test(text) && isCalendarDay(text) ? Date.parse(`${text}T00:00:00Z`) / 86_400_000 : null;
 }
 
-/** Date.parse takes February 30 for March 2. */
+/** Date.parse reads February 30 as March 2. */
 function isCalendarDay(day: string): boolean {
   const time = Date.parse(`${day}T00:00:00Z`);
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);

@@ -1,15 +1,15 @@
 /**
- * What a client key is: its secret, its hash, its JSON form, and what its fields mean together.
+ * A client key: its secret, hash and JSON form, and rules that combine several of its fields.
  *
- * The secret exists in the answer that creates it and in the client's requests, nowhere else: the store holds
- * sha256(secret + pepper), the record holds the first 12 characters for people to recognise it by.
+ * A secret exists only in the answer that creates it and in the client's requests. The store keeps sha256(secret + pepper)
+ * and the first 12 characters, by which people recognise a key.
  */
 import { FIELD_LIST, type KeyFieldValues, mapFields } from './fields.ts';
 import { isoOrNull } from './iso-time.ts';
 
 export type KeyStatus = 'active' | 'suspended' | 'revoked';
 
-/** Times are milliseconds since 1970; a limit of null is no limit. What may be chosen is in fields.ts. */
+/** Times are milliseconds since 1970; a limit of null means no limit. The configurable fields are in fields.ts. */
 export interface ApiKey extends KeyFieldValues {
   readonly id: string;
   /** The first 12 characters of the current secret. */
@@ -20,19 +20,19 @@ export interface ApiKey extends KeyFieldValues {
   readonly lastUsedAt: number | null;
 }
 
-/** What may be changed of a key that exists; what is left out stays. */
+/** Changes to an existing key; absent fields stay as they are. */
 export type KeyChanges = Partial<KeyFieldValues>;
 
-/** What whoever creates a key may choose; what is left out has its default. */
+/** Fields of a new key; absent fields get their defaults. */
 export type NewKey = Pick<KeyFieldValues, 'name'> & KeyChanges;
 
-/** A year: whoever needs two secrets for longer needs two keys. */
+/** One year. For longer than that, use two keys. */
 export const GRACE_SECONDS_MAX = 366 * 24 * 60 * 60;
 const SECRET_START = 'sk-bve-';
 const SECRET_LENGTH = SECRET_START.length + 64;
 const PREFIX_LENGTH = 12;
 
-/** An active key and its secret, which is to be shown once and never stored. */
+/** Creates an active key and its secret. The secret is shown once and never stored. */
 export function createKey(wanted: NewKey, nowMs: number): { key: ApiKey; secret: string } {
   const secret = newSecret();
   const chosen = mapFields((property, field) => (wanted[property] === undefined ? field.default : wanted[property]));
@@ -48,12 +48,12 @@ export function createKey(wanted: NewKey, nowMs: number): { key: ApiKey; secret:
   return { key, secret };
 }
 
-/** Whether streams of this key are asked for their usage. A token limit could not hold without it. */
+/** Whether the gateway asks upstream for the usage of this key's streams. A token limit needs it. */
 export function asksForStreamUsage(key: ApiKey, byDefault: boolean): boolean {
   return key.injectStreamUsage ?? (key.monthlyTokenLimit !== null || byDefault);
 }
 
-/** Whether an answer whose client has left is read on for its usage. */
+/** Whether the gateway reads an answer on for its usage after the client has disconnected. */
 export function drainsOnLeave(key: ApiKey): boolean {
   return (key.onLeave ?? (key.monthlyTokenLimit === null ? 'cancel' : 'drain')) === 'drain';
 }
@@ -63,12 +63,12 @@ export function newSecret(): string {
   return SECRET_START + crypto.getRandomValues(new Uint8Array(32)).toHex();
 }
 
-/** What people recognise a secret by. */
+/** The part of a secret that is stored and shown. */
 export function prefixOf(secret: string): string {
   return secret.slice(0, PREFIX_LENGTH);
 }
 
-/** Whether a text can be a secret of ours at all; looks at no more than 71 characters. */
+/** Whether a text has the form of a secret. Reads at most 71 characters. */
 export function isKeyForm(text: string): boolean {
   if (text.length !== SECRET_LENGTH || !text.startsWith(SECRET_START)) return false;
   for (let i = SECRET_START.length; i < SECRET_LENGTH; i++) {
@@ -79,12 +79,12 @@ export function isKeyForm(text: string): boolean {
   return true;
 }
 
-/** What the store keeps instead of the secret, 64 hex digits. One fast hash is enough for 256 random bits. */
+/** The stored hash of a secret, 64 hex digits. One fast hash is enough for 256 random bits. */
 export function hashKey(secret: string, pepper: string): string {
   return Bun.SHA256.hash(secret + pepper, 'hex');
 }
 
-/** The key object of the contract, section 7: its fields in its order. */
+/** The key object of the contract, section 7, with its fields in that order. */
 export function keyToJson(key: ApiKey) {
   const chosen = Object.fromEntries(FIELD_LIST.map(([property, field]) => [field.name, field.toJson(key[property])]));
   const { name, ...others } = chosen;

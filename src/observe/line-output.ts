@@ -1,10 +1,10 @@
 /**
- * Lines of text to a file descriptor, without ever waiting for whoever reads it.
+ * Writes lines to a file descriptor without ever blocking.
  *
- * A pipe that nobody reads takes 64 kB and then blocks the writer: here that would be the event loop with all streams on
- * it. So the kernel is asked first (poll, 0.5 µs), and what it does not take is kept up to a bound; beyond that lines are
- * dropped and counted. A disk that is full is tried again once a second; a reader that is gone is not. The lines of one
- * turn of the event loop are one write: 3 instead of 4 µs a line.
+ * An unread pipe holds 64 kB; then a write blocks, and here it would block the event loop with all streams. So poll(2) is
+ * called before each write (0.5 µs). What cannot be written is queued up to a bound; beyond it lines are dropped and counted.
+ * After a full disk the write is retried once a second; after a closed pipe it is not. Lines of one event-loop iteration are
+ * written together: 3 instead of 4 µs a line.
  */
 import { ptr } from 'bun:ffi';
 import { writeSync } from 'node:fs';
@@ -12,17 +12,17 @@ import { libc } from '../libc.ts';
 
 interface LineOutputOptions {
   readonly fd: number;
-  /** Of lines that wait. Default 1 MiB. */
+  /** The bound of the queue. Default 1 MiB. */
   readonly queueBytesMax?: number;
-  /** Told when lines begin to be dropped, once until they pass again. */
+  /** Called when writing fails or lines are dropped; once, until writing works again. */
   readonly onTrouble: (reason: string) => void;
-  /** The line that says how many were dropped, once they pass again. */
+  /** The line that reports the number of dropped lines when writing works again. */
   readonly droppedLine: (count: number) => string;
 }
 
-/** A pipe that has room at all takes as much whole (PIPE_BUF on Linux); a socket with room has more. */
+/** PIPE_BUF on Linux: a pipe or socket that poll reports as writable accepts this much without blocking. */
 const PIECE_BYTES_MAX = 4096;
-/** What one turn collects at the most before it is written. */
+/** Lines of one event-loop iteration are written early beyond this size. */
 const COLLECTED_CHARACTERS_MAX = 16_384;
 const BLOCKED_RETRY_MS = 20;
 const FAILED_RETRY_MS = 1_000;
@@ -34,15 +34,15 @@ export class LineOutput {
   readonly #onTrouble: LineOutputOptions['onTrouble'];
   readonly #droppedLine: LineOutputOptions['droppedLine'];
   readonly #poll = libc()?.poll;
-  /** `struct pollfd`: descriptor, events asked for, events found. */
+  /** `struct pollfd`: descriptor, requested events, returned events. */
   readonly #pollfd: Int32Array;
-  /** Of this turn of the event loop. */
+  /** Lines of the current event-loop iteration. */
   #collected = '';
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #dropped = 0;
   #inTrouble = false;
-  /** The reader is gone for good. */
+  /** The reader closed the pipe. */
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -54,27 +54,27 @@ export class LineOutput {
     this.#pollfd = new Int32Array([options.fd, POLLOUT]);
   }
 
-  /** Never throws and never waits. */
+  /** Never throws and never blocks. */
   write(line: string): void {
     if (this.#closed) return;
-    if (this.#collected === '') setImmediate(this.#endTurn);
+    if (this.#collected === '') setImmediate(this.#endIteration);
     this.#collected += line;
     if (this.#collected.length > COLLECTED_CHARACTERS_MAX) this.flush();
   }
 
-  /** Writes what there is, as far as it is taken at once. */
+  /** Writes as much as possible without blocking. */
   flush(): void {
     if (this.#collected !== '') this.#keep(Buffer.from(this.#collected));
     this.#collected = '';
     this.#flush();
   }
 
-  readonly #endTurn = () => this.flush();
+  readonly #endIteration = () => this.flush();
 
   #keep(bytes: Buffer): void {
     if (this.#queuedBytes + bytes.length > this.#queueBytesMax) {
       this.#dropped += countLines(bytes);
-      this.#tell('nobody reads it: lines are dropped');
+      this.#report('stdout is not read, lines are dropped');
       return;
     }
     this.#queue.push(bytes);
@@ -94,10 +94,10 @@ export class LineOutput {
       if (written === first.length) this.#queue.shift();
       else this.#queue[0] = first.subarray(written);
     }
-    if (this.#dropped > 0 && !this.#closed) this.#tellDropped();
+    if (this.#dropped > 0 && !this.#closed) this.#reportDropped();
   }
 
-  #tellDropped(): void {
+  #reportDropped(): void {
     const line = this.#droppedLine(this.#dropped);
     this.#dropped = 0;
     this.#inTrouble = false;
@@ -105,16 +105,16 @@ export class LineOutput {
     this.#flush();
   }
 
-  /** @returns the bytes that were taken; 0 after an error, which is dealt with */
+  /** @returns the number of bytes written; 0 after an error, which has been handled */
   #writePiece(piece: Buffer): number {
     try {
       return writeSync(this.#fd, piece, 0, piece.length);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN') this.#retryIn(BLOCKED_RETRY_MS);
-      else if (code === 'EPIPE' || code === 'EBADF') this.#close('its reader is gone');
+      else if (code === 'EPIPE' || code === 'EBADF') this.#close('the pipe is closed');
       else {
-        this.#tell(message);
+        this.#report(message);
         this.#retryIn(FAILED_RETRY_MS);
       }
       return 0;
@@ -123,7 +123,7 @@ export class LineOutput {
 
   #hasRoom(): boolean {
     if (this.#poll === undefined) return true;
-    // Errors and hang-ups count as well: the write will say which.
+    // Also true after an error or a hang-up: the write then reports it.
     return this.#poll(ptr(this.#pollfd), 1, 0) !== 0;
   }
 
@@ -140,10 +140,10 @@ export class LineOutput {
     this.#closed = true;
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.#tell(reason);
+    this.#report(reason);
   }
 
-  #tell(reason: string): void {
+  #report(reason: string): void {
     if (this.#inTrouble) return;
     this.#inTrouble = true;
     this.#onTrouble(reason);

@@ -23,7 +23,7 @@ export function createLog(level: LogLevel): Log {
 
 let lines: LineOutput | undefined;
 
-/** One for all logs of the process, so that their lines keep their order. */
+/** Shared by all logs of the process, so that lines keep their order. */
 function stdout(): LineOutput {
   if (lines) return lines;
   const output = new LineOutput({ fd: 1, onTrouble: tellStderr, droppedLine });
@@ -32,10 +32,10 @@ function stdout(): LineOutput {
   return output;
 }
 
-/** Which may well be the same pipe, and is not waited for either. */
+/** stderr may be the same blocked pipe, so this does not block either. */
 function tellStderr(reason: string): void {
   const stderr = new LineOutput({ fd: 2, onTrouble: () => {}, droppedLine: () => '' });
-  stderr.write(`bve: cannot write the log: ${reason}. Requests are served on.\n`);
+  stderr.write(`bve: cannot write the log: ${reason}. The gateway keeps serving.\n`);
 }
 
 function droppedLine(count: number): string {
@@ -43,7 +43,7 @@ function droppedLine(count: number): string {
   return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), lines: count, msg })}\n`;
 }
 
-/** JSON leaves these as they are; a terminal obeys the first, and reads a line backwards for the last. */
+/** DEL, C1 and direction characters: JSON does not escape them, but a terminal interprets them. */
 const CONTROLS = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 function withoutControls(line: string): string {

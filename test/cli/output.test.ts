@@ -63,19 +63,29 @@ test('a secret that was not shown is told of by the id of its key, whatever kept
   for (const [script, reason] of [
     ['keys create --name lost --json > /dev/full', 'no space left on the device'],
     ['keys create --name lost > /dev/full', 'no space left on the device'],
-    ['keys create --name lost | true; exit $PIPESTATUS', 'its reader is gone'],
+    ['keys create --name lost | true; exit $PIPESTATUS', 'the pipe is closed'],
   ] as const) {
     const { stderr, exitCode } = await shell(`bve ${script}`);
     expect(exitCode).toBe(1);
     const [newest] = JSON.parse((await runBve(['keys', 'list', '--json'], env)).stdout) as { id: string }[];
     expect(stderr).toBe(
       `bve keys create: cannot write the output: ${reason}\n` +
-        `The secret of key ${newest!.id} ("lost") is in effect and was not shown: ` +
-        `'bve keys rotate ${newest!.id}' makes another, 'bve keys revoke ${newest!.id}' ends the key.\n`,
+        `The secret of key ${newest!.id} ("lost") is in effect but was not shown: ` +
+        `create another with 'bve keys rotate ${newest!.id}', or end the key with 'bve keys revoke ${newest!.id}'.\n`,
     );
     const rotated = await shell(`bve keys rotate ${newest!.id} > /dev/full`);
     expect(rotated.exitCode).toBe(1);
     expect(rotated.stderr).toContain(newest!.id);
+  }
+});
+
+test('a secret that went to /dev/null, or to a stdout that is closed, is told of too', async () => {
+  const { db, shell } = environment();
+  using _ = db;
+  for (const target of ['> /dev/null', '>&-']) {
+    const { stdout, stderr, exitCode } = await shell(`bve keys create --name lost ${target}`);
+    expect([stdout, exitCode]).toEqual(['', 0]);
+    expect(stderr).toMatch(/^bve: stdout is \/dev\/null\nThe secret of key [0-9a-f-]{36} \("lost"\) is in effect but/);
   }
 });
 

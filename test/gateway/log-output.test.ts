@@ -87,7 +87,7 @@ test('a pipe that nobody reads stops no request and takes no memory, and what wa
   expect((JSON.parse(dropped) as { lines: number }).lines).toBeGreaterThan(1_000);
   const { stderr, exitCode } = await gateway.stop();
   expect(exitCode).toBe(0);
-  expect(stderr).toBe('bve: cannot write the log: nobody reads it: lines are dropped. Requests are served on.\n');
+  expect(stderr).toBe('bve: cannot write the log: stdout is not read, lines are dropped. The gateway keeps serving.\n');
 }, 60_000);
 
 test('when the reader of its log goes, it says so once and serves on', async () => {
@@ -98,7 +98,7 @@ test('when the reader of its log goes, it says so once and serves on', async () 
   await ask(url, gateway.key, 200);
   const { stderr, exitCode } = await gateway.stop();
   expect(exitCode).toBe(0);
-  expect(stderr).toBe('bve: cannot write the log: its reader is gone. Requests are served on.\n');
+  expect(stderr).toBe('bve: cannot write the log: the pipe is closed. The gateway keeps serving.\n');
 }, 60_000);
 
 test('a log line holds no control or direction character, and says the same', async () => {

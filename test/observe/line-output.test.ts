@@ -41,7 +41,7 @@ test('a pipe that nobody reads never makes it wait; what is kept has a bound, th
     output.write(LINE);
     output.flush();
   }
-  expect(troubles).toEqual(['nobody reads it: lines are dropped']);
+  expect(troubles).toEqual(['stdout is not read, lines are dropped']);
   let text = '';
   await eventually(() => {
     text += fifo.read();
@@ -58,7 +58,7 @@ test('a pipe that nobody reads never makes it wait; what is kept has a bound, th
   expect(fifo.read()).toBe('again\n');
 });
 
-test('when its reader is gone it says so once and keeps nothing', () => {
+test('when the pipe is closed it says so once and keeps nothing', () => {
   using fifo = openFifo();
   fifo.closeReader();
   const { output, troubles } = outputTo(fifo.writer);
@@ -66,7 +66,7 @@ test('when its reader is gone it says so once and keeps nothing', () => {
     output.write(LINE);
     output.flush();
   }
-  expect(troubles).toEqual(['its reader is gone']);
+  expect(troubles).toEqual(['the pipe is closed']);
 });
 
 test('a full disk is told once, and lines are kept up to the bound', () => {
