@@ -29,9 +29,9 @@ import {
   JSON_NUMBER,
   JSON_OBJECT,
   JSON_STRING,
+  lenientPlainEnd,
   NUMBERS_END,
   PLAIN_END,
-  PLAIN_END_LENIENT,
   QUOTE,
 } from './json-grammar.ts';
 import { type JsonSink, NAME_BYTES_MAX } from './json-sink.ts';
@@ -273,7 +273,9 @@ export class JsonScanner {
       const nearBytes = this.#search.isReady ? NEAR_BYTES_SEARCHED : NEAR_BYTES;
       const near = Math.min(at + nearBytes, to);
       while (at < near && ends[bytes[at] as number] === 0) at++;
-      if (at === near && at < to) at = this.#search.first(this.#lenient ? PLAIN_END_LENIENT : PLAIN_END, bytes, at, to);
+      if (at === near && at < to) {
+        at = this.#lenient ? lenientPlainEnd(bytes, at, to) : this.#search.first(PLAIN_END, bytes, at, to);
+      }
       if (at === to) break;
       const byte = bytes[at++];
       if (byte === BACKSLASH) {

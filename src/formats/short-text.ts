@@ -3,6 +3,8 @@
  * Guarantees: never more than its capacity, whatever is appended; a text that did not fit equals nothing.
  */
 
+import { isDigit } from './json-grammar.ts';
+
 // The longest text that matters is "cache_creation_input_tokens" (27); the rest is room for odd but valid numbers.
 const CAPACITY = 48;
 
@@ -51,6 +53,13 @@ export class ShortText {
   startsWith(text: Uint8Array): boolean {
     if (this.overflowed || this.#length < text.length) return false;
     for (let at = 0; at < text.length; at++) if (this.#bytes[at] !== text[at]) return false;
+    return true;
+  }
+
+  /** One digit or more, and nothing else. */
+  get isDigits(): boolean {
+    if (this.empty || this.overflowed) return false;
+    for (let at = 0; at < this.#length; at++) if (!isDigit(this.#bytes[at] as number)) return false;
     return true;
   }
 

@@ -5,7 +5,11 @@
 
 export interface Usage {
   promptTokens: number | null;
+  /** Of the prompt's: read from a cache of upstream's. */
+  cachedTokens: number | null;
   completionTokens: number | null;
+  /** Of the completion's: thought, not said. */
+  reasoningTokens: number | null;
   totalTokens: number | null;
 }
 
@@ -22,6 +26,14 @@ export const COUNT_NAMES = [
   'cache_creation_input_tokens',
 ] as const;
 
+/** The objects in a usage object that are read, and of each the one count that is. Their indexes follow those of COUNT_NAMES. */
+export const DETAIL_NAMES = [
+  ['prompt_tokens_details', 'cached_tokens'],
+  ['completion_tokens_details', 'reasoning_tokens'],
+  ['input_tokens_details', 'cached_tokens'],
+  ['output_tokens_details', 'reasoning_tokens'],
+] as const;
+
 const PROMPT = 0;
 const COMPLETION = 1;
 const TOTAL = 2;
@@ -29,12 +41,24 @@ const INPUT = 3;
 const OUTPUT = 4;
 const CACHE_READ = 5;
 const CACHE_CREATION = 6;
+const CACHED_OF_PROMPT = 7;
+const REASONING_OF_COMPLETION = 8;
+const CACHED_OF_INPUT = 9;
+const REASONING_OF_OUTPUT = 10;
+
+const CACHED = { openai: CACHED_OF_PROMPT, responses: CACHED_OF_INPUT, anthropic: CACHE_READ } as const;
+// Anthropic says how many it has thought in the same place as OpenAI's Responses, if at all.
+const REASONING = {
+  openai: REASONING_OF_COMPLETION,
+  responses: REASONING_OF_OUTPUT,
+  anthropic: REASONING_OF_OUTPUT,
+} as const;
 
 const ABSENT = -1; // not in the object, or null
 const UNKNOWN = -2; // there, but no count
 
 export class UsageCounts {
-  readonly #counts: number[] = new Array(COUNT_NAMES.length).fill(ABSENT);
+  readonly #counts: number[] = new Array(COUNT_NAMES.length + DETAIL_NAMES.length).fill(ABSENT);
 
   clear(): void {
     this.#counts.fill(ABSENT);
@@ -55,7 +79,8 @@ export class UsageCounts {
 
   /** False for an object without a single count: it reports nothing and must not wipe out an earlier one. */
   get reportsSomething(): boolean {
-    return this.#counts.some((count) => count >= 0);
+    for (let index = 0; index < COUNT_NAMES.length; index++) if (this.#at(index) >= 0) return true;
+    return false;
   }
 
   replaceBy(other: UsageCounts): void {
@@ -76,7 +101,9 @@ export class UsageCounts {
     // Upstream's own total stands even where it is not the sum: xAI counts reasoning tokens only there.
     const totalTokens = known(this.#at(TOTAL)) ?? sum(promptTokens, completionTokens);
     if (promptTokens === null && completionTokens === null && totalTokens === null) return null;
-    return { promptTokens, completionTokens, totalTokens };
+    const cachedTokens = known(this.#at(CACHED[form]));
+    const reasoningTokens = known(this.#at(REASONING[form]));
+    return { promptTokens, cachedTokens, completionTokens, reasoningTokens, totalTokens };
   }
 
   #prompt(form: UsageForm): number | null {

@@ -1,73 +1,41 @@
 /**
  * Finds the usage counts of one JSON document while its bytes pass by, in any split, and holds none of them.
- * Guarantees: only an object at exactly `usage` or `<parent>.usage` is read, never a lookalike inside a string, a nested object
- * or an array; as with JSON.parse the last of equal keys wins; constant memory; never throws. Counts are worth something only
- * once `complete` is true: a document that was cut, is no object, or breaks the grammar never is.
- * It is looser than JSON.parse in one place, to pass long strings natively: inside a string any byte may stand and a backslash
- * takes any byte with it. It is stricter in two: a key or value spelled with escapes matches no name, and nesting beyond
- * `DEPTH_MAX` is refused.
+ * Guarantees: only an object at exactly `usage` or `<parent>.usage` is read, and the details in it, never a lookalike inside a
+ * string, a nested object or an array; as with JSON.parse the last of equal names wins; constant memory; never throws. Counts
+ * are worth something only once `complete` is true: a document that was cut, is no object, or breaks the grammar never is.
+ * The grammar is that of a lenient JsonScanner. A name or value spelled with escapes matches no name: no provider does that.
  */
+import { JSON_NULL, JSON_NUMBER, JSON_OBJECT, JSON_STRING } from './json-grammar.ts';
+import { JsonScanner } from './json-scanner.ts';
+import type { JsonSink } from './json-sink.ts';
 import { ShortText } from './short-text.ts';
-import { COUNT_NAMES, UsageCounts } from './usage-counts.ts';
+import { COUNT_NAMES, DETAIL_NAMES, UsageCounts } from './usage-counts.ts';
 
-const DEPTH_MAX = 512;
+// Which object is read.
+const OUTSIDE = 0;
+const IN_ROOT = 1;
+const IN_PARENT = 2;
+const IN_ROOT_USAGE = 3;
+const IN_PARENT_USAGE = 4;
 
-// What the next byte has to be. From STRING on these are tokens, which have loops of their own.
-const ROOT = 0;
-const KEY_OR_CLOSE = 1;
-const KEY = 2;
-const NAME_COLON = 3;
-const ITEM_OR_CLOSE = 4;
-const ITEM = 5;
-const COMMA_OR_CLOSE = 6;
-const COMPLETE = 7;
-const INVALID = 8;
-const STRING = 9;
-const LITERAL = 10;
-const NUMBER = 11;
-
-// Which object the scanner stands in, as far as that matters.
-const IN_ROOT = 0;
-const IN_PARENT = 1;
-const IN_ROOT_USAGE = 2;
-const IN_PARENT_USAGE = 3;
-
-// Which key the value at hand belongs to: an index into COUNT_NAMES, or one of these.
-const NO_KEY = -1;
-const TYPE_KEY = -2;
-const PARENT_KEY = -3;
-const USAGE_KEY = -4;
-
-// How much of a number was read; ENDED and REFUSED are answers to the next byte.
-const NOTHING = 0;
-const MINUS = 1;
-const ZERO = 2;
-const INTEGER = 3;
-const POINT = 4;
-const FRACTION = 5;
-const EXPONENT = 6;
-const EXPONENT_SIGN = 7;
-const EXPONENT_DIGITS = 8;
-const ENDED = 9;
-const REFUSED = 10;
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-// A native search costs as much as looking at some 40 bytes here. It runs to the next quote, which may lie behind the range,
-// so it is only used where the range itself is long.
-const NEAR_BYTES = 48;
-const FAR_BYTES = 256;
+// Which name the value at hand belongs to: the index of a count, or one of these.
+const NO_NAME = -1;
+const TYPE_NAME = -2;
+const PARENT_NAME = -3;
+const USAGE_NAME = -4;
+const DETAILS_NAME = -5;
 
 const encoder = new TextEncoder();
 const TYPE = encoder.encode('type');
 const USAGE = encoder.encode('usage');
 const COUNTS = COUNT_NAMES.map((name) => encoder.encode(name));
-const TRUE = encoder.encode('true');
-const FALSE = encoder.encode('false');
-const NULL = encoder.encode('null');
+const DETAILS = DETAIL_NAMES.map(([name, member], index) => ({
+  name: encoder.encode(name),
+  member: encoder.encode(member),
+  count: COUNT_NAMES.length + index,
+}));
 
-export class UsageDocument {
+export class UsageDocument implements JsonSink {
   /** `usage` */
   readonly rootUsage = new UsageCounts();
   /** `<parent>.usage` */
@@ -75,19 +43,13 @@ export class UsageDocument {
   /** The top-level `type`, empty when it is no string. */
   readonly type = new ShortText();
   readonly #parent: Uint8Array | null;
-  /** A bit for each open container: 1 is an object. */
-  readonly #objects = new Uint32Array(DEPTH_MAX / 32);
-  readonly #token = new ShortText();
-  #state = ROOT;
-  #depth = 0;
-  #scope = IN_ROOT;
-  #scopeDepth = 1;
-  #key = NO_KEY;
-  #isKey = false;
-  #escaped = false;
-  #number = NOTHING;
-  #literal = NULL;
-  #literalAt = 0;
+  readonly #scanner = new JsonScanner(this, true);
+  #scope = OUTSIDE;
+  #name = NO_NAME;
+  /** The details that the name at hand is of, or that are read. */
+  #details = DETAILS[0]!;
+  #inDetails = false;
+  #isObject = false;
 
   /** @param parent its name in UTF-8, null when there is none */
   constructor(parent: Uint8Array | null) {
@@ -95,276 +57,100 @@ export class UsageDocument {
   }
 
   get complete(): boolean {
-    return this.#state === COMPLETE;
+    return this.#isObject && this.#scanner.complete;
   }
 
   reset(): void {
     this.rootUsage.clear();
     this.parentUsage.clear();
     this.type.clear();
-    this.#state = ROOT;
-    this.#depth = 0;
-    this.#scope = IN_ROOT;
-    this.#scopeDepth = 1;
-    this.#key = NO_KEY;
-    this.#escaped = false;
+    this.#scanner.reset();
+    this.#scope = OUTSIDE;
+    this.#inDetails = false;
+    this.#isObject = false;
   }
 
   push(bytes: Uint8Array, from: number, to: number): void {
-    let at = from;
-    while (at < to) {
-      if (this.#state === STRING) at = this.#passString(bytes, at, to);
-      else if (this.#state === NUMBER) at = this.#passNumber(bytes, at, to);
-      else if (this.#state === LITERAL) at = this.#passLiteral(bytes, at, to);
-      else if (this.#state === INVALID) return;
-      else at = this.#passStructure(bytes, at, to);
-    }
+    this.#scanner.push(bytes, from, to);
   }
 
-  /** Up to the next token, or to the end. */
-  #passStructure(bytes: Uint8Array, from: number, to: number): number {
-    for (let at = from; at < to; at++) {
-      const byte = bytes[at] as number;
-      if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) continue;
-      switch (this.#state) {
-        case ROOT:
-          if (byte !== 0x7b) return this.#fail(to);
-          this.#open(true);
-          break;
-        case KEY_OR_CLOSE:
-        case KEY:
-          if (byte === QUOTE) return this.#startKey(at + 1);
-          if (byte !== 0x7d || this.#state === KEY) return this.#fail(to);
-          this.#close();
-          break;
-        case NAME_COLON:
-          if (byte !== 0x3a) return this.#fail(to);
-          this.#state = ITEM;
-          break;
-        case ITEM_OR_CLOSE:
-        case ITEM:
-          if (byte === 0x7b) this.#open(true);
-          else if (byte === 0x5b) this.#open(false);
-          else if (byte === 0x5d && this.#state === ITEM_OR_CLOSE) this.#close();
-          else return this.#startToken(byte, at, to);
-          break;
-        case COMMA_OR_CLOSE:
-          if (byte === 0x2c) this.#state = this.#inObject() ? KEY : ITEM;
-          else if (byte === (this.#inObject() ? 0x7d : 0x5d)) this.#close();
-          else return this.#fail(to);
-          break;
-        default: // COMPLETE or INVALID: nothing may follow
-          return this.#fail(to);
-      }
-    }
-    return to;
-  }
-
-  #startKey(at: number): number {
-    this.#state = STRING;
-    this.#isKey = true;
-    this.#key = NO_KEY;
-    this.#token.clear();
-    return at;
-  }
-
-  #startToken(byte: number, at: number, to: number): number {
-    if (byte === QUOTE) {
-      this.#state = STRING;
-      this.#isKey = false;
-      return at + 1;
-    }
-    if (byte === 0x2d || isDigit(byte)) {
-      this.#state = NUMBER;
-      this.#number = NOTHING;
-      this.#token.clear();
-      return at;
-    }
-    if (byte === 0x74) this.#literal = TRUE;
-    else if (byte === 0x66) this.#literal = FALSE;
-    else if (byte === 0x6e) this.#literal = NULL;
-    else return this.#fail(to);
-    this.#state = LITERAL;
-    this.#literalAt = 1;
-    return at + 1;
-  }
-
-  /** Up to behind the closing quote, or to the end. */
-  #passString(bytes: Uint8Array, from: number, to: number): number {
-    let at = from;
-    if (this.#escaped) {
-      this.#escaped = false;
-      at++;
-    }
-    while (at < to) {
-      const start = at;
-      const near = to - at >= FAR_BYTES ? at + NEAR_BYTES : to;
-      let byte = 0;
-      while (at < near) {
-        byte = bytes[at] as number;
-        if (byte === QUOTE || byte === BACKSLASH) break;
-        at++;
-      }
-      if (at === near && near < to) {
-        at = quoteOrEnd(bytes, at, to);
-        byte = isEscaped(bytes, start, at) ? BACKSLASH : QUOTE;
-        // An escaped quote is passed below, from its backslash on.
-        if (byte === BACKSLASH) at--;
-      }
-      if (at === to) break;
-      if (byte === QUOTE) {
-        this.#keep(bytes, from, at);
-        this.#endString();
-        return at + 1;
-      }
-      at += 2;
-      if (at > to) this.#escaped = true;
-    }
-    this.#keep(bytes, from, to);
-    return to;
-  }
-
-  /** Raw bytes, escapes as they are: see the header. */
-  #keep(bytes: Uint8Array, from: number, to: number): void {
-    if (this.#isKey) {
-      if (this.#depth === this.#scopeDepth) this.#token.append(bytes, from, to);
-    } else if (this.#key === TYPE_KEY) {
-      this.type.append(bytes, from, to);
-    }
-  }
-
-  #endString(): void {
-    if (!this.#isKey) {
-      this.#state = COMMA_OR_CLOSE;
-      return;
-    }
-    this.#state = NAME_COLON;
-    if (this.#depth === this.#scopeDepth) this.#matchKey();
-  }
-
-  /** A key seen again starts afresh: of equal keys the last one wins. */
-  #matchKey(): void {
-    const token = this.#token;
-    if (this.#scope === IN_ROOT && token.equals(TYPE)) {
-      this.#key = TYPE_KEY;
-      this.type.clear();
-    } else if (this.#scope === IN_ROOT && this.#parent !== null && token.equals(this.#parent)) {
-      this.#key = PARENT_KEY;
-      this.parentUsage.clear();
-    } else if (this.#scope <= IN_PARENT && token.equals(USAGE)) {
-      this.#key = USAGE_KEY;
-      (this.#scope === IN_ROOT ? this.rootUsage : this.parentUsage).clear();
+  /** A name seen again starts afresh: of equal names the last one wins. */
+  name(bytes: Uint8Array, from: number, to: number): boolean {
+    this.#name = NO_NAME;
+    if (this.#inDetails) {
+      if (equals(bytes, from, to, this.#details.member)) this.#name = this.#details.count;
     } else if (this.#scope >= IN_ROOT_USAGE) {
-      this.#key = COUNTS.findIndex((name) => token.equals(name));
-      // Whatever follows is no count until it has turned out to be one.
-      if (this.#key >= 0) this.#counts().setUnknown(this.#key);
+      this.#nameInUsage(bytes, from, to);
+    } else if (equals(bytes, from, to, USAGE)) {
+      this.#name = USAGE_NAME;
+      (this.#scope === IN_ROOT ? this.rootUsage : this.parentUsage).clear();
+    } else if (this.#scope === IN_ROOT && equals(bytes, from, to, TYPE)) {
+      this.#name = TYPE_NAME;
+      this.type.clear();
+    } else if (this.#scope === IN_ROOT && this.#parent !== null && equals(bytes, from, to, this.#parent)) {
+      this.#name = PARENT_NAME;
+      this.parentUsage.clear();
+    }
+    return this.#name !== NO_NAME;
+  }
+
+  enter(kind: number): boolean {
+    if (kind !== JSON_OBJECT) return false;
+    if (this.#scope === OUTSIDE) {
+      this.#scope = IN_ROOT;
+      this.#isObject = true;
+      return true;
+    }
+    if (this.#name === PARENT_NAME) this.#scope = IN_PARENT;
+    else if (this.#name === USAGE_NAME) this.#scope = this.#scope === IN_ROOT ? IN_ROOT_USAGE : IN_PARENT_USAGE;
+    else if (this.#name === DETAILS_NAME) this.#inDetails = true;
+    else return false;
+    return true;
+  }
+
+  leave(): void {
+    if (this.#inDetails) this.#inDetails = false;
+    else if (this.#scope === IN_PARENT_USAGE) this.#scope = IN_PARENT;
+    else this.#scope = this.#scope === IN_ROOT ? OUTSIDE : IN_ROOT;
+  }
+
+  value(kind: number): void {
+    const { text } = this.#scanner;
+    if (this.#name === TYPE_NAME) {
+      if (kind === JSON_STRING && !text.overflowed) this.type.append(text.bytes, 0, text.length);
+    } else if (this.#name >= 0) {
+      const counts = this.#counts();
+      // Some servers write their counts as text.
+      if (kind === JSON_NUMBER || (kind === JSON_STRING && text.isDigits)) counts.set(this.#name, text.toNumber());
+      else if (kind === JSON_NULL) counts.setAbsent(this.#name);
+      else counts.setUnknown(this.#name);
     }
   }
 
-  /** Up to the first byte behind the number, or to the end. */
-  #passNumber(bytes: Uint8Array, from: number, to: number): number {
-    for (let at = from; at < to; at++) {
-      const byte = bytes[at] as number;
-      if (isDigit(byte) && (this.#number === INTEGER || this.#number === FRACTION)) continue; // embeddings: mostly these
-      const next = afterNumberByte(this.#number, byte);
-      if (next === REFUSED) return this.#fail(to);
-      if (next === ENDED) {
-        if (this.#key >= 0) {
-          this.#token.append(bytes, from, at);
-          this.#counts().set(this.#key, this.#token.toNumber());
-        }
-        this.#state = COMMA_OR_CLOSE;
-        return at;
+  #nameInUsage(bytes: Uint8Array, from: number, to: number): void {
+    for (let index = 0; index < COUNTS.length; index++) {
+      if (equals(bytes, from, to, COUNTS[index] as Uint8Array)) {
+        this.#name = index;
+        return;
       }
-      this.#number = next;
     }
-    if (this.#key >= 0) this.#token.append(bytes, from, to);
-    return to;
-  }
-
-  #passLiteral(bytes: Uint8Array, from: number, to: number): number {
-    for (let at = from; at < to; at++) {
-      if (bytes[at] !== this.#literal[this.#literalAt++]) return this.#fail(to);
-      if (this.#literalAt === this.#literal.length) {
-        if (this.#key >= 0 && this.#literal === NULL) this.#counts().setAbsent(this.#key);
-        this.#state = COMMA_OR_CLOSE;
-        return at + 1;
+    for (const details of DETAILS) {
+      if (equals(bytes, from, to, details.name)) {
+        this.#name = DETAILS_NAME;
+        this.#details = details;
+        this.#counts().setAbsent(details.count);
+        return;
       }
     }
-    return to;
-  }
-
-  #open(isObject: boolean): void {
-    if (this.#depth === DEPTH_MAX) {
-      this.#state = INVALID;
-      return;
-    }
-    const bit = 1 << (this.#depth & 31);
-    const word = this.#depth >> 5;
-    this.#objects[word] = isObject ? (this.#objects[word] as number) | bit : (this.#objects[word] as number) & ~bit;
-    this.#depth++;
-    this.#state = isObject ? KEY_OR_CLOSE : ITEM_OR_CLOSE;
-    if (isObject && (this.#key === PARENT_KEY || this.#key === USAGE_KEY)) {
-      if (this.#key === PARENT_KEY) this.#scope = IN_PARENT;
-      else this.#scope = this.#scope === IN_ROOT ? IN_ROOT_USAGE : IN_PARENT_USAGE;
-      this.#scopeDepth = this.#depth;
-    }
-    this.#key = NO_KEY;
-  }
-
-  #close(): void {
-    if (this.#depth === this.#scopeDepth) {
-      this.#scope = this.#scope === IN_PARENT_USAGE ? IN_PARENT : IN_ROOT;
-      this.#scopeDepth--;
-    }
-    this.#depth--;
-    this.#state = this.#depth === 0 ? COMPLETE : COMMA_OR_CLOSE;
-  }
-
-  #inObject(): boolean {
-    const depth = this.#depth - 1;
-    return (((this.#objects[depth >> 5] as number) >>> (depth & 31)) & 1) === 1;
   }
 
   #counts(): UsageCounts {
     return this.#scope === IN_ROOT_USAGE ? this.rootUsage : this.parentUsage;
   }
-
-  #fail(to: number): number {
-    this.#state = INVALID;
-    return to;
-  }
 }
 
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39;
-}
-
-/** What a number has become with this byte, the grammar of RFC 8259. */
-function afterNumberByte(number: number, byte: number): number {
-  if (isDigit(byte)) {
-    if (number === NOTHING || number === MINUS) return byte === 0x30 ? ZERO : INTEGER;
-    if (number === ZERO) return REFUSED;
-    if (number === POINT) return FRACTION;
-    return number === EXPONENT || number === EXPONENT_SIGN ? EXPONENT_DIGITS : number;
-  }
-  if (number === NOTHING) return byte === 0x2d ? MINUS : REFUSED;
-  if (byte === 0x2e) return number === ZERO || number === INTEGER ? POINT : REFUSED;
-  if (byte === 0x65 || byte === 0x45) {
-    return number === ZERO || number === INTEGER || number === FRACTION ? EXPONENT : REFUSED;
-  }
-  if (byte === 0x2b || byte === 0x2d) return number === EXPONENT ? EXPONENT_SIGN : REFUSED;
-  return number === MINUS || number === POINT || number === EXPONENT || number === EXPONENT_SIGN ? REFUSED : ENDED;
-}
-
-function quoteOrEnd(bytes: Uint8Array, from: number, to: number): number {
-  const at = bytes.indexOf(QUOTE, from);
-  return at < 0 || at > to ? to : at;
-}
-
-/** Whether an odd number of backslashes stands right before `at`; `from` is not inside an escape. */
-function isEscaped(bytes: Uint8Array, from: number, at: number): boolean {
-  let start = at;
-  while (start > from && bytes[start - 1] === BACKSLASH) start--;
-  return ((at - start) & 1) === 1;
+function equals(bytes: Uint8Array, from: number, to: number, name: Uint8Array): boolean {
+  if (to - from !== name.length) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[from + i] !== name[i]) return false;
+  return true;
 }

@@ -40,9 +40,9 @@ export class UsageObserver implements ExchangeObserver {
       target: exchange.target,
       attempts: exchange.attempts,
       promptTokens: usage?.promptTokens ?? null,
-      cachedTokens: null,
+      cachedTokens: usage?.cachedTokens ?? null,
       completionTokens: usage?.completionTokens ?? null,
-      reasoningTokens: null,
+      reasoningTokens: usage?.reasoningTokens ?? null,
       totalTokens: usage?.totalTokens ?? null,
       usageSource: exchange.usageSource,
     });

@@ -6,6 +6,16 @@ import type { Format } from '../../src/formats/format.ts';
 import { Meter } from '../../src/gateway/meter.ts';
 import { FORMATS } from './metered.ts';
 
+/** What index.json does not have: cached and reasoning tokens, as the streams themselves report them. */
+const DETAILS: Record<string, readonly [cached: number | null, reasoning: number | null]> = {
+  'chat-openai-text.sse': [0, 0],
+  'chat-deepseek-reasoning.sse': [0, 205],
+  'chat-xai-tool-call.sse': [306, 227],
+  'responses-openai-web-search.sse': [3712, 3712],
+  'messages-anthropic-text.sse': [0, null],
+  'messages-anthropic-web-search.sse': [0, null],
+};
+
 interface RecordedStream {
   file: string;
   endpoint: string;
@@ -27,7 +37,9 @@ describe.skipIf(!present)('recorded streams', () => {
   for (const { file, endpoint, usage } of streams) {
     const expected = usage && {
       promptTokens: usage.prompt,
+      cachedTokens: DETAILS[file]?.[0] ?? null,
       completionTokens: usage.completion,
+      reasoningTokens: DETAILS[file]?.[1] ?? null,
       totalTokens: usage.total,
     };
     const check = (meter: Meter, length: number) => {

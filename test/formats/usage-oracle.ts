@@ -35,6 +35,13 @@ interface State {
   errorCode: string | null;
 }
 
+const DETAILS = {
+  prompt_tokens_details: 'cached_tokens',
+  completion_tokens_details: 'reasoning_tokens',
+  input_tokens_details: 'cached_tokens',
+  output_tokens_details: 'reasoning_tokens',
+};
+
 export function findInEvents(format: FormatName, bytes: Uint8Array): Finding {
   const lines = new TextDecoder().decode(bytes).split(/\r\n|\n|\r/);
   const unfinished = lines.pop() ?? '';
@@ -153,7 +160,7 @@ function split(line: string): [string, string] {
 /** The root if it is an object. */
 function parse(text: string): Record<string, unknown> | null {
   try {
-    const root: unknown = JSON.parse(normalized(text));
+    const root: unknown = JSON.parse(normalized(text.replace(/^\ufeff/, '')));
     if (!isObject(root) || depthOf(root) > 512) return null;
     return root;
   } catch {
@@ -161,12 +168,21 @@ function parse(text: string): Record<string, unknown> | null {
   }
 }
 
-/** Inside strings control characters are let through, and an escape is never what it stands for. */
+/**
+ * Inside strings control characters are let through, and an escape is never what it stands for. In an array a run of what numbers
+ * are made of, commas and blanks stands for any elements.
+ */
 function normalized(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\[\s\S])*"/g, (string) =>
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    string.replace(/\\[\s\S]|[\u0000-\u001f]/g, (found) => (found.length > 1 ? '_' : ' ')),
+  return text.replace(
+    /("(?:[^"\\]|\\[\s\S])*")|([[,][ \t\r\n]*)[-\d][-+.\dEe, \t\r\n]*(\]?)/g,
+    (_, string: string | undefined, before: string, close: string) =>
+      string === undefined ? `${before}0${close || ','}` : normalizedString(string),
   );
+}
+
+function normalizedString(string: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return string.replace(/\\[\s\S]|[\u0000-\u001f]/g, (found) => (found.length > 1 ? '_' : ' '));
 }
 
 function report(format: FormatName, counts: Counts, name: string, root: Record<string, unknown> | null): Counts {
@@ -192,9 +208,21 @@ function countsOf(usage: unknown): Counts | null {
   for (const name of NAMES) {
     const value = usage[name];
     if (value === undefined || value === null) continue;
-    counts[name] = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? Math.abs(value) : 'unknown';
+    counts[name] = countOf(value);
   }
-  return Object.values(counts).some((count) => count !== 'unknown') ? counts : null;
+  if (!Object.values(counts).some((count) => count !== 'unknown')) return null;
+  for (const [name, member] of Object.entries(DETAILS)) {
+    const details = usage[name];
+    const value = isObject(details) ? details[member] : undefined;
+    if (value !== undefined && value !== null) counts[`${name}.${member}`] = countOf(value);
+  }
+  return counts;
+}
+
+/** Some servers write their counts as text. */
+function countOf(value: unknown): number | 'unknown' {
+  const count = typeof value === 'string' && /^\d{1,48}$/.test(value) ? Number(value) : value;
+  return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? Math.abs(count) : 'unknown';
 }
 
 function toUsage(format: FormatName, counts: Counts): Usage | null {
@@ -220,7 +248,16 @@ function toUsage(format: FormatName, counts: Counts): Usage | null {
   const completionTokens = known(openai ? 'completion_tokens' : 'output_tokens');
   const totalTokens = known('total_tokens') ?? add(promptTokens, completionTokens);
   if (promptTokens === null && completionTokens === null && totalTokens === null) return null;
-  return { promptTokens, completionTokens, totalTokens };
+  const openaiNames = ['prompt_tokens_details.cached_tokens', 'completion_tokens_details.reasoning_tokens'];
+  const otherNames = ['input_tokens_details.cached_tokens', 'output_tokens_details.reasoning_tokens'];
+  const [cached, reasoning] = openai ? openaiNames : otherNames;
+  return {
+    promptTokens,
+    cachedTokens: known(format === 'messages' ? 'cache_read_input_tokens' : cached!),
+    completionTokens,
+    reasoningTokens: known(reasoning!),
+    totalTokens,
+  };
 }
 
 function typeOf(root: Record<string, unknown> | null): string {

@@ -156,7 +156,15 @@ describe('chat usage', () => {
     ['1e400', null],
     ['-1', null],
     ['1.5', null],
-    ['"12"', null],
+    ['"12"', 12],
+    ['"0"', 0],
+    ['"9007199254740993"', null],
+    ['"12.0"', null],
+    ['"-1"', null],
+    ['" 12"', null],
+    ['"1e3"', null],
+    ['""', null],
+    ['"\\u0031"', null],
     ['true', null],
     ['null', null],
     ['{}', null],
@@ -340,5 +348,97 @@ describe('JSON bodies', () => {
     const nested = (depth: number) => `{"a":${'['.repeat(depth)}${']'.repeat(depth)},"usage":{"prompt_tokens":1}}`;
     expect(usageOf('chat', 'json', nested(511))).toBe('1+null=null');
     expect(usageOf('chat', 'json', nested(512))).toBeNull();
+  });
+});
+
+describe('cached and reasoning tokens', () => {
+  const detailsOf = (format: 'chat' | 'responses' | 'messages', text: string) => {
+    const [whole, ...split] = [undefined, 1, 7].map((size) =>
+      metered(format, text.startsWith('{') ? 'json' : 'sse', text, size).close(),
+    );
+    for (const usage of split) expect(usage).toEqual(whole!);
+    return [whole?.cachedTokens, whole?.reasoningTokens];
+  };
+
+  test('are read from the details of a chat answer', () => {
+    const usage = {
+      prompt_tokens: 10,
+      completion_tokens: 20,
+      prompt_tokens_details: { audio_tokens: 1, cached_tokens: 4, details: { cached_tokens: 999 } },
+      completion_tokens_details: { reasoning_tokens: 7, cached_tokens: 999 },
+      input_tokens_details: { cached_tokens: 999 },
+    };
+    expect(detailsOf('chat', event({ choices: [], usage }) + DONE)).toEqual([4, 7]);
+    expect(detailsOf('chat', JSON.stringify({ usage }, null, 2))).toEqual([4, 7]);
+  });
+
+  test('are read from the details of a Responses answer', () => {
+    const usage = {
+      input_tokens: 10,
+      input_tokens_details: { cached_tokens: 4 },
+      output_tokens: 20,
+      output_tokens_details: { reasoning_tokens: '7' },
+      prompt_tokens_details: { cached_tokens: 999 },
+    };
+    expect(detailsOf('responses', event({ type: 'response.completed', response: { usage } }))).toEqual([4, 7]);
+    expect(detailsOf('responses', JSON.stringify({ usage }))).toEqual([4, 7]);
+  });
+
+  test('of a Messages answer are what was read from the cache', () => {
+    const start = { input_tokens: 1, cache_read_input_tokens: 40, cache_creation_input_tokens: 5, output_tokens: 1 };
+    const text = event({ type: 'message_start', message: { usage: start } });
+    const delta = event({ type: 'message_delta', usage: { output_tokens: 9 } });
+    expect(detailsOf('messages', text + delta)).toEqual([40, null]);
+    expect(metered('messages', 'sse', text + delta).close()).toMatchObject({ promptTokens: 46, totalTokens: 55 });
+  });
+
+  test('are a zero when they are given as one, else unknown', () => {
+    const usage = (details: unknown) => JSON.stringify({ usage: { prompt_tokens: 1, prompt_tokens_details: details } });
+    expect(detailsOf('chat', usage({ cached_tokens: 0 }))).toEqual([0, null]);
+    for (const details of [
+      null,
+      {},
+      [],
+      5,
+      'x',
+      [{ cached_tokens: 4 }],
+      { cached_tokens: null },
+      { cached_tokens: -1 },
+    ]) {
+      expect(detailsOf('chat', usage(details))).toEqual([null, null]);
+    }
+    const twice =
+      '{"usage":{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":4},"prompt_tokens_details":{}}}';
+    expect(detailsOf('chat', twice)).toEqual([null, null]);
+  });
+
+  test('alone report no usage', () => {
+    expect(metered('chat', 'json', '{"usage":{"prompt_tokens_details":{"cached_tokens":4}}}').close()).toBeNull();
+  });
+});
+
+describe('the stream of a run', () => {
+  test('is metered by the run that is over, not by its steps', () => {
+    const step = {
+      id: 's',
+      object: 'thread.run.step',
+      usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
+    };
+    const run = {
+      id: 'r',
+      object: 'thread.run',
+      usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 },
+    };
+    const text = `event: thread.run.created\n${event({ id: 'r', object: 'thread.run', usage: null })}event: thread.run.step.completed\n${event(step)}event: thread.run.completed\n${event(run)}event: done\n${DONE}`;
+    expect(usageOf('chat', 'sse', text)).toBe('10+20=30');
+  });
+});
+
+describe('a byte order mark', () => {
+  test('before a JSON answer is passed', () => {
+    expect(
+      usageOf('chat', 'json', '\ufeff{"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}'),
+    ).toBe('11+7=18');
+    expect(usageOf('chat', 'json', '\ufeff\ufeff{"usage":{"prompt_tokens":11}}')).toBeNull();
   });
 });

@@ -17,18 +17,40 @@ const encoder = new TextEncoder();
 
 function number(random: Random): string {
   return pick(random, ['0', '1', '7', '16', '300', '31073', '-1', '-0', '1.5', '2.0', '1e3', '12E-1', '9007199254740991',
-    '9007199254740992', '1e400', '"5"', 'null', 'true', '{}', '[3]', '{"prompt_tokens":4}']); // biome-ignore format: a table
+    '9007199254740992', '1e400', '"5"', '"17"', '"1.0"', 'null', 'true', '{}', '[3]', '{"prompt_tokens":4}']); // biome-ignore format: a table
 }
 
 const COUNT_KEYS = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'input_tokens', 'output_tokens',
-  'cache_read_input_tokens', 'cache_creation_input_tokens', 'queue_time', 'prompt_tokens_details', 'prompt\\u005ftokens']; // biome-ignore format: a table
+  'cache_read_input_tokens', 'cache_creation_input_tokens', 'queue_time', 'prompt_tokens_details', 'cached_tokens', 'prompt\\u005ftokens']; // biome-ignore format: a table
+const DETAIL_KEYS = [
+  'prompt_tokens_details',
+  'completion_tokens_details',
+  'input_tokens_details',
+  'output_tokens_details',
+  'details',
+];
 
 function usage(random: Random): string {
   const kind = random(12);
   if (kind === 0) return 'null';
   if (kind === 1) return pick(random, ['{}', '[]', '0', '"usage"', '[{"prompt_tokens":5}]']);
   const members: string[] = [];
-  for (let count = random(5); count >= 0; count--) members.push(`"${pick(random, COUNT_KEYS)}": ${number(random)}`);
+  for (let count = random(5); count >= 0; count--) {
+    members.push(`"${pick(random, COUNT_KEYS)}": ${number(random)}`);
+    if (random(4) === 0) members.push(`"${pick(random, DETAIL_KEYS)}": ${details(random)}`);
+  }
+  return `{${members.join(',')}}`;
+}
+
+function details(random: Random): string {
+  const kind = random(8);
+  if (kind === 0) return pick(random, ['null', '7', '[]', '"cached_tokens"', '[{"cached_tokens":5}]']);
+  const members: string[] = [];
+  for (let count = random(4); count > 0; count--) {
+    members.push(
+      `"${pick(random, ['cached_tokens', 'reasoning_tokens', 'audio_tokens', 'prompt_tokens'])}":${number(random)}`,
+    );
+  }
   return `{${members.join(',')}}`;
 }
 
@@ -44,8 +66,15 @@ function value(random: Random, depth: number): string {
   if (kind < 3) return `"${pick(random, STRINGS)}"`;
   if (kind === 3) return number(random);
   if (kind === 4) return pick(random, ['true', 'false', 'null', '-0.5e-3', '[]', '{}']);
+  if (kind === 5 && random(3) === 0) return numbers(random);
   if (kind === 5) return `[${Array.from({ length: random(4) }, () => value(random, depth + 1)).join(',')}]`;
   return object(random, depth + 1);
+}
+
+/** As embeddings have them, short and long. */
+function numbers(random: Random): string {
+  const count = pick(random, [1, 3, 40]);
+  return `[${Array.from({ length: count }, () => pick(random, ['0.12345', '-1.5e-7', '3', '0', '-0.00000001'])).join(pick(random, [',', ', ', ',\n ']))}]`;
 }
 
 function object(random: Random, depth: number): string {

@@ -60,6 +60,32 @@ describe('with STREAM_USAGE=inject', () => {
     expect(record.totalTokens).toBe(12);
   });
 
+  test('cached and reasoning tokens are on record, of a stream and of an answer with a byte order mark', async () => {
+    const usage = {
+      prompt_tokens: 11,
+      completion_tokens: '7',
+      total_tokens: 18,
+      prompt_tokens_details: { cached_tokens: 5 },
+      completion_tokens_details: { reasoning_tokens: 0 },
+    };
+    const expected = {
+      promptTokens: 11,
+      cachedTokens: 5,
+      completionTokens: 7,
+      reasoningTokens: 0,
+      totalTokens: 18,
+      usageSource: 'upstream',
+    };
+    const streamed = await stream(
+      JSON.stringify({ model: 'm', stream: true, messages: [], mock: { text: 'a', usage } }),
+    );
+    expect(streamed.record).toMatchObject(expected);
+    const body = `\ufeff${JSON.stringify({ choices: [], usage })}`;
+    const mocked = { body, headers: [['content-type', 'application/json']] };
+    const plain = await stream(JSON.stringify({ model: 'm', messages: [], mock: mocked }));
+    expect(plain.record).toMatchObject(expected);
+  });
+
   test('a request that is not streamed, or of another API, is not touched', async () => {
     for (const [body, path] of [
       ['{"model":"m","messages":[]}', '/v1/chat/completions'],
