@@ -20,6 +20,8 @@ export interface ResponseHead {
   readonly framing: BodyFraming;
   /** Whether the connection may be used again after this response. */
   readonly keepAlive: boolean;
+  /** How long the peer keeps the connection without a request, when it says so. */
+  readonly idleTimeoutMs: number | null;
 }
 
 /** A gateway's upstream sends some dozens. */
@@ -33,6 +35,14 @@ const HEADER_COUNT_MAX = 200;
  */
 const HEAD =
   /^HTTP\/1\.[01] [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*$/;
+/**
+ * Empty elements of a list mean nothing (RFC 9110, section 5.6.1.2). Behind the coding they are refused: a parser that looks at
+ * the last element only would read another body (llhttp does).
+ */
+const CHUNKED = /^[\t ,]*chunked$/i;
+/** Up to what a number holds exactly. */
+const LENGTH = /^0*\d{1,15}$/;
+const IDLE_TIMEOUT = /\btimeout=(\d{1,9})\b/i;
 /** Where in a valid head the minor version and the status stand. */
 const MINOR_VERSION_AT = 'HTTP/1.'.length;
 const STATUS_AT = 'HTTP/1.1 '.length;
@@ -97,7 +107,20 @@ export function parseHead(text: string, bodiless = false): ResponseHead {
   const http11 = text[MINOR_VERSION_AT] === '1';
   const status = Number(text.slice(STATUS_AT, STATUS_AT + 3));
   const framing = framingOf(status, fields, http11, bodiless);
-  return { status, headers: fields, framing, keepAlive: framing.kind !== 'close' && keepsAlive(fields, http11) };
+  const keepAlive = framing.kind !== 'close' && keepsAlive(fields, http11) && !announcesMissingBody(status, fields);
+  return { status, headers: fields, framing, keepAlive, idleTimeoutMs: keepAlive ? idleTimeoutOf(fields) : null };
+}
+
+/** A 204 or 304 has no body whatever its fields say. A server that announces one may send it all the same. */
+function announcesMissingBody(status: number, fields: ResponseHeaders): boolean {
+  if (status !== 204 && status !== 304) return false;
+  return fields.get('transfer-encoding') !== null || /[1-9]/.test(fields.get('content-length') ?? '');
+}
+
+/** `Keep-Alive: timeout=5`, as Node's servers and others send it. */
+function idleTimeoutOf(fields: ResponseHeaders): number | null {
+  const seconds = fields.get('keep-alive')?.match(IDLE_TIMEOUT)?.[1];
+  return seconds === undefined ? null : Number(seconds) * 1000;
 }
 
 /** RFC 9112, section 6.3; where it lets a recipient choose between repairing and refusing, this refuses. */
@@ -107,7 +130,7 @@ function framingOf(status: number, fields: ResponseHeaders, http11: boolean, bod
   if (encoding !== null) {
     if (length !== null) throw new Http1Error('both content-length and transfer-encoding');
     if (!http11) throw new Http1Error('transfer-encoding in an HTTP/1.0 response');
-    if (encoding.toLowerCase() !== 'chunked') throw new Http1Error('unknown transfer-encoding');
+    if (!CHUNKED.test(encoding)) throw new Http1Error('unknown transfer-encoding');
   }
   const bytes = length === null ? null : parseLength(length);
   if (bodiless || status < 200 || status === 204 || status === 304) return { kind: 'none' };
@@ -115,13 +138,12 @@ function framingOf(status: number, fields: ResponseHeaders, http11: boolean, bod
   return bytes === null ? { kind: 'close' } : { kind: 'length', bytes };
 }
 
-/** Equal values that were repeated are one value; differing ones are refused. */
+/** Equal values that were repeated are one value; differing ones are refused. Leading zeros mean nothing. */
 function parseLength(value: string): number {
   const values = value.split(',').map(trimBlanks);
-  if (values.some((other) => other !== values[0]) || !/^\d{1,15}$/.test(values[0]!)) {
-    throw new Http1Error('invalid content-length');
-  }
-  return Number(values[0]);
+  const [digits] = values;
+  if (values.some((other) => other !== digits) || !LENGTH.test(digits!)) throw new Http1Error('invalid content-length');
+  return Number(digits);
 }
 
 /** RFC 9112, section 9.3. */

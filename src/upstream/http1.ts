@@ -16,6 +16,12 @@ export const HEAD_BYTES_MAX = 64 * 1024;
 /** No server sends chunks of this size; a larger number is an overflow or an attack. */
 const CHUNK_BYTES_MAX = 2 ** 31;
 const CHUNK_LINE_BYTES_MAX = 4 * 1024;
+/**
+ * Of a response, so many bytes of chunk lines may come beyond 16 a chunk and twice its payload: a long extension on
+ * every byte would cost processor time and carry nothing (Go's net/http has the same rule).
+ */
+const CHUNK_EXCESS_MAX = 16 * 1024;
+const CHUNK_LINE_USUAL = 16;
 const TRAILER_BYTES_MAX = 16 * 1024;
 /** A server that sends interim heads without end must not keep an exchange alive. */
 const INTERIM_HEADS_MAX = 16;
@@ -33,6 +39,7 @@ enum State {
   Length,
   UntilClose,
   ChunkSize,
+  ChunkSizePadding,
   ChunkExtension,
   ChunkSizeLf,
   ChunkData,
@@ -62,6 +69,7 @@ export abstract class ResponseReader {
   #digits = 0;
   #body = NOBODY;
   #lineBytes = 0;
+  #excessBytes = 0;
   #head: Buffer | null = null;
   #interimHeads = 0;
   #trailerBytes = 0;
@@ -169,6 +177,7 @@ export abstract class ResponseReader {
     this.#state = stateOf(head);
     this.#digits = 0;
     this.#lineBytes = 0;
+    this.#excessBytes = 0;
     this.#trailerBytes = 0;
     this.#takenBy(this.onHead(head));
     if (this.#state === State.Idle || (this.#state === State.Length && this.#left === 0)) this.#finish(isLastOfRead);
@@ -213,13 +222,14 @@ export abstract class ResponseReader {
       case State.ChunkSize:
         this.#chunkSizeByte(byte);
         return false;
+      case State.ChunkSizePadding:
       case State.ChunkExtension:
         if (byte === CR) this.#state = State.ChunkSizeLf;
-        else if (isControl(byte)) throw new Http1Error('invalid chunk extension');
-        else if (++this.#lineBytes > CHUNK_LINE_BYTES_MAX) throw new Http1Error('chunk line too long');
+        else this.#chunkLineByte(byte);
         return false;
       case State.ChunkSizeLf:
         requireLf(byte);
+        if (this.#lineBytes + this.#digits > CHUNK_LINE_USUAL) this.#countExcess();
         this.#state = this.#left === 0 ? State.TrailerStart : State.ChunkData;
         return false;
       case State.ChunkDataCr:
@@ -246,8 +256,28 @@ export abstract class ResponseReader {
     }
     if (this.#digits === 0) throw new Http1Error('invalid chunk size');
     if (byte === CR) this.#state = State.ChunkSizeLf;
-    else if (byte === SEMICOLON) this.#state = State.ChunkExtension;
-    else throw new Http1Error('invalid chunk size');
+    else this.#chunkLineByte(byte);
+  }
+
+  /** A byte behind the size. */
+  #chunkLineByte(byte: number): void {
+    if (++this.#lineBytes > CHUNK_LINE_BYTES_MAX) throw new Http1Error('chunk line too long');
+    if (this.#state === State.ChunkExtension) {
+      if (isControl(byte)) throw new Http1Error('invalid chunk extension');
+    } else if (byte === SEMICOLON) {
+      this.#state = State.ChunkExtension;
+    } else if (isBlank(byte)) {
+      // RFC 9110, section 5.6.3: "bad" whitespace is read past. Some pad the size with it.
+      this.#state = State.ChunkSizePadding;
+    } else {
+      throw new Http1Error('invalid chunk size');
+    }
+  }
+
+  #countExcess(): void {
+    const line = this.#lineBytes + this.#digits;
+    this.#excessBytes = Math.max(0, this.#excessBytes + line - CHUNK_LINE_USUAL - 2 * this.#left);
+    if (this.#excessBytes > CHUNK_EXCESS_MAX) throw new Http1Error('chunk lines too long for what they carry');
   }
 
   #startChunk(): void {
@@ -335,6 +365,10 @@ const PROTOCOL = 'HTTP/1.';
 
 function requireLf(byte: number): void {
   if (byte !== LF) throw new Http1Error('CR without LF');
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09;
 }
 
 function isControl(byte: number): boolean {

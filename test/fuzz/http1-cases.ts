@@ -16,7 +16,22 @@ const BODIES = ['', 'x', '\r\n', '0\r\n\r\n', '\r\n0\r\n\r\n', 'hello', 'data: {
 const REASONS = ['', ' ', ' OK', ' All: is \xe9 well', ' \t'];
 const FIELDS = ['x-a: b', 'X-Long: '.padEnd(200, 'v'), 'x-empty:', 'x-blank: \t ', 'x-obs: \x80\xff', 'date: Tue, 01 Jan 2030 00:00:00 GMT',
   'x-content-length: 7', 'x-transfer-encoding: chunked', 'x: content-length: 9', '~!: 1', 'Set-Cookie: a=b', 'trailer: x-t']; // biome-ignore format: a table
-const EXTENSIONS = ['', '', '', ';a', ';a=b', '; a="b c"', ';', ';\xe9', ';5', `;${'e'.repeat(100)}`];
+const EXTENSIONS = [
+  '',
+  '',
+  '',
+  ';a',
+  ';a=b',
+  '; a="b c"',
+  ';',
+  ';\xe9',
+  ';5',
+  ' ',
+  '\t  ',
+  ' ;a',
+  '\t; a = b',
+  `;${'e'.repeat(100)}`,
+];
 const TRAILERS = ['', '', 'x-t: 1\r\n', 'X-T:\r\nx-u: \xff\r\n', 'content-length: 9\r\n', '~: \t\r\n'];
 const INTERIM = [
   '',
@@ -42,7 +57,12 @@ export function rightResponse(random: Random): RightResponse {
   if (connection) fields.push(`${pick(random, ['connection', 'Connection'])}: ${connection}`);
   if (framing === 'chunked')
     fields.push(
-      pick(random, ['transfer-encoding: chunked', 'Transfer-Encoding:Chunked', 'TRANSFER-ENCODING: \tCHUNKED ']),
+      pick(random, [
+        'transfer-encoding: chunked',
+        'Transfer-Encoding:Chunked',
+        'TE',
+        'TRANSFER-ENCODING: \tCHUNKED ',
+      ]).replace(/^TE$/, 'transfer-encoding: , ,chunked'),
     );
   if (framing === 'length') fields.push(...lengthFields(random, body.length));
   shuffle(random, fields);
@@ -51,7 +71,19 @@ export function rightResponse(random: Random): RightResponse {
   const closes = framing === 'close' && !BODILESS.has(status);
   const wanted = http10 ? connection === 'keep-alive' : !/close/i.test(connection);
   const content = framing === 'chunked' && !BODILESS.has(status) ? chunked(random, body) : body;
-  return { wire: head + content, status, body, closes, reusable: wanted && !closes };
+  return {
+    wire: head + content,
+    status,
+    body,
+    closes,
+    reusable: wanted && !closes && !announcesMissingBody(status, fields),
+  };
+}
+
+/** Of a response without a body: it may come all the same. */
+function announcesMissingBody(status: number, fields: readonly string[]): boolean {
+  const announces = (field: string) => /^transfer-encoding:/i.test(field) || /^content-length:.*[1-9]/i.test(field);
+  return BODILESS.has(status) && fields.some(announces);
 }
 
 /** One to four mistakes; now and then none at all. */
@@ -73,7 +105,7 @@ function bodyFor(random: Random): string {
 }
 
 function lengthFields(random: Random, length: number): string[] {
-  const value = `${'0'.repeat(random(8) === 0 ? 3 : 0)}${length}`;
+  const value = `${'0'.repeat(random(8) === 0 ? 1 + random(20) : 0)}${length}`;
   if (random(10) === 0) return [`content-length: ${value}`, `Content-Length:${value}`];
   if (random(10) === 0) return [`content-length: ${value} ,\t${value}`];
   return [pick(random, [`content-length: ${value}`, `Content-Length:${value}`, `CONTENT-LENGTH: \t${value} \t`])];

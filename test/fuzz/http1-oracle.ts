@@ -10,7 +10,7 @@ const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const TEXT = '[\\t\\x20-\\x7e\\x80-\\xff]*';
 const FIELD = `${TOKEN}:${TEXT}\\r\\n`;
 const HEAD = new RegExp(`^HTTP/1\\.([01]) ([1-5]\\d\\d)(?: ${TEXT})?\\r\\n((?:${FIELD}){0,200})\\r\\n`);
-const CHUNK_LINE = new RegExp(`^(0*)([0-9a-fA-F]{1,8})(?:;(${TEXT}))?\\r\\n`);
+const CHUNK_LINE = new RegExp(`^(0*)([0-9a-fA-F]{1,8})([ \\t]*(?:;${TEXT})?)\\r\\n`);
 const TRAILERS = new RegExp(`^(?:${FIELD})*\\r\\n`);
 
 /** @param text what came in answer to one GET, in Latin-1; @param closed whether the connection ended behind it */
@@ -42,11 +42,11 @@ function framingOf(fields: string, minor: string): Framing {
   const encodings = valuesOf('transfer-encoding');
   const lengths = valuesOf('content-length').flatMap((value) => value.split(',').map(trimmed));
   if (encodings.length > 0) {
-    const right = encodings.length === 1 && encodings[0]!.toLowerCase() === 'chunked' && minor === '1';
+    const right = minor === '1' && /^[ \t,]*chunked$/i.test(encodings.join());
     return right && lengths.length === 0 ? 'chunked' : 'refused';
   }
   if (lengths.length === 0) return 'close';
-  return new Set(lengths).size === 1 && /^\d{1,15}$/.test(lengths[0]!) ? Number(lengths[0]) : 'refused';
+  return new Set(lengths).size === 1 && /^0*\d{1,15}$/.test(lengths[0]!) ? Number(lengths[0]) : 'refused';
 }
 
 function bodyOf(status: number, framing: Framing, rest: string, closed: boolean): OracleAnswer {
@@ -61,11 +61,14 @@ function bodyOf(status: number, framing: Framing, rest: string, closed: boolean)
 /** A broken chunk and a missing one are told apart by the reader's own tests: here both are "not complete". */
 function chunksOf(status: number, rest: string): OracleAnswer {
   let body = '';
+  let excess = 0;
   for (;;) {
     const line = CHUNK_LINE.exec(rest);
-    if (!line || line[1]!.length + line[2]!.length > 4_096 || (line[3]?.length ?? 0) > 4_096)
-      return { kind: 'incomplete' };
+    if (!line || line[1]!.length + line[2]!.length > 4_096 || line[3]!.length > 4_096) return { kind: 'incomplete' };
     const size = Number.parseInt(line[2]!, 16);
+    const lineBytes = line[0].length - 2;
+    if (lineBytes > 16) excess = Math.max(0, excess + lineBytes - 16 - 2 * size);
+    if (excess > 16_384) return { kind: 'incomplete' };
     rest = rest.slice(line[0].length);
     if (size === 0) break;
     if (rest.slice(size, size + 2) !== '\r\n') return { kind: 'incomplete' };
