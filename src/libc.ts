@@ -1,9 +1,9 @@
 /**
- * The few calls of the C library that Bun has no API for (Bun 1.4.5 sets no socket options but TCP_NODELAY and keep-alive,
- * and cannot ask whether a pipe takes more). Linux only, with glibc or musl; elsewhere there is none, and whoever asks does
- * without.
+ * The few calls of the C library that Bun 1.4.5 has no API for: socket options, the backlog of a listening socket, what
+ * the kernel knows of a connection, and whether a pipe takes more. Linux only, with glibc or musl; elsewhere there is
+ * none, and callers do without.
  */
-import { dlopen } from 'bun:ffi';
+import { dlopen, ptr } from 'bun:ffi';
 
 const CALLS = {
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
@@ -11,6 +11,11 @@ const CALLS = {
   getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
   listen: { args: ['i32', 'i32'], returns: 'i32' },
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
+  ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
+  socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  dup: { args: ['i32'], returns: 'i32' },
+  close: { args: ['i32'], returns: 'i32' },
 } as const;
 
 export type LibC = ReturnType<typeof dlopen<typeof CALLS>>['symbols'];
@@ -18,9 +23,18 @@ export type LibC = ReturnType<typeof dlopen<typeof CALLS>>['symbols'];
 /** asm-generic/socket.h: x86-64 and arm64, which are what Bun runs on. */
 export const SOL_SOCKET = 1;
 export const SO_RCVBUF = 8;
+export const SO_KEEPALIVE = 9;
 export const SO_ACCEPTCONN = 30;
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
 /** linux/in.h, linux/tcp.h. */
 export const IPPROTO_TCP = 6;
+export const TCP_KEEPIDLE = 4;
+export const TCP_KEEPINTVL = 5;
+export const TCP_INFO = 11;
+export const TCP_USER_TIMEOUT = 18;
 export const TCP_NOTSENT_LOWAT = 25;
 
 let loaded: LibC | null | undefined;
@@ -29,6 +43,14 @@ let loaded: LibC | null | undefined;
 export function libc(): LibC | null {
   if (loaded === undefined) loaded = load();
   return loaded;
+}
+
+const optionValue = new Int32Array(1);
+
+/** Sets an option whose value is an int. @returns whether it is set */
+export function setSocketOption(fd: number, level: number, name: number, value: number): boolean {
+  optionValue[0] = value;
+  return libc()?.setsockopt(fd, level, name, ptr(optionValue), optionValue.byteLength) === 0;
 }
 
 function load(): LibC | null {

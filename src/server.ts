@@ -23,7 +23,7 @@ import type { Log } from './observe/log.ts';
 import { databaseFacts, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { StoreError } from './store/store-error.ts';
-import type { ChosenClient } from './upstream/choose-client.ts';
+import { createClient, DIRECT_NETWORK, type UpstreamNetwork } from './upstream/create-client.ts';
 import { HeaderBlock } from './upstream/header-block.ts';
 import { RecordedUse } from './usage/recorded-use.ts';
 import { DiskSpillFolder } from './usage/spill-folder.ts';
@@ -73,9 +73,9 @@ export class ListenError extends Error {
 }
 
 /** @throws StoreError when the database cannot be opened, ListenError */
-export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: Log): Promise<RunningGateway> {
+export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log: Log): Promise<RunningGateway> {
   const { config } = loaded;
-  const { client } = upstream;
+  const client = createClient(config.fuelixBaseUrl, config, network);
   const store = await openStore(config.databaseUrl);
   const writer = await openUsage(config, store, log);
   const keyFailures = new FailureReport(({ count, error }) =>
@@ -161,9 +161,8 @@ export async function startGateway(loaded: Loaded, upstream: ChosenClient, log: 
     idleTimeoutS: config.clientIdleTimeoutS,
     ping: config.readyRequiresStore ? () => store.ping() : undefined,
   });
-  // Fetch would send it through the proxy that it is there for.
-  if (upstream.name === 'socket')
-    await warmUp({ requests: config.warmUpRequests, gateway, connect: upstream.connect, log });
+  const connect = (baseUrl: string) => createClient(baseUrl, config, DIRECT_NETWORK);
+  await warmUp({ requests: config.warmUpRequests, gateway, connect, log });
   try {
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {

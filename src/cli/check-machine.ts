@@ -1,15 +1,17 @@
 /** Checks for `bve check` that need the machine: the address, the CA file and the folder of the database. */
 import { createServer } from 'node:net';
 import { ConfigError } from '../config/config-error.ts';
-import { readCaFile } from '../config/load.ts';
+import { proxyVariables, readCaFile } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { databaseProblem } from '../store/open-store.ts';
+import { proxyFor } from '../upstream/proxy.ts';
 
 /** Returns one line for each problem, with the name of the variable. */
 export async function problemsOfMachine(config: Config): Promise<string[]> {
   const problems = [
     await hostProblem(config.host),
     ...caProblems(config.fuelixCaFile),
+    proxyProblem(config.fuelixBaseUrl),
     databaseProblem(config.databaseUrl),
   ];
   return problems.filter((problem) => problem !== null);
@@ -33,5 +35,14 @@ function caProblems(path: string | undefined): readonly string[] {
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
+  }
+}
+
+function proxyProblem(baseUrl: string): string | null {
+  try {
+    proxyFor(new URL(baseUrl), proxyVariables());
+    return null;
+  } catch (error) {
+    return (error as Error).message;
   }
 }

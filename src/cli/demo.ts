@@ -12,7 +12,7 @@ import { startMock } from '../mock/server.ts';
 import { createLog } from '../observe/log.ts';
 import { print } from '../output.ts';
 import { type RunningGateway, startGateway } from '../server.ts';
-import { chooseClient } from '../upstream/choose-client.ts';
+import { DIRECT_NETWORK } from '../upstream/create-client.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
 import type { Command } from './command.ts';
 import { post } from './demo-request.ts';
@@ -80,8 +80,7 @@ function startDemoGateway(upstreamUrl: string, folder: string): Promise<RunningG
       LOG_LEVEL: 'warn',
     },
   });
-  const upstream = chooseClient(loaded.config, { behindProxy: false, ca: undefined });
-  return startGateway(loaded, upstream, createLog(loaded.config.logLevel));
+  return startGateway(loaded, DIRECT_NETWORK, createLog(loaded.config.logLevel));
 }
 
 async function newKey(gateway: RunningGateway, name: string): Promise<string> {

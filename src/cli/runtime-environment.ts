@@ -5,9 +5,6 @@
  */
 import { processEnvironment } from '../config/load.ts';
 
-/** Bun's upper bound; the gateway's own is MAX_CONCURRENT_REQUESTS, which answers 503 instead of waiting in silence. */
-const FETCHES_MAX = 65_535;
-
 /** Calls after which JavaScriptCore compiles a function with its optimizing tier, instead of 1,000. */
 const OPTIMIZE_AFTER = '200';
 
@@ -33,26 +30,15 @@ const TUNING: Readonly<Record<string, string>> = {
   MIMALLOC_PURGE_HOLES_MIN_INTERVAL: '10000',
 };
 
-/**
- * Returns when nothing is to be changed; else the process begins anew.
- * @param fetches how many may be in flight; Bun holds back every one above 256, without a word
- */
-export function settleRuntimeEnvironment(fetches: number): void {
+/** Returns when nothing is to be changed; else the process begins anew. */
+export function settleRuntimeEnvironment(): void {
+  if (!isCompiled()) return;
   const env = processEnvironment();
-  const wanted: Record<string, string> = {};
-  if (fetches > 0 && !(Number(env.BUN_CONFIG_MAX_HTTP_REQUESTS) >= Math.min(FETCHES_MAX, fetches)))
-    wanted.BUN_CONFIG_MAX_HTTP_REQUESTS = String(FETCHES_MAX);
-  if (isCompiled()) {
-    for (const [name, value] of Object.entries(TUNING)) if (env[name] === undefined) wanted[name] = value;
-  }
-  if (Object.keys(wanted).length === 0) return;
-  process.execve?.(process.execPath, commandLine(), { ...env, ...wanted });
-}
-
-/** A compiled binary is called with its own arguments only, `bun` needs to be told of the script again. */
-function commandLine(): string[] {
-  const script = isCompiled() ? [] : [...process.execArgv, Bun.main];
-  return [process.execPath, ...script, ...process.argv.slice(2)];
+  const wanted = Object.entries(TUNING).filter(([name]) => env[name] === undefined);
+  if (wanted.length === 0) return;
+  // A compiled binary is called with its own arguments only.
+  const commandLine = [process.execPath, ...process.argv.slice(2)];
+  process.execve?.(process.execPath, commandLine, { ...env, ...Object.fromEntries(wanted) });
 }
 
 function isCompiled(): boolean {

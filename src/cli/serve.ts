@@ -1,9 +1,11 @@
 /** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
-import { type Loaded, loadConfig, type NetworkEnvironment, networkEnvironment, readCaFile } from '../config/load.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { type Loaded, loadConfig, proxyVariables, readCaFile, unusedProxyVariable } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import type { Log } from '../observe/log.ts';
 import { StoreError } from '../store/store-error.ts';
-import { type ChosenClient, chooseClient } from '../upstream/choose-client.ts';
+import type { UpstreamNetwork } from '../upstream/create-client.ts';
+import { type HttpProxy, proxyFor } from '../upstream/proxy.ts';
 import { VERSION } from '../version.ts';
 import { type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
@@ -26,18 +28,15 @@ The least it needs:
   async run(args) {
     const loaded = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
     const { config } = loaded;
-    const network = networkEnvironment();
-    const upstream = chooseClient(config, {
-      behindProxy: network.proxyVariables.length > 0,
-      ca: readCaFile(config.fuelixCaFile),
-    });
-    settleRuntimeEnvironment(upstream.name === 'fetch' ? config.maxConcurrentRequests : 0);
+    const network = { proxies: proxyVariables(), ca: readCaFile(config.fuelixCaFile) };
+    const proxy = proxyOf(config, network);
+    settleRuntimeEnvironment();
     // Not before: a process that begins anew would forget the signal. Until here it ends the process by itself.
     const signals = stopSignals();
     // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
     const { createLog } = await import('../observe/log.ts');
     const log = createLog(config.logLevel);
-    const gateway = await Promise.race([start(loaded, upstream, log), signals.first]);
+    const gateway = await Promise.race([start(loaded, network, log), signals.first]);
     // Nothing was served yet, so nothing is lost; what the start waits for (a database, the warm-up) is not waited for.
     if (typeof gateway === 'string') {
       log.info({ signal: gateway }, 'stopping');
@@ -46,8 +45,8 @@ The least it needs:
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
     const always = log.child({}, { level: 'info' });
     always.info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
-    log.info({ client: upstream.name, reason: upstream.reason, url: config.fuelixBaseUrl }, 'upstream');
-    warnAboutEnvironment(config, upstream, network, log);
+    log.info({ url: config.fuelixBaseUrl, proxy: proxy ? `${proxy.hostname}:${proxy.port}` : undefined }, 'upstream');
+    warnAboutEnvironment(config, log);
     log.info({ signal: await signals.first }, 'stopping');
     const { spilled, lost } = await gateway.stop(signals.second);
     if (spilled > 0) log.warn({ spilled }, 'usage records are in a file, the next start takes them up');
@@ -56,16 +55,16 @@ The least it needs:
   },
 };
 
-/** Ends the process whatever is pending: Bun cannot call off an attempt to connect, which would keep it for minutes. */
+/** Ends the process whatever is pending: Bun cannot cancel an attempt to connect, which would keep it for minutes. */
 function stopped(log: Log, exitCode: number): never {
   log.info({}, 'stopped');
   process.exit(exitCode);
 }
 
-async function start(loaded: Loaded, upstream: ChosenClient, log: Log) {
+async function start(loaded: Loaded, network: UpstreamNetwork, log: Log) {
   const { ListenError, startGateway } = await import('../server.ts');
   try {
-    return await startGateway(loaded, upstream, log);
+    return await startGateway(loaded, network, log);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);
     if (error instanceof ListenError) throw new CommandFailure(whyNotListening(loaded.config, error.reason));
@@ -82,16 +81,18 @@ function whyNotListening({ host, port }: Config, reason: string): string {
   return `HOST ${host} is no address of this machine, or no name of one (${reason})`;
 }
 
-function warnAboutEnvironment(config: Config, upstream: ChosenClient, network: NetworkEnvironment, log: Log): void {
-  const { proxyVariables, tlsVerificationOff } = network;
-  if (proxyVariables.length > 0 && upstream.name === 'fetch') {
-    log.info({ variables: proxyVariables }, 'upstream is reached through an HTTP proxy');
-  } else if (proxyVariables.length > 0) {
-    log.warn({ variables: proxyVariables }, 'an HTTP proxy is set, but UPSTREAM_CLIENT=socket does not use it');
+/** @throws ConfigError */
+function proxyOf({ fuelixBaseUrl }: Config, { proxies }: UpstreamNetwork): HttpProxy | null {
+  try {
+    return proxyFor(new URL(fuelixBaseUrl), proxies);
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
   }
-  if (tlsVerificationOff && upstream.name === 'fetch') {
-    log.warn({}, 'NODE_TLS_REJECT_UNAUTHORIZED=0: UPSTREAM CERTIFICATES ARE NOT VERIFIED');
-  }
+}
+
+function warnAboutEnvironment(config: Config, log: Log): void {
+  const unused = unusedProxyVariable();
+  if (unused !== undefined) log.warn({ variable: unused }, `${unused} is not used: set HTTPS_PROXY or HTTP_PROXY`);
   if (config.apiKeyPepper.length < PEPPER_LENGTH_MIN && isLoopback(config.host)) {
     log.warn({}, `API_KEY_PEPPER is shorter than ${PEPPER_LENGTH_MIN} characters: accepted on a loopback address only`);
   }

@@ -5,8 +5,8 @@
  * `NAME_FILE` in the environment, or `name_file` in the TOML file, names a file that contains the value: this is how Docker
  * and Kubernetes provide secrets.
  */
-
 import { readTextFile } from '../text-file.ts';
+import type { ProxyVariables } from '../upstream/proxy.ts';
 import { ConfigError } from './config-error.ts';
 import { OptionReader, type Source, type Sources } from './option-reader.ts';
 import { type Config, OPTIONS, type OptionName } from './schema.ts';
@@ -56,20 +56,15 @@ export function loadKeysConfig(request: LoadRequest = {}): { databaseUrl: string
   return { databaseUrl: databaseUrl!, apiKeyPepper: pepper ?? null };
 }
 
-export interface NetworkEnvironment {
-  /** Names of the proxy variables that are set; their values may hold credentials. */
-  readonly proxyVariables: readonly string[];
-  readonly tlsVerificationOff: boolean;
+/** The variables of the environment that say which proxy stands before upstream; an empty one is not set. */
+export function proxyVariables(env: Environment = process.env): ProxyVariables {
+  const read = (name: string) => env[name.toLowerCase()] || env[name] || undefined;
+  return { httpProxy: read('HTTP_PROXY'), httpsProxy: read('HTTPS_PROXY'), noProxy: read('NO_PROXY') };
 }
 
-/** Environment variables of Bun's own that change how the gateway reaches upstream; the start log names them. */
-export function networkEnvironment(env: Environment = process.env): NetworkEnvironment {
-  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy'];
-  const proxy = names.filter((name) => env[name]);
-  return {
-    proxyVariables: proxy,
-    tlsVerificationOff: env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-  };
+/** Which of the variables is set that other programs take for a proxy, and this one does not. */
+export function unusedProxyVariable(env: Environment = process.env): string | undefined {
+  return ['ALL_PROXY', 'all_proxy'].find((name) => env[name]);
 }
 
 /** Where a gateway with this configuration listens; other required options may be missing. @throws ConfigError */

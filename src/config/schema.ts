@@ -33,7 +33,6 @@ export const LIMIT_FAILURE_ANSWERS = ['allow', 'deny'] as const;
 export const STREAM_USAGE = ['off', 'inject'] as const;
 export const STREAM_BREAK = ['event', 'reset'] as const;
 export const UPSTREAM_5XX = ['error', 'pass'] as const;
-export const UPSTREAM_CLIENTS = ['socket', 'fetch'] as const;
 
 /** A pepper shorter than this is refused, except on a loopback address: see `checkPepper`. */
 export const PEPPER_LENGTH_MIN = 16;
@@ -166,11 +165,6 @@ export const OPTIONS = {
     'answers read on at once for clients that have left',
     integer(0, 1_000_000),
   ),
-  upstreamClient: optional(
-    'UPSTREAM_CLIENT',
-    'socket or fetch; by itself fetch when an HTTP proxy is set in the environment, else socket',
-    oneOf(UPSTREAM_CLIENTS),
-  ),
   fuelixCaFile: optional(
     'FUELIX_CA_FILE',
     'PEM file of a CA to trust for upstream instead of the built-in ones',
@@ -180,21 +174,21 @@ export const OPTIONS = {
   upstreamIdleConnectionsMax: option(
     'UPSTREAM_IDLE_CONNECTIONS_MAX',
     '1024',
-    'idle upstream connections kept at the most (socket client)',
+    'idle upstream connections kept at the most',
     integer(0, 65_535),
   ),
   /** Below the 60 s after which common servers and load balancers close an idle connection, so that we close first. */
   upstreamIdleConnectionLimitMs: option(
     'UPSTREAM_IDLE_CONNECTION_LIMIT_MS',
     '30000',
-    'an idle upstream connection is kept for this long (socket client)',
+    'an idle upstream connection is kept for this long',
     integer(1, HOUR_MS),
   ),
   /** A new connection asks DNS again: a moved upstream is found within this. */
   upstreamConnectionAgeMaxMs: option(
     'UPSTREAM_CONNECTION_AGE_MAX_MS',
     '600000',
-    'an upstream connection is replaced after this (socket client)',
+    'an upstream connection is replaced after this',
     integer(1, 24 * HOUR_MS),
   ),
   /** Reasoning models can be silent for minutes. */
@@ -207,7 +201,7 @@ export const OPTIONS = {
   upstreamConnectTimeoutMs: option(
     'UPSTREAM_CONNECT_TIMEOUT_MS',
     '10000',
-    'upstream has this long to accept a connection (socket client)',
+    'upstream has this long to accept a connection',
     integer(1, HOUR_MS),
   ),
   upstreamTotalTimeoutMs: option(
@@ -233,7 +227,7 @@ export const OPTIONS = {
   warmUpRequests: option(
     'WARM_UP_REQUESTS',
     '2000',
-    'requests the gateway sends itself on loopback before it listens; 0 for none (socket client)',
+    'requests the gateway sends itself on loopback before it listens; 0 for none',
     integer(0, 100_000),
   ),
   /** Below the 30 s that container platforms wait between SIGTERM and SIGKILL. */

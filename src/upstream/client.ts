@@ -45,6 +45,13 @@ export interface UpstreamRequest {
    * and upstream sees one that broke off, never a whole one. Of no meaning for other bodies.
    */
   readonly bodyBytes?: number | undefined;
+  /** How long a refused connection is tried again, by default a second; 0 where there is another upstream to turn to. */
+  readonly refusedForMs?: number | undefined;
+  /**
+   * The answer is a download: the kernel may hold as much of it as the speed of the connection needs. Of any other answer
+   * it holds 96 KiB, so that a client that stops reading stops upstream soon.
+   */
+  readonly bulk?: boolean | undefined;
 }
 
 export interface UpstreamSink {

@@ -1,27 +1,18 @@
 /**
  * Bounds the attempts to connect that nobody waits for any more.
  *
- * Bun.connect cannot be called off (BUN 1.4.5: it ignores a `signal`, and there is no socket before `open`), so an attempt
+ * Bun.connect cannot be cancelled (BUN 1.4.5: it ignores a `signal`, and there is no socket before `open`), so an attempt
  * that was given up keeps its file descriptor until the kernel gives it up too: two minutes on Linux for an address that does
  * not answer (tcp_syn_retries). Without a bound such an upstream takes all descriptors, and then the gateway cannot even
  * accept the clients it would have to tell. Beyond the bound only a few try at a time, which shows when upstream answers
  * again, and the others fail at once.
  */
+import { ConnectError } from './connect-error.ts';
 
 /** So many given up and still under way are more than some clients that left. */
 export const GIVEN_UP_MAX = 256;
 /** So many try at a time beyond that; with an upstream that answers again each makes room for another within a round trip. */
 export const TRIES_MAX = 16;
-
-/** Why there is no connection, where it was not the kernel that said so. The code is for the log. */
-export class ConnectError extends Error {
-  constructor(
-    readonly code: 'CONNECT_TIMEOUT' | 'TOO_MANY_ATTEMPTS',
-    message: string,
-  ) {
-    super(message);
-  }
-}
 
 /** Each attempt is begun, perhaps given up, and ended. */
 export class ConnectAttempts {

@@ -1,85 +1,121 @@
 /**
- * One connection to upstream, and the one exchange that may be on it. Owns the socket: connecting, writing the request
- * with its backpressure, handing reads to the response reader, and the decision whether the connection may be used again.
+ * One connection to upstream, and the one exchange that may be on it. Owns the socket: writing the request with its
+ * backpressure, handing reads to the response reader, and the decision whether the connection may be used again.
  */
-import type { Socket, SocketHandler } from 'bun';
 import { UpstreamError } from './client.ts';
-import { type ConnectAttempts, ConnectError } from './connect-attempts.ts';
+import { ProxyRefusal } from './connect-error.ts';
+import { Dial, type DialResources, type DialResult, type Endpoint } from './dial.ts';
 import { type DataSink, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
-import { boundReceiveBuffer } from './receive-buffer.ts';
+import { descriptorOf, isLongRequest, isQuiet, setUserTimeout } from './socket-options.ts';
+import type { SocketOwner, UpstreamSocket } from './socket-owner.ts';
+import { provesUnread } from './unread-request.ts';
 
 /** What a connection tells the exchange that is on it. After `done` or `broken` it has forgotten the exchange. */
 export interface ConnectionUser {
   /** @returns who takes the body; nothing is given to it once `destroy` was called */
   head(head: ResponseHead): DataSink;
   /** The kernel has taken all of the request so far, and it is not whole: time for the next `write`. */
-  taken(): void;
+  writable(): void;
   done(): void;
   broken(error: UpstreamError): void;
 }
 
-export interface Endpoint {
-  readonly hostname: string;
-  readonly port: number;
-  readonly tls: Bun.TLSOptions | undefined;
-  readonly connectTimeoutMs: number;
-}
-
-export interface ConnectionOwner {
-  readonly attempts: ConnectAttempts;
+export interface ConnectionOwner extends DialResources {
   /** The response is complete and the connection can carry another. */
   released(connection: Connection): void;
   closed(connection: Connection): void;
 }
 
-export class Connection extends ResponseReader {
+enum Phase {
+  /** Nothing has been done to connect it. */
+  New,
+  /** With a request that waits for the socket. */
+  Connecting,
+  Exchange,
+  Idle,
+  /** Upstream closed it before it answered; whether it has read the request is being found out. */
+  Doubt,
+  Closed,
+}
+
+const NEXT: Readonly<Record<Phase, readonly Phase[]>> = {
+  [Phase.New]: [Phase.Connecting, Phase.Closed],
+  [Phase.Connecting]: [Phase.Exchange, Phase.Closed],
+  [Phase.Exchange]: [Phase.Idle, Phase.Doubt, Phase.Closed],
+  [Phase.Idle]: [Phase.Exchange, Phase.Closed],
+  [Phase.Doubt]: [Phase.Closed],
+  [Phase.Closed]: [],
+};
+
+export class Connection extends ResponseReader implements SocketOwner, DialResult {
   readonly bornAtMs = performance.now();
   idleSinceMs = 0;
-  /** Exchanges begun on it: a failure of the first is never a stale connection. */
-  exchanges = 0;
-  #socket: Socket<Connection> | undefined;
-  /** Connected and, over TLS, verified: only now may a byte of a request leave us. */
-  #ready = false;
+  /** How long upstream said that it keeps an idle connection. */
+  keptByUpstreamMs = Number.POSITIVE_INFINITY;
+  #phase = Phase.New;
+  #socket: UpstreamSocket | undefined;
+  /** The socket that the bytes really travel on, when it is another one. */
+  #under: UpstreamSocket | null = null;
   #user: ConnectionUser | null = null;
   #unsent: Uint8Array | null = null;
+  /** Of the request on it, bytes that the kernel has taken. */
+  #written = 0;
   /** More of the request is to come. */
   #open = false;
   #paused = false;
-  #closed = false;
-  #connectTimer: ReturnType<typeof setTimeout> | undefined;
-  /** The attempt to connect is under way; when it is closed meanwhile, it has been given up. */
-  #connecting = false;
+  #exchanges = 0;
+  #longRequest = false;
+  readonly #dial: Dial;
 
+  /** @param refusedForMs how long a refused connection is tried again */
   constructor(
     endpoint: Endpoint,
     private readonly owner: ConnectionOwner,
+    refusedForMs: number,
   ) {
     super();
-    this.#connect(endpoint);
+    this.#dial = new Dial(endpoint, owner, this, refusedForMs);
   }
 
   get usable(): boolean {
-    return !this.#closed;
+    return this.#phase !== Phase.Closed;
+  }
+
+  /** Another exchange was on it before the one that is. */
+  get reused(): boolean {
+    return this.#exchanges > 1;
+  }
+
+  /** Whether upstream has neither sent a byte nor closed it, as far as the kernel knows: to be asked before it is used again. */
+  get isQuiet(): boolean {
+    return isQuiet(this.#socket!) && (this.#under === null || isQuiet(this.#under));
   }
 
   /**
-   * Writes a request. Only while no other exchange is on the connection.
+   * Writes a request, and connects first when the connection is new. Only while no other exchange is on it.
    * @param bodiless it is a HEAD
    * @param open its body follows by `write`
    */
   send(request: Uint8Array, user: ConnectionUser, bodiless: boolean, open = false): void {
+    const isNew = this.#phase === Phase.New;
+    this.#enter(isNew ? Phase.Connecting : Phase.Exchange);
     this.#user = user;
-    this.exchanges++;
+    this.#exchanges++;
     this.expect(bodiless);
     this.#open = open;
     this.#unsent = request;
-    this.#write();
+    this.#written = 0;
+    if (isNew) {
+      this.#dial.start();
+      return;
+    }
+    this.#begin();
   }
 
-  /** More of the request that is on the connection; only after the user was told `taken`. */
+  /** More of the request that is on the connection; only after the user was told `writable`. */
   write(bytes: Uint8Array, last: boolean): void {
-    if (this.#closed || !this.#open) return;
+    if (this.#phase !== Phase.Exchange || !this.#open) return;
     this.#open = !last;
     this.#unsent = bytes.length > 0 ? bytes : null;
     this.#write();
@@ -87,59 +123,33 @@ export class Connection extends ResponseReader {
 
   pause(): void {
     this.#paused = true;
-    if (this.#ready) this.#socket?.pause();
+    this.#socket?.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    if (this.#ready) this.#socket?.resume();
+    this.#socket?.resume();
   }
 
   /** Ends the connection and whatever is on it, without telling the exchange. */
   destroy(): void {
     this.#user = null;
     this.#close();
-    this.#socket?.terminate();
   }
 
-  #connect(endpoint: Endpoint): void {
-    this.#connectTimer = setTimeout(
-      () => this.refused(new ConnectError('CONNECT_TIMEOUT', 'connect timeout')),
-      endpoint.connectTimeoutMs,
-    );
-    // Bun throws at once what is wrong with the options (a CA that is none), and nobody is on the connection yet.
-    this.#try(endpoint).catch((error) => this.refused(error));
-  }
-
-  async #try({ hostname, port, tls }: Endpoint): Promise<void> {
-    const { attempts } = this.owner;
-    attempts.begin();
-    this.#connecting = true;
-    const target = { hostname, port, data: this as Connection };
-    try {
-      await Bun.connect<Connection>(tls ? { ...target, tls, socket: TLS_HANDLERS } : { ...target, socket: HANDLERS });
-    } finally {
-      this.#connecting = false;
-      attempts.end(this.#closed);
-    }
-  }
-
-  /** The socket is there, without Nagle's delay (Bun sees to that), but over TLS nothing is said about who is at its other end. */
-  opened(socket: Socket<Connection>): void {
-    if (this.#closed) {
-      socket.terminate();
-      return;
-    }
+  connected(socket: UpstreamSocket, under: UpstreamSocket | null): void {
+    socket.data = this;
     this.#socket = socket;
-    boundReceiveBuffer(socket);
+    this.#under = under;
+    this.#enter(Phase.Exchange);
+    if (this.#paused) socket.pause();
+    this.#begin();
   }
 
-  ready(): void {
-    if (this.#closed) return;
-    this.#stopConnectTimer();
-    this.#ready = true;
-    if (this.#paused) this.#socket!.pause();
-    this.#write();
+  failed(error: Error): void {
+    // The error itself may name the host: it is for the log.
+    const why = error instanceof ProxyRefusal ? `: ${error.message}` : '';
+    this.#break('unreachable', `Upstream cannot be reached${why}`, error, true);
   }
 
   received(bytes: Uint8Array): void {
@@ -152,27 +162,27 @@ export class Connection extends ResponseReader {
     }
   }
 
+  drained(): void {
+    if (this.#phase === Phase.Exchange) this.#write();
+  }
+
   /** FIN: for a body without length this is its end. */
   ended(): void {
-    if (this.#closed) return;
-    if (!this.closedInOrder()) this.lost(undefined);
+    if (this.#phase === Phase.Doubt || this.#phase === Phase.Closed) return;
+    const unanswered = this.#phase === Phase.Exchange && this.reused && !this.gotBytes && this.#written > 0;
+    const proof = unanswered ? provesUnread(descriptorOf(this.#socket!), this.#written) : null;
+    if (proof !== null) void this.#doubt(proof);
+    else if (!this.closedInOrder()) this.lost(undefined);
     else this.destroy();
   }
 
   lost(error: Error | undefined): void {
-    if (this.#ready) this.#break('reset', 'Upstream closed the connection', error);
-    else this.refused(error);
-  }
-
-  refused(error: Error | undefined): void {
-    this.#break('unreachable', 'Upstream cannot be reached', error, true);
-  }
-
-  drained(): void {
-    this.#write();
+    if (this.#phase === Phase.Doubt) return;
+    this.#break('reset', 'Upstream closed the connection', error, this.#written === 0);
   }
 
   protected override onHead(head: ResponseHead): DataSink {
+    if (head.idleTimeoutMs !== null) this.keptByUpstreamMs = head.idleTimeoutMs;
     // A response that nobody waits for is refused before it gets here.
     return this.#user!.head(head);
   }
@@ -181,8 +191,8 @@ export class Connection extends ResponseReader {
     const user = this.#user;
     this.#user = null;
     // An answer that came before the whole request was sent leaves the rest of it on the connection.
-    const reusable = this.reusable && !this.#open && this.#unsent === null && !this.#closed;
-    if (reusable) {
+    if (this.reusable && !this.#open && this.#unsent === null && this.#phase === Phase.Exchange) {
+      this.#enter(Phase.Idle);
       if (this.#paused) this.resume();
       this.owner.released(this);
     } else {
@@ -191,60 +201,48 @@ export class Connection extends ResponseReader {
     user?.done();
   }
 
-  #stopConnectTimer(): void {
-    clearTimeout(this.#connectTimer);
-    this.#connectTimer = undefined;
+  #begin(): void {
+    const longRequest = this.#open || isLongRequest(this.#unsent?.length ?? 0);
+    if (longRequest !== this.#longRequest) {
+      this.#longRequest = longRequest;
+      setUserTimeout(this.#under ?? this.#socket!, longRequest);
+    }
+    this.#write();
   }
 
   #write(): void {
-    if (!this.#unsent || !this.#ready) return;
+    if (!this.#unsent) return;
     const written = this.#socket!.write(this.#unsent);
     if (written < 0) return;
+    this.#written += written;
     this.#unsent = written < this.#unsent.length ? this.#unsent.subarray(written) : null;
-    if (this.#open && this.#unsent === null) this.#user?.taken();
+    if (this.#open && this.#unsent === null) this.#user?.writable();
+  }
+
+  async #doubt(proof: Promise<boolean>): Promise<void> {
+    this.#enter(Phase.Doubt);
+    this.#break('reset', 'Upstream closed the connection', undefined, await proof);
   }
 
   #break(kind: UpstreamError['kind'], message: string, cause?: unknown, safeToResend = false): void {
-    if (this.#closed) return;
+    if (this.#phase === Phase.Closed) return;
     const user = this.#user;
     this.destroy();
     user?.broken(new UpstreamError(kind, message, { cause, safeToResend }));
   }
 
   #close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#phase === Phase.Closed) return;
+    if (this.#phase === Phase.Connecting) this.#dial.cancel();
+    this.#enter(Phase.Closed);
     this.stop();
     this.#unsent = null;
-    this.#stopConnectTimer();
-    if (this.#connecting) this.owner.attempts.giveUp();
+    this.#socket?.terminate();
     this.owner.closed(this);
   }
+
+  #enter(phase: Phase): void {
+    if (!NEXT[this.#phase].includes(phase)) throw new Error(`connection: ${Phase[this.#phase]} to ${Phase[phase]}`);
+    this.#phase = phase;
+  }
 }
-
-/** One set of handlers for all connections. */
-const HANDLERS: SocketHandler<Connection> = {
-  open: (socket) => {
-    socket.data.opened(socket);
-    socket.data.ready();
-  },
-  data: (socket, bytes) => socket.data.received(bytes),
-  drain: (socket) => socket.data.drained(),
-  end: (socket) => socket.data.ended(),
-  close: (socket, error) => socket.data.lost(error),
-  error: (socket, error) => socket.data.lost(error),
-  connectError: (socket, error) => socket.data.refused(error),
-};
-
-/**
- * With a `handshake` handler Bun calls `open` before the handshake, so that one that hangs can be ended; without one it
- * calls `open` even for a certificate that was refused, on a socket that takes no bytes any more (BUN 1.4.5).
- */
-const TLS_HANDLERS: SocketHandler<Connection> = {
-  ...HANDLERS,
-  open: (socket) => socket.data.opened(socket),
-  handshake: (socket, verified, error) => {
-    if (verified) socket.data.ready();
-    else socket.data.refused(error ?? undefined);
-  },
-};

@@ -23,14 +23,19 @@ export interface DecodedSink extends BodySink {
   drained(): void;
 }
 
-/** Whether a body of this content-encoding must be decoded. */
-export function isEncoded(contentEncoding: string | null): contentEncoding is string {
-  return contentEncoding !== null && contentEncoding !== '' && contentEncoding.toLowerCase() !== 'identity';
+/** What a body must be decoded from, in lower case: null when it is plain. `identity` and empty elements mean nothing. */
+export function codingOf(contentEncoding: string | null): string | null {
+  if (contentEncoding === null) return null;
+  const codings = contentEncoding
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim());
+  return codings.filter((coding) => coding !== '' && coding !== 'identity').join(', ') || null;
 }
 
-/** @returns null for an encoding that is not known */
-export function createDecoder(contentEncoding: string, sink: DecodedSink): Decoder | null {
-  const format = FORMATS.get(contentEncoding.toLowerCase());
+/** @param coding as `codingOf` gives it @returns null when it is not known, or more than one */
+export function createDecoder(coding: string, sink: DecodedSink): Decoder | null {
+  const format = FORMATS.get(coding);
   return format === undefined ? null : new Decoder(format, sink);
 }
 

@@ -2,9 +2,14 @@
  * Idle connections to upstream, last in first out: the ones used last are the ones upstream is least likely to have
  * closed, and the rest may grow old and go. None lives for ever, and a new one looks up its host name anew: Bun asks DNS
  * again when its own answer is older than 30 s (BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS).
+ *
+ * A connection is given out again only when upstream has sent nothing on it since its last answer, neither a FIN nor a
+ * byte. Who sends a request on one that is closing cannot know whether it was read, and a byte behind an answer would be
+ * taken for the next one.
  */
 import { ConnectAttempts } from './connect-attempts.ts';
-import { Connection, type ConnectionOwner, type Endpoint } from './connection.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import type { Endpoint } from './dial.ts';
 
 export interface PoolOptions {
   readonly idleMax: number;
@@ -13,19 +18,30 @@ export interface PoolOptions {
   readonly ageMaxMs: number;
 }
 
+/** How long a refused connection is tried again, where a request does not say otherwise. */
+export const REFUSED_FOR_MS = 1000;
+/** An upstream that says how long it keeps an idle connection begins to close it about then. */
+const CLOSE_BEFORE_UPSTREAM_MS = 1000;
+/** So many idle connections at a time make room for new ones when there are no descriptors left. */
+const SHED_AT_A_TIME = 8;
+
 export class Pool implements ConnectionOwner {
-  readonly attempts = new ConnectAttempts();
+  /** The one used last at the end. */
   readonly #idle: Connection[] = [];
+  /** Their answers ended in this turn of the event loop: what upstream sent behind them has not been read yet. */
+  #resting: Connection[] = [];
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #closed = false;
+  readonly #afterThisTurn = () => this.#rested();
 
   constructor(
     private readonly endpoint: Endpoint,
     private readonly options: PoolOptions,
+    readonly attempts = new ConnectAttempts(),
   ) {}
 
   get idleCount(): number {
-    return this.#idle.length;
+    return this.#idle.length + this.#resting.length;
   }
 
   /** An idle connection, or null when there is none that can be trusted. */
@@ -33,25 +49,25 @@ export class Pool implements ConnectionOwner {
     for (;;) {
       const connection = this.#idle.pop();
       if (!connection) return null;
-      if (this.#fresh(connection, nowMs)) return connection;
+      if (this.#isFresh(connection, nowMs) && connection.isQuiet) return connection;
       connection.destroy();
     }
   }
 
-  connect(): Connection {
-    return new Connection(this.endpoint, this);
+  /** @param refusedForMs how long a refused connection is tried again */
+  connect(refusedForMs = REFUSED_FOR_MS): Connection {
+    return new Connection(this.endpoint, this, refusedForMs);
   }
 
   released(connection: Connection): void {
     const nowMs = performance.now();
-    const full = this.#closed || this.#idle.length >= this.options.idleMax;
+    const full = this.#closed || this.idleCount >= this.options.idleMax;
     if (full || nowMs - connection.bornAtMs > this.options.ageMaxMs) {
       connection.destroy();
       return;
     }
     connection.idleSinceMs = nowMs;
-    this.#idle.push(connection);
-    this.#sweeper ??= this.#startSweeper();
+    if (this.#resting.push(connection) === 1) setImmediate(this.#afterThisTurn);
   }
 
   closed(connection: Connection): void {
@@ -60,18 +76,35 @@ export class Pool implements ConnectionOwner {
     if (index !== -1) this.#idle.splice(index, 1);
   }
 
+  shedIdle(): number {
+    const shed = this.#idle.splice(0, SHED_AT_A_TIME);
+    for (const connection of shed) connection.destroy();
+    return shed.length;
+  }
+
   /** From now on a connection ends with its exchange. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
     for (const connection of this.#idle.splice(0)) connection.destroy();
+    for (const connection of this.#resting.splice(0)) connection.destroy();
   }
 
-  #fresh(connection: Connection, nowMs: number): boolean {
+  #rested(): void {
+    const rested = this.#resting;
+    this.#resting = [];
+    for (const connection of rested) if (connection.usable) this.#idle.push(connection);
+    if (this.#idle.length > 0) this.#sweeper ??= this.#startSweeper();
+  }
+
+  #isFresh(connection: Connection, nowMs: number): boolean {
+    const idleMs = nowMs - connection.idleSinceMs;
+    const { keptByUpstreamMs } = connection;
     return (
       connection.usable &&
-      nowMs - connection.idleSinceMs <= this.options.idleLimitMs &&
+      idleMs <= this.options.idleLimitMs &&
+      idleMs < Math.max(keptByUpstreamMs / 2, keptByUpstreamMs - CLOSE_BEFORE_UPSTREAM_MS) &&
       nowMs - connection.bornAtMs <= this.options.ageMaxMs
     );
   }
@@ -83,7 +116,7 @@ export class Pool implements ConnectionOwner {
   }
 
   #sweep(nowMs: number): void {
-    const old = this.#idle.filter((connection) => !this.#fresh(connection, nowMs));
+    const old = this.#idle.filter((connection) => !this.#isFresh(connection, nowMs));
     for (const connection of old) connection.destroy();
     if (this.#idle.length > 0) return;
     clearInterval(this.#sweeper);

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 
 const compiled = Boolean(process.env.BVE_BIN);
-if (!compiled) console.log('partly skipped: only the binary (BVE_BIN) tunes its runtime');
+if (!compiled) console.log('skipped: only the binary (BVE_BIN) tunes its runtime');
 
 let gateway: GatewayProcess | undefined;
 
@@ -28,7 +28,6 @@ test.if(compiled)('the binary tunes its runtime, in the process that was started
   expect(environment.get('BUN_GC_TIMER_INTERVAL')).toBe('10000');
   expect(environment.get('MIMALLOC_PURGE_DELAY')).toBe('10000');
   expect(environment.get('MIMALLOC_PURGE_HOLES_MIN_INTERVAL')).toBe('10000');
-  expect(environment.has('BUN_CONFIG_MAX_HTTP_REQUESTS')).toBe(false);
 });
 
 test.if(compiled)('what the operator has set stays', async () => {
@@ -36,15 +35,3 @@ test.if(compiled)('what the operator has set stays', async () => {
   expect(environment.get('BUN_JSC_useFTLJIT')).toBe('1');
   expect(environment.get('MIMALLOC_PURGE_DELAY')).toBe('5');
 });
-
-test.each([
-  [{}, '65535'],
-  [{ BUN_CONFIG_MAX_HTTP_REQUESTS: '100' }, '65535'],
-  [{ BUN_CONFIG_MAX_HTTP_REQUESTS: '100', MAX_CONCURRENT_REQUESTS: '50' }, '100'],
-])(
-  'with fetch as the upstream client, started with %o, as many fetches may be in flight as requests',
-  async (env, cap) => {
-    const environment = await environmentWith({ UPSTREAM_CLIENT: 'fetch', ...(env as Record<string, string>) });
-    expect(environment.get('BUN_CONFIG_MAX_HTTP_REQUESTS')).toBe(cap);
-  },
-);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { effectiveOptions } from '../../src/config/effective.ts';
-import { loadConfig, loadKeysConfig, networkEnvironment } from '../../src/config/load.ts';
+import { loadConfig, loadKeysConfig, proxyVariables, unusedProxyVariable } from '../../src/config/load.ts';
 import { OPTIONS, type OptionName } from '../../src/config/schema.ts';
 import { cleanUpFiles, problemsOf, REQUIRED, SECRETS, tomlFile } from './settings.ts';
 
@@ -345,18 +345,24 @@ describe('API_KEY_PEPPER', () => {
   });
 });
 
-describe('the network environment', () => {
-  test.each(['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'])(
-    '%s counts as a proxy',
-    (name) => {
-      expect(networkEnvironment({ [name]: 'http://user:hunter2@proxy:3128' }).proxyVariables).toEqual([name]);
-      expect(networkEnvironment({ [name]: '' }).proxyVariables).toEqual([]);
-    },
-  );
+describe('the proxy variables', () => {
+  test('are read in either case, the lower one first; an empty one is not set', () => {
+    expect(proxyVariables({ HTTPS_PROXY: 'a', HTTP_PROXY: 'b', NO_PROXY: 'c' })).toEqual({
+      httpsProxy: 'a',
+      httpProxy: 'b',
+      noProxy: 'c',
+    });
+    expect(
+      proxyVariables({ https_proxy: 'a', HTTPS_PROXY: 'b', http_proxy: '', HTTP_PROXY: 'c', no_proxy: '' }),
+    ).toEqual({
+      httpsProxy: 'a',
+      httpProxy: 'c',
+      noProxy: undefined,
+    });
+  });
 
-  test('only the value 0 switches the verification of certificates off', () => {
-    expect(networkEnvironment({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }).tlsVerificationOff).toBe(true);
-    expect(networkEnvironment({ NODE_TLS_REJECT_UNAUTHORIZED: '1' }).tlsVerificationOff).toBe(false);
-    expect(networkEnvironment({}).tlsVerificationOff).toBe(false);
+  test.each(['ALL_PROXY', 'all_proxy'])('%s is named, because it is not used', (name) => {
+    expect(unusedProxyVariable({ [name]: 'http://user:hunter2@proxy:3128' })).toBe(name);
+    expect(unusedProxyVariable({ [name]: '' })).toBeUndefined();
   });
 });

@@ -153,14 +153,6 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     bad: ['INFO', 'trace', 'warning', 'info '],
     complaint: 'must be one of debug, info, warn, error, silent',
   },
-  upstreamClient: {
-    good: [
-      ['socket', 'socket'],
-      ['fetch', 'fetch'],
-    ],
-    bad: ['http', 'Socket'],
-    complaint: 'must be one of socket, fetch',
-  },
   fuelixCaFile: { good: [['/etc/ssl/ca.pem', '/etc/ssl/ca.pem']], bad: [' '], complaint: 'must not be empty' },
   maxBodyBytes: integer(1, 1 << 30),
   maxConcurrentRequests: integer(1, 1_000_000),

@@ -7,8 +7,8 @@ import { stoppedAt } from '../support/stopped-upstream.ts';
 
 const MB = 1024 * 1024;
 const EVENT_BYTES = 16_384;
-/** Kernel buffers of four sockets on loopback, and little more. Bun's fetch reads ahead on a thread of its own. */
-const IN_FLIGHT_MAX = (process.env.UPSTREAM_CLIENT === 'fetch' ? 48 : 16) * MB;
+/** Kernel buffers of four sockets on loopback, and little more. */
+const IN_FLIGHT_MAX = 16 * MB;
 const ENDLESS = { events: 100_000_000, event_bytes: EVENT_BYTES };
 
 const p = pair();

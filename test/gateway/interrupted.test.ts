@@ -14,9 +14,6 @@ const ERROR = {
 };
 const CHAT_ERROR = `data: ${JSON.stringify({ error: ERROR })}\n\n`;
 
-/** Bun's fetch drops what it has not handed over yet when an error comes right behind it. */
-const LOSES_LAST_BYTES = process.env.UPSTREAM_CLIENT === 'fetch';
-
 let calls = 0;
 
 /** Streams a text as it is, breaks it off, and returns what the client got with the record of it. */
@@ -77,7 +74,6 @@ describe('a stream', () => {
       usageSource: 'none',
       totalTokens: null,
     });
-    if (LOSES_LAST_BYTES) return;
     const sent = Buffer.from(text).subarray(0, after_bytes);
     if (midEvent) {
       expectReset(answer, sent);
@@ -99,67 +95,57 @@ describe('a stream', () => {
     await Promise.all(Object.keys(CUTS).map((cut) => expectEnd(cut, 'silence')));
   });
 
-  test.skipIf(LOSES_LAST_BYTES)(
-    'between the CR and the LF of the blank line: the parsed events are the whole ones and the error',
-    async () => {
-      const { answer } = await broken({
-        body: CRLF.repeat(3),
-        framing: 'chunked',
-        fault: { kind: 'reset', after_bytes: oneCrlf - 1 },
-      });
-      expectWholeAnswer(answer);
-      // A line feed more, for those who read lines by LF.
-      expect(textOf(answer)).toBe(`${CRLF.slice(0, -1)}\n${CHAT_ERROR}`);
-      expect(eventsOf(textOf(answer)).map(({ data }) => data)).toEqual([
-        FIRST.slice(6, -2),
-        JSON.stringify({ error: ERROR }),
-      ]);
-    },
-  );
+  test('between the CR and the LF of the blank line: the parsed events are the whole ones and the error', async () => {
+    const { answer } = await broken({
+      body: CRLF.repeat(3),
+      framing: 'chunked',
+      fault: { kind: 'reset', after_bytes: oneCrlf - 1 },
+    });
+    expectWholeAnswer(answer);
+    // A line feed more, for those who read lines by LF.
+    expect(textOf(answer)).toBe(`${CRLF.slice(0, -1)}\n${CHAT_ERROR}`);
+    expect(eventsOf(textOf(answer)).map(({ data }) => data)).toEqual([
+      FIRST.slice(6, -2),
+      JSON.stringify({ error: ERROR }),
+    ]);
+  });
 
-  test.skipIf(LOSES_LAST_BYTES)(
-    'cut at every byte: exactly the bytes sent, then a reset inside an event, else the error event on a line of its own',
-    async () => {
-      const text = `event: a\r\ndata: 1\r\n\r\n: c\n\ndata: é👋\ndata: 2\n\nid: 7\rdata: 3\r\rdata:${' '}[DO`;
-      const bytes = Buffer.from(text);
-      const one = async (after_bytes: number) => {
-        const answer = await p.call({
-          body: {
-            ...STREAM,
-            mock: {
-              body: text,
-              content_type: 'text/event-stream',
-              framing: 'chunked',
-              fault: { kind: 'reset', after_bytes },
-            },
+  test('cut at every byte: exactly the bytes sent, then a reset inside an event, else the error event on a line of its own', async () => {
+    const text = `event: a\r\ndata: 1\r\n\r\n: c\n\ndata: é👋\ndata: 2\n\nid: 7\rdata: 3\r\rdata:${' '}[DO`;
+    const bytes = Buffer.from(text);
+    const one = async (after_bytes: number) => {
+      const answer = await p.call({
+        body: {
+          ...STREAM,
+          mock: {
+            body: text,
+            content_type: 'text/event-stream',
+            framing: 'chunked',
+            fault: { kind: 'reset', after_bytes },
           },
-        });
-        const sent = bytes.subarray(0, after_bytes);
-        if (!endsAtBoundary(sent.toString('latin1'))) return expectReset(answer, sent);
-        expectWholeAnswer(answer);
-        expect(textOf(answer)).toBe(sent.toString() + (sent.at(-1) === 0x0d ? '\n' : '') + CHAT_ERROR);
-        expect(eventsOf(textOf(answer)).at(-1)?.data).toBe(JSON.stringify({ error: ERROR }));
-      };
-      await Promise.all(Array.from({ length: bytes.length + 1 }, (_, cut) => one(cut)));
-    },
-  );
+        },
+      });
+      const sent = bytes.subarray(0, after_bytes);
+      if (!endsAtBoundary(sent.toString('latin1'))) return expectReset(answer, sent);
+      expectWholeAnswer(answer);
+      expect(textOf(answer)).toBe(sent.toString() + (sent.at(-1) === 0x0d ? '\n' : '') + CHAT_ERROR);
+      expect(eventsOf(textOf(answer)).at(-1)?.data).toBe(JSON.stringify({ error: ERROR }));
+    };
+    await Promise.all(Array.from({ length: bytes.length + 1 }, (_, cut) => one(cut)));
+  });
 
   for (const framing of ['length', 'length_short'] as const) {
-    test.skipIf(LOSES_LAST_BYTES)(
-      `shorter than its content-length (${framing}) ends with the error event`,
-      async () => {
-        const fault: Fault | undefined =
-          framing === 'length' ? { kind: 'end_early', after_bytes: oneEvent } : undefined;
-        const { answer, text, record } = await broken({
-          body: FIRST,
-          framing,
-          ...(fault ? { body: THREE, fault } : {}),
-        });
-        expectWholeAnswer(answer);
-        expect(text).toBe(FIRST + CHAT_ERROR);
-        expect(record.finish).toBe('upstream_interrupted');
-      },
-    );
+    test(`shorter than its content-length (${framing}) ends with the error event`, async () => {
+      const fault: Fault | undefined = framing === 'length' ? { kind: 'end_early', after_bytes: oneEvent } : undefined;
+      const { answer, text, record } = await broken({
+        body: FIRST,
+        framing,
+        ...(fault ? { body: THREE, fault } : {}),
+      });
+      expectWholeAnswer(answer);
+      expect(text).toBe(FIRST + CHAT_ERROR);
+      expect(record.finish).toBe('upstream_interrupted');
+    });
   }
 
   for (const framing of ['close', 'http10'] as const) {
@@ -225,7 +211,7 @@ describe('a stream', () => {
       fault: { kind: 'reset', after_bytes: Buffer.byteLength(body) },
     });
     expect(record.finish).toBe('upstream_interrupted');
-    if (!LOSES_LAST_BYTES) expectReset(answer, Buffer.from(body));
+    expectReset(answer, Buffer.from(body));
   });
 
   test('broken off behind its terminal event is complete: the client has had everything', async () => {
@@ -303,7 +289,7 @@ describe('the form of the error event', () => {
   });
 
   for (const path of ['/v1/responses', '/v1/messages'] as const) {
-    test.skipIf(LOSES_LAST_BYTES)(`inside an event on ${path} there is none`, async () => {
+    test(`inside an event on ${path} there is none`, async () => {
       const body = 'event: x\ndata: {"type":"x"}\n\nevent: y\ndata: {"ty';
       const { answer } = await broken(
         { body, framing: 'chunked', fault: { kind: 'reset', after_bytes: body.length } },
@@ -396,7 +382,7 @@ describe('many at once', () => {
     const one = async (n: number) => {
       const answer = await p.call({ headers: { 'x-request-id': `mass-${n}` } });
       expectWholeAnswer(answer);
-      expect(textOf(answer)).toEndWith(LOSES_LAST_BYTES ? CHAT_ERROR : `\n\n${CHAT_ERROR}`);
+      expect(textOf(answer)).toEndWith(`\n\n${CHAT_ERROR}`);
       expect(textOf(answer).split(ERROR.code).length).toBe(2);
       expect(textOf(answer)).not.toContain('[DONE]');
     };

@@ -73,8 +73,6 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     // Dozens of gateways are started in a run of the tests, and none of them is in a hurry.
     WARM_UP_REQUESTS: '0',
     DATABASE_URL: databaseUrl,
-    // The whole suite can be run against either client.
-    ...(process.env.UPSTREAM_CLIENT ? { UPSTREAM_CLIENT: process.env.UPSTREAM_CLIENT } : {}),
     ...options.env,
   };
   const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);

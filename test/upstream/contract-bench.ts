@@ -12,11 +12,4 @@ export interface Bench {
   readonly create: CreateClient;
   /** What the test started besides: stopped behind it. */
   readonly running: { stop(): unknown }[];
-  readonly gaps: readonly Gap[];
 }
-
-/**
- * What a client may be unable to do because of what it is built on; whoever uses it must not rely on it then.
- * - `reset of an unframed body`: a body that ends by closing, broken off by a reset, looks like a whole one
- */
-export type Gap = 'reset of an unframed body';

@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, describe, expect } from 'bun:test';
 import { startMock } from '../../src/mock/server.ts';
 import { answersContract } from './contract-answers.ts';
-import type { Bench, CreateClient, Gap } from './contract-bench.ts';
+import type { Bench, CreateClient } from './contract-bench.ts';
 import { breaksContract } from './contract-breaks.ts';
 import { connectionsContract } from './contract-connections.ts';
 import { controlContract } from './contract-control.ts';
@@ -13,9 +13,9 @@ import { requestsContract } from './contract-requests.ts';
 import { uploadsContract } from './contract-uploads.ts';
 import { takeViolations } from './observed.ts';
 
-export function upstreamContract(name: string, create: CreateClient, gaps: readonly Gap[] = []): void {
+export function upstreamContract(name: string, create: CreateClient): void {
   describe(`${name} as an upstream client`, () => {
-    const bench = { create, gaps, running: [] as Bench['running'] } as Bench;
+    const bench = { create, running: [] as Bench['running'] } as Bench;
 
     beforeEach(() => {
       bench.mock = startMock();

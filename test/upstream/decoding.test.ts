@@ -40,6 +40,27 @@ function clientFor(body: Uint8Array, encoding: string, scenario: object = {}): S
   return new SocketClient(mock.url, OPTIONS);
 }
 
+test.each(['gzip, identity', 'identity,gzip', ', gzip', 'X-GZIP', ' , identity, gzip ,'])(
+  'identity and empty elements mean nothing: %j is gzip',
+  async (coding) => {
+    const exchange = await send(clientFor(gzipSync(TEXT), coding)).over;
+    expect([exchange.body.toString(), exchange.ended]).toEqual([TEXT, 'end']);
+  },
+);
+
+test.each(['identity', 'identity, Identity', ',', ''])('%j is plain', async (coding) => {
+  const exchange = await send(clientFor(Buffer.from(TEXT), coding)).over;
+  expect([exchange.body.toString(), exchange.ended]).toEqual([TEXT, 'end']);
+});
+
+test.each(['gzip, br', 'gzip, gzip', 'gzip br', 'identity;q=1', 'aws-chunked'])(
+  'a coding that is not known, or two of them (%j): fail before the head',
+  async (coding) => {
+    const exchange = await send(clientFor(gzipSync(TEXT), coding)).over;
+    expect([exchange.status, exchange.ended]).toEqual([0, 'protocol']);
+  },
+);
+
 /** Some turns of the event loop and some round trips: what was under way has arrived. */
 async function settle(client: SocketClient): Promise<void> {
   for (let i = 0; i < 5; i++) await send(client, { method: 'GET', target: '/models' }).over;

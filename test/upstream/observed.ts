@@ -143,7 +143,8 @@ export class Observed implements UpstreamSink, UpstreamCall {
 
   #finish(outcome: 'end' | UpstreamError): void {
     this.outcome = outcome;
-    this.#onOver.resolve(this);
+    // Its connection may be used again in the next turn of the event loop.
+    setImmediate(() => this.#onOver.resolve(this));
   }
 
   #expectOpen(what: string): void {

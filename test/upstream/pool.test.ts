@@ -22,7 +22,15 @@ function bench(options: Partial<PoolOptions> = {}, onRead = (connection: RawConn
 }
 
 function poolFor(upstream: RawUpstream, options: Partial<PoolOptions> = {}, hostname = '127.0.0.1'): Pool {
-  const endpoint = { hostname, port: upstream.port, tls: undefined, connectTimeoutMs: 5_000 };
+  const endpoint = {
+    hostname,
+    port: upstream.port,
+    tls: undefined,
+    proxy: null,
+    proxyTls: undefined,
+    connectTimeoutMs: 5_000,
+    bulk: false,
+  };
   const pool = new Pool(endpoint, { ...OPTIONS, ...options });
   running.push({ stop: () => pool.close() }, upstream);
   return pool;
@@ -31,7 +39,9 @@ function poolFor(upstream: RawUpstream, options: Partial<PoolOptions> = {}, host
 /** One whole exchange; `ended` is what became of it. */
 function exchange(connection: Connection): Promise<UpstreamError | 'done'> {
   return new Promise((resolve) => {
-    const user = { head: () => ({ data: () => {} }), taken: () => {}, done: () => resolve('done'), broken: resolve };
+    // Idle connections can be had in the next turn of the event loop.
+    const done = () => setImmediate(resolve, 'done');
+    const user = { head: () => ({ data: () => {} }), writable: () => {}, done, broken: resolve };
     connection.send(REQUEST, user, false);
   });
 }

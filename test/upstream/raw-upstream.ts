@@ -15,8 +15,10 @@ export interface RawConnection {
   resume(): void;
   /** RST */
   reset(): void;
-  /** FIN */
+  /** FIN, and what comes afterwards is still read. */
   finish(): void;
+  /** FIN, and nothing is read any more. */
+  close(): void;
 }
 
 export interface RawUpstream {
@@ -71,6 +73,10 @@ class Connection implements RawConnection {
   finish(): void {
     this.socket.shutdown();
   }
+
+  close(): void {
+    this.socket.end();
+  }
 }
 
 export interface RawUpstreamOptions {
@@ -78,17 +84,19 @@ export interface RawUpstreamOptions {
   readonly onOpen?: (connection: RawConnection) => void;
   /** Default 127.0.0.1. */
   readonly hostname?: string;
+  /** Default: a free one. */
+  readonly port?: number;
 }
 
 /** @param onRead called for every read on a connection */
 export function rawUpstream(
   onRead: (connection: RawConnection) => void,
-  { tls, onOpen, hostname = '127.0.0.1' }: RawUpstreamOptions = {},
+  { tls, onOpen, hostname = '127.0.0.1', port = 0 }: RawUpstreamOptions = {},
 ): RawUpstream {
   const connections: Connection[] = [];
   const listener = Bun.listen<Connection>({
     hostname,
-    port: 0,
+    port,
     ...(tls ? { tls } : {}),
     socket: {
       open(socket) {

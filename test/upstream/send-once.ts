@@ -1,12 +1,10 @@
-/** Sends one request with the client under test in a process of its own, whose environment is the test's: `bun send-once.ts BASE_URL [socket]`. */
-import { FetchClient } from '../../src/upstream/fetch-client.ts';
+/** Sends one request in a process of its own, whose environment is the test's: `bun send-once.ts BASE_URL`. */
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 import { send } from './observed.ts';
 
-const [, , baseUrl, kind] = process.argv;
+const baseUrl = process.argv[2]!;
 const options = { connectTimeoutMs: 5_000, idleConnectionsMax: 0, idleLimitMs: 1_000, ageMaxMs: 1_000 };
-const client = kind === 'socket' ? new SocketClient(baseUrl!, options) : new FetchClient(baseUrl!);
-const exchange = await send(client, {
+const exchange = await send(new SocketClient(baseUrl, options), {
   target: '/chat/completions',
   headers: [['authorization', 'Bearer fx-key']],
   body: new TextEncoder().encode('{}'),

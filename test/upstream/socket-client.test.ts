@@ -27,8 +27,6 @@ const OK = 'HTTP/1.1 200 OK\r\n';
 const ANSWER = `${OK}content-length: 2\r\n\r\nok`;
 /** More than the kernel holds for both ends of a connection. */
 const LARGE = randomBytes(10_000_000);
-/** Above STALE_WITHIN_MS. */
-const LATE_MS = 1_100;
 
 const running: { stop(): unknown }[] = [];
 
@@ -155,71 +153,6 @@ test('a body that ends by closing while it is paused comes whole after resume', 
   exchange.resume();
   await exchange.over;
   expect([exchange.bytes, exchange.ended]).toEqual([200_000, 'end']);
-});
-
-describe('a stale pooled connection', () => {
-  const reset = (connection: RawConnection) => connection.reset();
-  const finish = (connection: RawConnection) => connection.finish();
-
-  test.each([
-    ['reset', reset],
-    ['closed', finish],
-  ] as const)(
-    'that is %s before any byte: one more attempt, on a new connection, with the whole request',
-    async (_, end) => {
-      const upstream = answering(says(ANSWER), end, says(ANSWER));
-      const client = create(upstream.url);
-      await send(client).over;
-      const exchange = await send(client, { body: Buffer.from('{"a":1}') }).over;
-      expect([exchange.ended, upstream.connections.length]).toEqual(['end', 2]);
-      expect(upstream.connections[1]!.takeText()).toEndWith('content-length: 7\r\n\r\n{"a":1}');
-    },
-  );
-
-  test('several of them: the second attempt takes none of the others', async () => {
-    const upstream = raw((connection) => (connection.answered ? connection.reset() : connection.write(ANSWER)));
-    const client = create(upstream.url);
-    await Promise.all(Array.from({ length: 3 }, () => send(client).over));
-    for (const connection of upstream.connections) connection.answered = true;
-    const exchange = await send(client).over;
-    expect([exchange.ended, upstream.connections.length]).toEqual(['end', 4]);
-  });
-
-  test('is replaced once: the second attempt is the last', async () => {
-    const upstream = answering(says(ANSWER), reset);
-    const client = create(upstream.url);
-    await send(client).over;
-    expect((await send(client).over).ended).toBe('reset');
-    expect(upstream.connections.length).toBe(2);
-  });
-
-  test.each(['H', 'HTTP/1.1 200', 'HTTP/1.1 100\r\n\r\n', `${OK}content-length: 2\r\n\r\n`])(
-    'that ends after a byte of its answer (%j): no second attempt',
-    async (start) => {
-      const upstream = answering(says(ANSWER), (connection) => {
-        connection.write(start);
-        connection.finish();
-      });
-      const client = create(upstream.url);
-      await send(client).over;
-      expect((await send(client).over).ended).toBe('reset');
-      expect(upstream.connections.length).toBe(1);
-    },
-  );
-
-  test('that is not stale but new: no second attempt', async () => {
-    const upstream = answering(reset);
-    expect((await send(create(upstream.url)).over).ended).toBe('reset');
-    expect(upstream.connections.length).toBe(1);
-  });
-
-  test('that held the request for a while: no second attempt, upstream may have begun on it', async () => {
-    const upstream = answering(says(ANSWER), (connection) => setTimeout(reset, LATE_MS, connection));
-    const client = create(upstream.url);
-    await send(client).over;
-    expect((await send(client).over).ended).toBe('reset');
-    expect(upstream.connections.length).toBe(1);
-  });
 });
 
 describe('a large request', () => {

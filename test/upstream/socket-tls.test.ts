@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, readCaFile } from '../../src/config/load.ts';
-import { chooseClient } from '../../src/upstream/choose-client.ts';
+import { createClient } from '../../src/upstream/create-client.ts';
+import { DIRECT } from '../../src/upstream/proxy.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 import { SELF_SIGNED } from '../support/self-signed.ts';
 import { upstreamContract } from './contract.ts';
@@ -68,7 +69,7 @@ describe('a certificate', () => {
   test('is verified even where NODE_TLS_REJECT_UNAUTHORIZED=0 switches that off for fetch', async () => {
     const upstream = tlsUpstream();
     const child = Bun.spawn(
-      [process.execPath, '--no-env-file', join(import.meta.dir, 'send-once.ts'), secureUrl(upstream), 'socket'],
+      [process.execPath, '--no-env-file', join(import.meta.dir, 'send-once.ts'), secureUrl(upstream)],
       {
         env: { PATH: process.env.PATH ?? '', NODE_TLS_REJECT_UNAUTHORIZED: '0' },
         stdout: 'pipe',
@@ -94,9 +95,10 @@ describe('a certificate', () => {
         FUELIX_CA_FILE: file,
       },
     });
-    const { client, name } = chooseClient(config, { behindProxy: false, ca: readCaFile(config.fuelixCaFile) });
+    const network = { proxies: DIRECT, ca: readCaFile(config.fuelixCaFile) };
+    const client = createClient(config.fuelixBaseUrl, config, network);
     const exchange = await send(client, SECRET).over;
-    expect([name, exchange.status, exchange.body.toString(), exchange.ended]).toEqual(['socket', 200, 'ok', 'end']);
+    expect([exchange.status, exchange.body.toString(), exchange.ended]).toEqual([200, 'ok', 'end']);
     client.close();
     await upstream.connections[0]!.closed;
   });

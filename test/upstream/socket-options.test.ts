@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { Socket } from 'bun';
-import { boundReceiveBuffer, RECEIVE_BUFFER_BYTES } from '../../src/upstream/receive-buffer.ts';
+import { boundReceiveBuffer, RECEIVE_BUFFER_BYTES } from '../../src/upstream/socket-options.ts';
 import { SELF_SIGNED } from '../support/self-signed.ts';
 
 const runs = process.platform === 'linux' && Bun.which('ss') !== null;
