@@ -36,12 +36,12 @@ export const mock: Command = {
     'json-log': { type: 'boolean', help: 'print one JSON line per finished request' },
   },
   details: `
-Without a scenario it answers like a small OpenAI-compatible server: chat completions, responses and messages (JSON, or a
-stream for "stream": true), embeddings, models, audio, images, files, conversations, assistants with threads and runs,
+Without a scenario it answers like a small OpenAI-compatible server: chat completions, responses and messages (JSON or
+streams), embeddings, models, audio, images, files, conversations, assistants with threads and runs,
 vector stores. Stored objects can be read back until the mock ends. Without --key, credentials are not checked.
 
-A request can carry its own scenario as "mock": an object in its JSON body, or JSON text in a form field or a query parameter.
-A gateway in between passes it on:
+A request can carry its own scenario as "mock": an object in its JSON body, or JSON text in a form field or a query
+parameter. A gateway in between passes it on; a direct request may use the header x-mock:
   curl -N localhost:${DEFAULT_PORT}/v1/chat/completions -d '{"model":"gpt-4o","stream":true,"messages":[],
     "mock":{"text":"Slowly does it","pace_ms":200}}'
 

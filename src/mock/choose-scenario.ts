@@ -3,7 +3,7 @@
  * `replay:<file>`; the recordings of the folder, round-robin, if the server rotates them; the server's default.
  *
  * A request carries a scenario as `mock`: an object in its JSON body, or JSON text in a form field or a query parameter. A
- * gateway passes all of these on.
+ * gateway passes all of these on. Without a gateway in between the header `x-mock` works, too.
  */
 import { fieldsOf } from './completion.ts';
 import type { ReceivedRequest } from './received-request.ts';
@@ -48,7 +48,7 @@ function ownScenario(request: ReceivedRequest): Scenario | undefined {
 function scenarioText(request: ReceivedRequest): string | undefined {
   const query = request.path.indexOf('?');
   const parameter = query < 0 ? null : new URLSearchParams(request.path.slice(query + 1)).get('mock');
-  return parameter ?? request.form?.fields.mock;
+  return parameter ?? request.form?.fields.mock ?? request.get('x-mock');
 }
 
 /** The model name chooses the body; pace, split and faults stay those of the server's default. */

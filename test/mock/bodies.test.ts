@@ -67,6 +67,7 @@ test('without a JSON body the scenario is in a form field or in the query', asyn
   form.set('file', new Blob(['x']), 'a.txt');
   expect((await fetch(`${server.url}/files`, { method: 'POST', body: form })).status).toBe(418);
   expect((await fetch(`${server.url}/files?mock={"status":419}`)).status).toBe(419);
+  expect((await fetch(`${server.url}/files`, { headers: { 'x-mock': '{"status":420}' } })).status).toBe(420);
   const wrong = await fetch(`${server.url}/files?mock={"stat":1}`);
   expect([wrong.status, await wrong.text()]).toEqual([400, expect.stringContaining("mock: unknown field 'stat'")]);
 });
