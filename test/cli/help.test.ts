@@ -45,9 +45,9 @@ describe('help', () => {
     expect([exitCode, stderr]).toEqual([0, '']);
     expect(stdout).toStartWith(`bve ${command}: `);
     expect(stdout).toContain(`\nUsage: bve ${command}`);
-    const listed = linesOf(stdout).flatMap((line) => /^ {2}(--[a-z-]+)/.exec(line)?.[1] ?? []);
+    const listed = linesOf(stdout).flatMap((line) => /^ {2}(--[a-z0-9-]+)/.exec(line)?.[1] ?? []);
     for (const flag of [...FLAGS[command]!, '--help']) expect(listed).toContain(flag);
-    for (const line of linesOf(stdout)) expect(line).toMatch(/^( {2}--[a-z-]+( \S+)? {2,}\S|(?! {2}--))/);
+    for (const line of linesOf(stdout)) expect(line).toMatch(/^( {2}--[a-z0-9-]+( \S+)? {2,}\S|(?! {2}--))/);
   });
 
   test('--help wins over what is missing or wrong beside it, and -h is the same', async () => {
