@@ -24,9 +24,9 @@ export const CHAT: Format = {
     }
     const { document, json } = event;
     const finish = json === null ? -1 : lastValueOf(json, FINISH_REASON);
-    if (finish >= 0) {
-      // With several choices one may have ended before another.
-      facts.contentEnded = !isVoid(json!, finish);
+    if (json === null || finish >= 0) {
+      // What is too long to be looked at is content; and of several choices one may have ended before another.
+      facts.contentEnded = json !== null && !isVoid(json, finish);
       facts.usageIsFinal = false;
     }
     if (!document.complete) return;

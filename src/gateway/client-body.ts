@@ -136,7 +136,8 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
   }
 
   #enqueue(bytes: Uint8Array): void {
-    const kept = bytes.slice();
+    // Not slice(): that of a Buffer is a view.
+    const kept = new Uint8Array(bytes);
     if (this.#queue) this.#queue.push(kept);
     else this.#queue = [kept];
     const before = this.#queuedBytes;

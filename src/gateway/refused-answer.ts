@@ -29,7 +29,7 @@ export class RefusedAnswer implements BodySink {
   data(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
     if (this.#bytes > BODY_BYTES_MAX) this.end();
-    else if (this.#isJson) this.#parts.push(bytes.slice());
+    else if (this.#isJson) this.#parts.push(new Uint8Array(bytes));
   }
 
   end(): void {

@@ -172,7 +172,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   }
 
   end(): void {
-    if (this.#phase === RelayPhase.Draining) this.#settle('client_closed', CLIENT_LEFT);
+    if (this.#phase === RelayPhase.Draining) this.#abandon('client_closed', CLIENT_LEFT);
     else if (this.#phase !== RelayPhase.Relaying) return;
     else if (this.#endsByTerminalEvent && !this.#meter!.sawTerminalEvent)
       this.#break(new UpstreamError('reset', 'Upstream closed the connection before the end of the stream'));
@@ -183,7 +183,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   }
 
   fail(error: UpstreamError): void {
-    if (this.#phase === RelayPhase.Draining) this.#settle('client_closed', CLIENT_LEFT);
+    if (this.#phase === RelayPhase.Draining) this.#abandon('client_closed', CLIENT_LEFT);
     else if (this.#phase === RelayPhase.Finishing || this.#phase === RelayPhase.Over) return;
     // Nothing here has aborted it: the body of the request, which the client sends, has failed.
     else if (error.kind === 'aborted' && this.#phase === RelayPhase.Relaying) this.#stop('client_closed', error);
@@ -199,7 +199,9 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     if (this.#phase === RelayPhase.Draining) {
       if (nowMs > this.#drainUntilMs) this.#stop('client_closed', CLIENT_LEFT);
     } else if (this.#phase === RelayPhase.Finishing) {
-      if (nowMs - this.#finishingSinceMs > limits.clientStallTimeoutMs) this.#stop('error', new ClientStalled());
+      const isTaken = this.#head === undefined;
+      const sinceMs = this.isStalled ? this.stalledSinceMs : this.#finishingSinceMs;
+      if (isTaken && nowMs - sinceMs > limits.clientStallTimeoutMs) this.#stop('error', new ClientStalled());
     } else if (nowMs - this.#startedAtMs > limits.upstreamTotalTimeoutMs) {
       this.#expire('total');
     } else if (this.isStalled) {
@@ -232,7 +234,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   protected onLeft(): void {
     if (this.#leftAtMs !== 0 || this.#phase === RelayPhase.Over) return;
     this.#leftAtMs = this.clock.now();
-    if (this.#phase === RelayPhase.Finishing) this.#settle('client_closed', CLIENT_LEFT);
+    if (this.#phase === RelayPhase.Finishing) this.#abandon('client_closed', CLIENT_LEFT);
     // SDKs close on the last event without waiting for the end.
     else if (this.#meter?.sawTerminalEvent === true && !this.isWaiting) this.#stop('complete', CLIENT_LEFT);
     else if (this.#phase === RelayPhase.Refusing || !this.#startDrain()) this.#stop('client_closed', CLIENT_LEFT);
@@ -314,7 +316,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     this.#enter(RelayPhase.Finishing);
     if (!this.#hasBody) this.#settle(finish, error);
     else if (!this.isWaiting) this.#endBody();
-    else this.#finishingSinceMs = this.isStalled ? this.stalledSinceMs : this.clock.now();
+    else this.#finishingSinceMs = this.clock.now();
   }
 
   #endBody(): void {
@@ -337,10 +339,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   /** Ends both sides at once: upstream is cancelled, and the client, if it is still there, sees a reset. */
   #stop(finish: Finish, error: Error): void {
     const hasLeft = this.#leftAtMs !== 0;
-    this.#head = undefined;
-    this.#error = error;
     this.#over();
-    this.drop();
     this.#call?.abort();
     if (hasLeft) this.#owner.onCancelled(this.clock.now() - this.#leftAtMs);
     this.#tell(finish, error);
@@ -354,28 +353,38 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     this.#call?.abort();
   }
 
-  #settle(finish: Finish, error: Error | null): void {
+  #abandon(finish: Finish, error: Error): void {
     this.#over();
     this.#tell(finish, error);
   }
 
-  #tell(finish: Finish, error: Error | null): void {
-    if (this.#waiting) this.#waiting.reject(error);
+  #settle(finish: Finish, error: Error | null): void {
+    this.#over();
+    this.#owner.onSettled(finish, error);
+  }
+
+  /** An answer that the caller has not taken yet is none. */
+  #tell(finish: Finish, error: Error): void {
+    if (this.#waiting !== undefined || this.#head !== undefined) this.#reject(error);
     else this.#owner.onSettled(finish, error);
-    this.#waiting = undefined;
   }
 
   /** There is no answer to relay: the caller makes one of its own from the reason. */
   #refuse(reason: Error): void {
+    this.#over();
+    this.#reject(reason);
+  }
+
+  #reject(reason: Error): void {
     this.#head = undefined;
     this.#error = reason;
-    this.#over();
     this.#waiting?.reject(reason);
     this.#waiting = undefined;
   }
 
   #over(): void {
     this.#enter(RelayPhase.Over);
+    this.drop();
     this.#options.deadlines.delete(this);
     if (this.#isCountedDrain) this.#options.leaveDrains.end();
   }
