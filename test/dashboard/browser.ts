@@ -54,7 +54,7 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
     if (message.type() !== 'error' && message.type() !== 'warning') return;
     if (!expectedErrors?.test(message.text())) problems.push(`console: ${message.text()}`);
   });
-  page.on('pageerror', (error) => problems.push(`exception: ${error.message}`));
+  page.on('pageerror', (error) => problems.push(`exception: ${error.stack ?? error.message}`));
   page.on('request', (request) => {
     const to = request.url();
     if (!to.startsWith(`${origin}/`) && !/^(data|blob):/.test(to)) problems.push(`request to another origin: ${to}`);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { groupAt } from '../../src/dashboard/app/pages/usage/summary-groups.ts';
+import { partsOf, periodsOf, ROWS_AT_ONCE } from '../../src/dashboard/app/pages/usage/summary-parts.ts';
 import { readUsageView } from '../../src/dashboard/app/pages/usage/usage-view.ts';
 
 const NOW = Date.parse('2026-11-26T12:00:00Z');
@@ -43,6 +44,28 @@ describe('the view of the usage page, from its address', () => {
     expect(view('from=2020-01-01&to=2026-01-01&by=day').step).toBe('month');
     expect(view('range=90d&by=month').step).toBe('month');
     expect(view('range=90d').step).toBe('day');
+  });
+});
+
+describe('a summary of many rows', () => {
+  const days = { step: 'day', from: '2026-11-01', to: '2026-11-30' } as const;
+
+  test('is asked for in parts that the API gives, each day once', () => {
+    expect(partsOf(days, 10)).toEqual([{ from: '2026-11-01', to: '2026-11-30' }]);
+    for (const groups of [0, 1, 300, 1000, 8000, 10_000, 50_000]) {
+      const parts = partsOf(days, groups);
+      expect(parts.flatMap((part) => periodsOf({ step: 'day', ...part }))).toEqual(periodsOf(days));
+      const rows = parts.map((part) => periodsOf({ step: 'day', ...part }).length * groups);
+      if (groups <= ROWS_AT_ONCE) expect(Math.max(...rows)).toBeLessThanOrEqual(ROWS_AT_ONCE);
+    }
+  });
+
+  test('never cuts a month in two', () => {
+    expect(partsOf({ step: 'month', from: '2026-01-15', to: '2026-03-10' }, 8000)).toEqual([
+      { from: '2026-01-15', to: '2026-01-31' },
+      { from: '2026-02-01', to: '2026-02-28' },
+      { from: '2026-03-01', to: '2026-03-10' },
+    ]);
   });
 });
 

@@ -86,6 +86,12 @@ export function utcMonthsBetween(first: string, last: string): string[] {
   return months;
 }
 
+/** YYYY-MM-DD of the last day of a month given as YYYY-MM. */
+export function lastDayOfMonth(month: string): string {
+  const [year, number] = month.split('-').map(Number) as [number, number];
+  return utcDay(Date.UTC(year, number, 0));
+}
+
 export function shiftDays(day: string, days: number): string {
   return utcDay(Date.parse(day) + days * DAY_MS);
 }

@@ -1,5 +1,6 @@
 /** A choice of few: a row of radio buttons that looks like one control, or a select when there are many. */
 import { useId } from 'preact/hooks';
+import { InlineField } from './inline-field.tsx';
 
 export interface Option<T extends string> {
   readonly value: T;
@@ -39,15 +40,16 @@ export function Segments<T extends string>({ label, options, value, onChange }: 
 
 export function Select<T extends string>({ label, options, value, onChange }: ChoiceProps<T>) {
   return (
-    <label class="select">
-      <span>{label}</span>
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value as T)}>
-        {options.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.label}
-          </option>
-        ))}
-      </select>
-    </label>
+    <InlineField label={label}>
+      {(id) => (
+        <select id={id} value={value} onChange={(event) => onChange(event.currentTarget.value as T)}>
+          {options.map((option) => (
+            <option key={option.value} value={option.value}>
+              {option.label}
+            </option>
+          ))}
+        </select>
+      )}
+    </InlineField>
   );
 }

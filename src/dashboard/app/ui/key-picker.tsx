@@ -3,6 +3,7 @@ import { useEffect, useId, useState } from 'preact/hooks';
 import type { KeyObject } from '../api/api-types.ts';
 import { keyDirectory } from '../state/key-directory.ts';
 import { useSharedState } from '../state/shared-state.ts';
+import { InlineField } from './inline-field.tsx';
 
 interface KeyPickerProps {
   readonly keyId: string;
@@ -25,29 +26,33 @@ export function KeyPicker({ keyId, name, onChange }: KeyPickerProps) {
     if (found && found.id !== keyId) onChange(found.id);
   };
   return (
-    <label class="select">
-      <span>Key</span>
-      <input
-        value={text}
-        list={listId}
-        placeholder="all"
-        autocomplete="off"
-        spellcheck={false}
-        onInput={(event) => choose(event.currentTarget.value)}
-        onChange={(event) => {
-          // Whoever leaves the field with a part of a name means the first key that has it.
-          const first = suggestions(keys, event.currentTarget.value)[0];
-          if (event.currentTarget.value.trim() === '') onChange(null);
-          else if (first) onChange(first.id);
-          else setText(name);
-        }}
-      />
-      <datalist id={listId}>
-        {suggestions(keys, text).map((key) => (
-          <option key={key.id} value={key.name} />
-        ))}
-      </datalist>
-    </label>
+    <InlineField label="Key">
+      {(id) => (
+        <>
+          <input
+            id={id}
+            value={text}
+            list={listId}
+            placeholder="all"
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => choose(event.currentTarget.value)}
+            onChange={(event) => {
+              // Whoever leaves the field with a part of a name means the first key that has it.
+              const first = suggestions(keys, event.currentTarget.value)[0];
+              if (event.currentTarget.value.trim() === '') onChange(null);
+              else if (first) onChange(first.id);
+              else setText(name);
+            }}
+          />
+          <datalist id={listId}>
+            {suggestions(keys, text).map((key) => (
+              <option key={key.id} value={key.name} />
+            ))}
+          </datalist>
+        </>
+      )}
+    </InlineField>
   );
 }
 

@@ -49,7 +49,9 @@ export function VirtualTable<R>(props: VirtualTableProps<R>) {
   const [view, setView] = useState({ top: 0, height: 0, width: 0 });
 
   const look = () => {
-    const { scrollTop, clientHeight, clientWidth } = scroller.current!;
+    // The event of the last scrolling may come when the table is gone.
+    if (scroller.current === null) return;
+    const { scrollTop, clientHeight, clientWidth } = scroller.current;
     setView((before) =>
       before.top === scrollTop && before.height === clientHeight && before.width === clientWidth
         ? before
@@ -80,7 +82,7 @@ export function VirtualTable<R>(props: VirtualTableProps<R>) {
       label={label}
       onScroll={() => {
         look();
-        onTop?.(scroller.current!.scrollTop < ROW_HEIGHT);
+        if (scroller.current !== null) onTop?.(scroller.current.scrollTop < ROW_HEIGHT);
       }}
       onKeyDown={(event) => moveFocus(event, scroller.current!, rows.length)}
     >

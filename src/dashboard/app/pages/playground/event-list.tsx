@@ -7,17 +7,25 @@ import type { ReceivedEvent } from './client-api.ts';
 
 const ROWS_AROUND = 10;
 
-export function EventList({ events, count }: { events: readonly ReceivedEvent[]; count: number }) {
+export function EventList({ events, count }: EventListProps) {
+  if (events.length === 0) return <p class="panel-empty">No event yet.</p>;
+  return <EventTable events={events} count={count} />;
+}
+
+interface EventListProps {
+  readonly events: readonly ReceivedEvent[];
+  /** Of all that came; only the first are kept. */
+  readonly count: number;
+}
+
+function EventTable({ events, count }: EventListProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 400 });
-  const look = () => setView({ top: scroller.current!.scrollTop, height: scroller.current!.clientHeight });
+  const look = () => {
+    // The event of the last scrolling may come when the list is gone.
+    if (scroller.current !== null) setView({ top: scroller.current.scrollTop, height: scroller.current.clientHeight });
+  };
   useLayoutEffect(look, []);
-  if (events.length === 0)
-    return (
-      <div ref={scroller} class="panel-empty">
-        No event yet.
-      </div>
-    );
   const first = Math.max(0, Math.floor(view.top / ROW_HEIGHT) - ROWS_AROUND);
   const last = Math.min(events.length, Math.ceil((view.top + view.height) / ROW_HEIGHT) + ROWS_AROUND);
   return (

@@ -109,10 +109,13 @@ export function PlaygroundPage() {
           </label>
           <div class="dialog-actions">
             <small class="muted">Ctrl + Enter sends</small>
+            {/* Two buttons with keys: one that turned into the other while it is clicked would send again at once. */}
             {isRunning ? (
-              <Button onPress={() => run.stop()}>Stop</Button>
+              <Button key="stop" onPress={() => run.stop()}>
+                Stop
+              </Button>
             ) : (
-              <Button type="submit" kind="primary" disabled={!isKey || prompt.model === ''}>
+              <Button key="send" type="submit" kind="primary" disabled={!isKey || prompt.model === ''}>
                 Send
               </Button>
             )}

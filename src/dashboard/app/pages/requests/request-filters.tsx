@@ -5,6 +5,7 @@ import { setParameters } from '../../state/router.ts';
 import { FINISH_NAMES } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Select } from '../../ui/choice.tsx';
+import { InlineField } from '../../ui/inline-field.tsx';
 import { KeyPicker } from '../../ui/key-picker.tsx';
 import { SearchField } from '../../ui/search-field.tsx';
 
@@ -93,15 +94,17 @@ export function RequestFilters({ query }: { query: URLSearchParams }) {
 
 function TextFilter({ label, value, onChange }: { label: string; value: string; onChange: (text: string) => void }) {
   return (
-    <label class="select">
-      <span>{label}</span>
-      <input
-        value={value}
-        placeholder="all"
-        autocomplete="off"
-        spellcheck={false}
-        onChange={(event) => onChange(event.currentTarget.value.trim())}
-      />
-    </label>
+    <InlineField label={label}>
+      {(id) => (
+        <input
+          id={id}
+          value={value}
+          placeholder="all"
+          autocomplete="off"
+          spellcheck={false}
+          onChange={(event) => onChange(event.currentTarget.value.trim())}
+        />
+      )}
+    </InlineField>
   );
 }

@@ -1,8 +1,9 @@
 /** All rows of what the page shows, not only those of the plot, as a file for a spreadsheet. */
 import { csvText, spreadsheetSafe } from '../../../../cli/csv.ts';
-import { getUsageSummary } from '../../api/admin-client.ts';
 import { download } from '../../format/download.ts';
 import { groupAt } from './summary-groups.ts';
+import { partsOf } from './summary-parts.ts';
+import { rowsInParts } from './summary-rows.ts';
 import type { UsageView } from './usage-view.ts';
 
 const NUMBERS = [
@@ -15,13 +16,13 @@ const NUMBERS = [
   'total_tokens',
 ] as const;
 
-export async function downloadUsage(view: UsageView, nameOf: (group: string | null) => string): Promise<void> {
-  const { rows } = await getUsageSummary({
-    group_by: view.split === '' ? view.step : `${view.step},${view.split}`,
-    from: view.from,
-    to: view.to,
-    key_id: view.keyId || undefined,
-  });
+/** `groupCount`: how many groups the split has. */
+export async function downloadUsage(
+  view: UsageView,
+  groupCount: number,
+  nameOf: (group: string | null) => string,
+): Promise<void> {
+  const rows = await rowsInParts(view, partsOf(view, groupCount));
   const isSplit = view.split !== '';
   const isByKey = view.split === 'key';
   const header = [view.step, ...(isSplit ? [view.split] : []), ...(isByKey ? ['key_name'] : []), ...NUMBERS];

@@ -1,12 +1,13 @@
 /**
- * The numbers of the usage page. A split by something few (models, tags) is one question with two groupings. Keys can be ten
- * thousand, times ninety days: then the totals are asked for first, and the steps only of the keys that the plot shows.
+ * The numbers of the usage page. A split by something few (models, tags) is one question with two groupings, in parts when it
+ * has many rows. Keys can be ten thousand, times ninety days: then the plot asks only for the keys that it shows.
  */
 import { getUsageSummary, type SummaryParameters } from '../../api/admin-client.ts';
 import type { SummaryAnswer, SummaryAnswerRow, UsageNumbers } from '../../api/api-types.ts';
-import { utcDaysBetween, utcMonthsBetween } from '../../format/times.ts';
 import { SERIES_COLORS } from '../../ui/plot-colors.ts';
 import { groupAt } from './summary-groups.ts';
+import { partsOf, periodsOf, ROWS_AT_ONCE } from './summary-parts.ts';
+import { rowsInParts } from './summary-rows.ts';
 import type { Measure, UsageView } from './usage-view.ts';
 
 export interface UsageGroup extends UsageNumbers {
@@ -21,6 +22,8 @@ export interface UsageSeries {
 }
 
 export interface UsageData {
+  /** What it is the answer to: while another is asked for, this one is still shown. */
+  readonly view: UsageView;
   readonly periods: readonly string[];
   /** The largest first. */
   readonly series: readonly UsageSeries[];
@@ -28,9 +31,6 @@ export interface UsageData {
   readonly groups: readonly UsageGroup[];
   readonly total: UsageNumbers;
 }
-
-/** Up to so many rows are asked for at once. */
-const ROWS_AT_ONCE = 4000;
 
 export async function loadUsage(view: UsageView, signal: AbortSignal): Promise<UsageData> {
   const periods = periodsOf(view);
@@ -42,7 +42,7 @@ export async function loadUsage(view: UsageView, signal: AbortSignal): Promise<U
     const summary = await ask(view.step);
     const groups = summary.rows.map((row) => ({ ...row, group: groupAt(row, 0) }));
     const series = [{ group: undefined, values: valuesOf(periods, summary.rows, view.measure) }];
-    return { periods, series, groups, total: summary.total };
+    return { view, periods, series, groups, total: summary.total };
   }
 
   const totals = await ask(view.split);
@@ -52,8 +52,8 @@ export async function loadUsage(view: UsageView, signal: AbortSignal): Promise<U
   const isMany = view.split === 'key' && groups.length * periods.length > ROWS_AT_ONCE;
   const series = isMany
     ? await seriesOfKeys(shown, periods, view, ask)
-    : seriesOfRows((await ask(`${view.step},${view.split}`)).rows, shown, periods, view.measure);
-  return { periods, series, groups, total: totals.total };
+    : seriesOfRows(await rowsInParts(view, partsOf(view, groups.length), signal), shown, periods, view.measure);
+  return { view, periods, series, groups, total: totals.total };
 }
 
 type Ask = (groupBy: string, more?: Partial<SummaryParameters>) => Promise<SummaryAnswer>;
@@ -99,8 +99,4 @@ function valuesOf(periods: readonly string[], rows: readonly SummaryAnswerRow[],
     sums.set(period, (sums.get(period) ?? 0) + row[measure]);
   }
   return periods.map((period) => sums.get(period) ?? 0);
-}
-
-function periodsOf({ step, from, to }: UsageView): string[] {
-  return step === 'day' ? utcDaysBetween(from, to) : utcMonthsBetween(from, to);
 }

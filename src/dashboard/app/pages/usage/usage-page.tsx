@@ -31,18 +31,19 @@ export function UsagePage() {
     keepData: true,
   });
   return (
-    <Page title="Usage" actions={<CsvButton view={view} />}>
+    <Page title="Usage" actions={<CsvButton view={view} groupCount={query.data?.groups.length ?? 0} />}>
       <UsageToolbar view={view} />
       <div class={query.loading && query.data ? 'usage renewing' : 'usage'}>
         <Loaded query={query} rows={10}>
-          {(data) => <Usage data={data} view={view} />}
+          {(data) => <Usage data={data} />}
         </Loaded>
       </div>
     </Page>
   );
 }
 
-function Usage({ data, view }: { data: UsageData; view: UsageView }) {
+function Usage({ data }: { data: UsageData }) {
+  const { view } = data;
   if (data.total.requests === 0) {
     return (
       <Empty title="Nothing was used in this time">
@@ -53,7 +54,7 @@ function Usage({ data, view }: { data: UsageData; view: UsageView }) {
     );
   }
   const measure = MEASURES.find(({ value }) => value === view.measure)!;
-  const series = seriesOf(data, view);
+  const series = seriesOf(data);
   return (
     <>
       <Totals data={data} />
@@ -83,7 +84,7 @@ function Usage({ data, view }: { data: UsageData; view: UsageView }) {
           </p>
         )}
       </Panel>
-      <UsageTable data={data} view={view} />
+      <UsageTable data={data} />
     </>
   );
 }
@@ -112,25 +113,26 @@ function Totals({ data: { total } }: { data: UsageData }) {
   );
 }
 
-function CsvButton({ view }: { view: UsageView }) {
+function CsvButton({ view, groupCount }: { view: UsageView; groupCount: number }) {
   const [busy, setBusy] = useState(false);
   const save = async () => {
     setBusy(true);
     try {
-      await downloadUsage(view, (group) => groupLabel(group, view.split));
+      await downloadUsage(view, groupCount, (group) => groupLabel(group, view.split));
     } catch (error) {
       notify(isApiError(error) ? error.message : String(error), true);
     }
     setBusy(false);
   };
   return (
-    <Button icon="download" busy={busy} onPress={() => void save()}>
+    <Button icon="download" busy={busy} disabled={groupCount === 0} onPress={() => void save()}>
       CSV
     </Button>
   );
 }
 
-function seriesOf(data: UsageData, view: UsageView): BarSeries[] {
+function seriesOf(data: UsageData): BarSeries[] {
+  const { view } = data;
   if (view.split === '') return [{ label: 'all', color: 0, values: data.series[0]!.values }];
   return data.series.map(({ group, values }, i) =>
     group === undefined

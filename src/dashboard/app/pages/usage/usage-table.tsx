@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import { formatCount, formatShare } from '../../format/numbers.ts';
+import { lastDayOfMonth } from '../../format/times.ts';
 import { Panel } from '../../ui/page.tsx';
 import type { Sorting } from '../../ui/sorting.ts';
 import { type Column, VirtualTable } from '../../ui/virtual-table.tsx';
@@ -18,7 +19,8 @@ const NUMBER_COLUMNS = [
 ] as const;
 
 /** The totals of each group, or of each day or month. */
-export function UsageTable({ data, view }: { data: UsageData; view: UsageView }) {
+export function UsageTable({ data }: { data: UsageData }) {
+  const { view } = data;
   const [chosen, setChosen] = useState<Sorting | null>(null);
   const isSplit = view.split !== '';
   const sorting =
@@ -91,12 +93,7 @@ function urlOf({ group }: UsageGroup, view: UsageView): string {
   if (view.split.startsWith('tag:')) return `/dashboard/keys?q=${encodeURIComponent(view.split.slice(4))}=${value}`;
   const key = view.keyId ? `&key_id=${view.keyId}` : '';
   if (view.step === 'day') return `/dashboard/usage?from=${value}&to=${value}${key}`;
-  return `/dashboard/usage?from=${value}-01&to=${lastDayOf(group ?? '')}${key}`;
-}
-
-function lastDayOf(month: string): string {
-  const [year, number] = month.split('-').map(Number) as [number, number];
-  return new Date(Date.UTC(year, number, 0)).toISOString().slice(0, 10);
+  return `/dashboard/usage?from=${value}-01&to=${lastDayOfMonth(group ?? '')}${key}`;
 }
 
 function capitalised(word: string): string {

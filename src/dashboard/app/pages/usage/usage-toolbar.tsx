@@ -4,6 +4,7 @@ import { keyDirectory, keyName } from '../../state/key-directory.ts';
 import { setParameters } from '../../state/router.ts';
 import { useSharedState } from '../../state/shared-state.ts';
 import { Segments, Select } from '../../ui/choice.tsx';
+import { InlineField } from '../../ui/inline-field.tsx';
 import { KeyPicker } from '../../ui/key-picker.tsx';
 import { MEASURES, RANGES, type RangeName, type UsageView } from './usage-view.ts';
 
@@ -63,17 +64,19 @@ export function UsageToolbar({ view }: { view: UsageView }) {
 
 function DayField({ label, value, onChange }: { label: string; value: string; onChange: (day: string) => void }) {
   return (
-    <label class="select">
-      <span>{label}</span>
-      <input
-        type="date"
-        value={value}
-        required
-        onChange={(event) => {
-          if (event.currentTarget.value !== '') onChange(event.currentTarget.value);
-        }}
-      />
-    </label>
+    <InlineField label={label}>
+      {(id) => (
+        <input
+          id={id}
+          type="date"
+          value={value}
+          required
+          onChange={(event) => {
+            if (event.currentTarget.value !== '') onChange(event.currentTarget.value);
+          }}
+        />
+      )}
+    </InlineField>
   );
 }
 
