@@ -104,6 +104,9 @@ export const FAKE_OPENAPI = {
   },
   components: {
     responses: { Unauthorized: error },
+    securitySchemes: {
+      clientKey: { type: 'http', scheme: 'bearer', description: 'A client key: `Authorization: Bearer sk-bve-…`.' },
+    },
     schemas: {
       Error: {
         type: 'object',

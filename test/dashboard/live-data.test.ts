@@ -53,12 +53,26 @@ describe('the history of the live plots', () => {
     const history = new LiveHistory();
     history.add(snapshotAt(START, 1));
     history.add(snapshotAt(START + 1000, 2));
-    expect(history.tail(60, ['requests', 'p99', 'errors'])).toEqual([
+    expect(history.tail(60, ['requests', 'p99'])).toEqual([
       [START / 1000, START / 1000 + 1],
       [1, 2],
       [null, null],
-      [3, 3],
     ]);
+  });
+
+  test('counts errors by code, also of a code that comes later', () => {
+    const history = new LiveHistory();
+    history.add({ ...snapshotAt(START), errors: { overloaded: 1 } });
+    history.add({ ...snapshotAt(START + 1000), errors: { upstream_error: 5 } });
+    history.add({ ...snapshotAt(START + 2000), errors: {} });
+    expect(history.errorCodes(60)).toEqual(['upstream_error', 'overloaded']);
+    expect(history.errorTail(60, ['overloaded', 'upstream_error']).slice(1)).toEqual([
+      [1, 0, 0],
+      [0, 5, 0],
+    ]);
+    expect(history.errorCodes(1)).toEqual([]);
+    for (let i = 0; i < 200; i++) history.add({ ...snapshotAt(START + 3000 + i * 1000), errors: { [`code ${i}`]: 1 } });
+    expect(history.errorCodes(900).length).toBeLessThanOrEqual(40);
   });
 
   test('shows a gap where nothing came, not a line across it', () => {

@@ -14,7 +14,11 @@ describe('an OpenAPI document', () => {
       ['Health', 1],
     ]);
     const [create] = groups[0]!.operations;
-    expect(create).toMatchObject({ method: 'POST', path: '/v1/chat/completions', security: ['clientKey'] });
+    expect(create).toMatchObject({
+      method: 'POST',
+      path: '/v1/chat/completions',
+      security: ['A client key: `Authorization: Bearer sk-bve-…`.'],
+    });
     expect(create!.answers.map(({ status }) => status)).toEqual(['200', '401']);
     expect(create!.answers[1]!.contents[0]!.examples[0]!.value).toMatchObject({ error: { code: 'invalid_api_key' } });
   });

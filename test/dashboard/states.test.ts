@@ -187,7 +187,7 @@ describe.skipIf(WITHOUT_BROWSER !== null)('the state of the gateway', () => {
       const { page } = await open(fake, '/dashboard/requests');
       await page.getByRole('row').nth(5).waitFor();
       await fake.stop();
-      await page.getByRole('button', { name: 'Newest' }).click();
+      await page.getByRole('button', { name: 'Refresh' }).click();
       await page.getByText('The gateway does not answer').first().waitFor();
       fake.start();
       await page.getByRole('button', { name: 'Try now' }).click();

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { endSession } from '../api/admin-session.ts';
 import { usePlace } from '../state/router.ts';
+import { shortcutHelpOpen } from '../state/shortcuts.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon, type IconName } from '../ui/icon.tsx';
 import { ConnectionBar } from './connection-bar.tsx';
@@ -57,6 +58,13 @@ export function Shell({ children }: { children: ComponentChildren }) {
                 <Icon name="book" />
                 API reference
               </a>
+            </li>
+            <li>
+              <button type="button" onClick={() => shortcutHelpOpen.set(true)}>
+                <Icon name="keyboard" />
+                Keyboard
+                <kbd>?</kbd>
+              </button>
             </li>
             <li>
               <button type="button" onClick={() => endSession()}>

@@ -86,7 +86,7 @@ export interface Operation {
   readonly summary: string;
   readonly description: string;
   readonly deprecated: boolean;
-  /** The names of the schemes of which one is needed; empty: none is. */
+  /** What is needed, in words; empty: nothing is. */
   readonly security: readonly string[];
   readonly parameters: readonly Parameter[];
   readonly body: {
@@ -172,7 +172,7 @@ function readOperation(
     summary: operation.summary ?? operation.operationId ?? '',
     description: operation.description ?? '',
     deprecated: operation.deprecated ?? false,
-    security: [...new Set((operation.security ?? document.security ?? []).flatMap((one) => Object.keys(one)))],
+    security: securityOf(document, operation.security ?? document.security ?? []),
     parameters: [...shared, ...(operation.parameters ?? [])].flatMap((one) => resolve<Parameter>(document, one) ?? []),
     body: body && {
       required: body.required ?? false,
@@ -185,6 +185,15 @@ function readOperation(
       return { status, description: answer.description ?? '', contents: contentsOf(document, answer.content) };
     }),
   };
+}
+
+/** The descriptions of the schemes of which one is needed, or their names. */
+function securityOf(document: OpenApiDocument, requirements: readonly SecurityRequirement[]): string[] {
+  const names = [...new Set(requirements.flatMap((one) => Object.keys(one)))];
+  return names.map((name) => {
+    const scheme = resolve<{ description?: string }>(document, document.components?.securitySchemes?.[name]);
+    return scheme?.description ?? name;
+  });
 }
 
 function contentsOf(

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { Segments } from '../../ui/choice.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
+import { InlineCode } from '../../ui/inline-code.tsx';
 import type { MediaContent, OpenApiDocument, Operation, OperationAnswer, Parameter } from './openapi.ts';
 import { Prose } from './prose.tsx';
 import { exampleOf, typeText } from './schema-text.ts';
@@ -22,7 +23,9 @@ export function OperationView({ document, operation }: OperationProps) {
           {operation.deprecated && <span class="required"> deprecated</span>}
         </p>
         <Prose text={description} />
-        <p class="muted">{security.length === 0 ? 'Needs no key.' : `Needs: ${security.join(' or ')}.`}</p>
+        <p class="muted">
+          <InlineCode text={security.length === 0 ? 'Needs no key.' : `Needs: ${security.join(', or ')}`} />
+        </p>
         {parameters.length > 0 && <Parameters document={document} parameters={parameters} />}
         {body && (
           <>

@@ -8,8 +8,10 @@ import type { LiveSnapshot } from '../../api/api-types.ts';
 export const HISTORY_SECONDS_MAX = 900;
 const GAP_S = 3;
 
-export const LIVE_COLUMNS = ['requests', 'tokens', 'inFlight', 'streams', 'p50', 'p95', 'p99', 'errors'] as const;
+export const LIVE_COLUMNS = ['requests', 'tokens', 'inFlight', 'streams', 'p50', 'p95', 'p99'] as const;
 export type LiveColumn = (typeof LIVE_COLUMNS)[number];
+/** Codes come from a closed set; whatever comes, no more columns than this. */
+const ERROR_CODES_MAX = 40;
 
 type Cell = number | null;
 
@@ -24,8 +26,9 @@ export class LiveHistory {
     p50: [],
     p95: [],
     p99: [],
-    errors: [],
   };
+  /** A column for each code seen so far. */
+  readonly #errors = new Map<string, Cell[]>();
 
   get length(): number {
     return this.#times.length;
@@ -45,6 +48,7 @@ export class LiveHistory {
   clear(): void {
     this.#times.length = 0;
     for (const name of LIVE_COLUMNS) this.#columns[name].length = 0;
+    this.#errors.clear();
   }
 
   /** The last `seconds`: the times, then the named columns. */
@@ -55,12 +59,41 @@ export class LiveHistory {
     return [this.#times.slice(first), ...names.map((name) => this.#columns[name].slice(first))];
   }
 
+  /** The codes of the last `seconds`, the most frequent first. */
+  errorCodes(seconds: number): string[] {
+    const [times] = this.tail(seconds, []);
+    const first = this.#times.length - times.length;
+    const sums = [...this.#errors].map(([code, cells]) => {
+      let sum = 0;
+      for (let i = first; i < cells.length; i++) sum += cells[i] ?? 0;
+      return { code, sum };
+    });
+    return sums
+      .filter(({ sum }) => sum > 0)
+      .sort((a, b) => b.sum - a.sum)
+      .map(({ code }) => code);
+  }
+
+  /** As `tail`, a column for each of these codes. */
+  errorTail(seconds: number, codes: readonly string[]): [number[], ...Cell[][]] {
+    const [times] = this.tail(seconds, []);
+    const first = this.#times.length - times.length;
+    return [times, ...codes.map((code) => this.#errors.get(code)?.slice(first) ?? times.map(() => 0))];
+  }
+
   #push(time: number, snapshot: LiveSnapshot | null): void {
+    const before = this.#times.length;
     this.#times.push(time);
     for (const name of LIVE_COLUMNS) this.#columns[name].push(snapshot === null ? null : cellOf(snapshot, name));
+    for (const code in snapshot?.errors) {
+      if (this.#errors.has(code) || this.#errors.size >= ERROR_CODES_MAX) continue;
+      this.#errors.set(code, new Array<Cell>(before).fill(0));
+    }
+    for (const [code, cells] of this.#errors) cells.push(snapshot === null ? null : (snapshot.errors[code] ?? 0));
     if (this.#times.length <= HISTORY_SECONDS_MAX) return;
     this.#times.shift();
     for (const name of LIVE_COLUMNS) this.#columns[name].shift();
+    for (const cells of this.#errors.values()) cells.shift();
   }
 }
 
@@ -74,8 +107,6 @@ function cellOf(snapshot: LiveSnapshot, name: LiveColumn): Cell {
       return snapshot.in_flight;
     case 'streams':
       return snapshot.streams;
-    case 'errors':
-      return errorCount(snapshot);
     default:
       return snapshot.ttfb_ms[name];
   }

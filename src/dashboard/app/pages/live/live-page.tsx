@@ -45,7 +45,7 @@ export function LivePage() {
           <LivePlots seconds={Number(seconds)} snapshot={snapshot} />
           <div class="live-middle">
             <TargetsTable targets={snapshot.targets} />
-            <ErrorsPanel errors={snapshot.errors} />
+            <ErrorsPanel errors={snapshot.errors} seconds={Number(seconds)} />
           </div>
           <FeedPanel />
         </>

@@ -39,7 +39,7 @@ export function RequestsPage() {
       fill
       actions={
         <Button icon="reload" busy={pages.loading} onPress={reload}>
-          Newest
+          Refresh
         </Button>
       }
     >
