@@ -46,7 +46,7 @@ describe.skipIf(WITHOUT_BROWSER !== null)('keys in the dashboard', () => {
     expect(secret).toMatch(/^sk-bve-[0-9a-f]{64}$/);
 
     await dialog().getByRole('button', { name: 'Copy key' }).click();
-    await dialog().getByText('Copied').waitFor();
+    await dialog().getByRole('button', { name: 'Copied', exact: true }).waitFor();
     expect(await clipboard()).toBe(secret);
     for (const client of ['OpenAI SDK', 'Anthropic SDK', 'Claude Code', 'curl']) {
       await dialog().getByText(client, { exact: true }).click();
