@@ -15,20 +15,17 @@ export class AdminGate {
    * @throws GatewayError admin_disabled, invalid_api_key
    */
   check(authorization: string | null): void {
-    const given = authorization ?? '';
-    this.checkToken(bearerToken(given) || given);
-  }
-
-  /**
-   * Compares digests of equal length, in a time that does not depend on how much of a guess is correct.
-   * @throws GatewayError admin_disabled, invalid_api_key
-   */
-  checkToken(token: string): void {
     if (this.#expected === null) {
       throw new GatewayError('admin_disabled', 'The admin API is disabled: ADMIN_API_KEY is not set');
     }
-    if (!timingSafeEqual(Bun.SHA256.hash(token), this.#expected)) {
+    const given = authorization ?? '';
+    if (!this.accepts(bearerToken(given) || given)) {
       throw new GatewayError('invalid_api_key', 'Invalid admin API key');
     }
+  }
+
+  /** Compares digests of equal length, in a time that does not depend on how much of a guess is correct. */
+  accepts(token: string): boolean {
+    return this.#expected !== null && timingSafeEqual(Bun.SHA256.hash(token), this.#expected);
   }
 }

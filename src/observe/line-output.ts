@@ -59,17 +59,25 @@ export class LineOutput {
     if (this.#closed) return;
     if (this.#collected === '') setImmediate(this.#endIteration);
     this.#collected += line;
-    if (this.#collected.length > COLLECTED_CHARACTERS_MAX) this.flush();
+    if (this.#collected.length > COLLECTED_CHARACTERS_MAX) this.#endIteration();
   }
 
   /** Writes as much as possible without blocking. */
   flush(): void {
-    if (this.#collected !== '') this.#keep(Buffer.from(this.#collected));
-    this.#collected = '';
-    this.#flush();
+    this.#queueCollected();
+    this.#writeQueue();
   }
 
-  readonly #endIteration = () => this.flush();
+  readonly #endIteration = () => {
+    this.#queueCollected();
+    // While a retry is scheduled, lines only join the queue.
+    if (this.#timer === undefined) this.#writeQueue();
+  };
+
+  #queueCollected(): void {
+    if (this.#collected !== '') this.#keep(Buffer.from(this.#collected));
+    this.#collected = '';
+  }
 
   #keep(bytes: Buffer): void {
     if (this.#queuedBytes + bytes.length > this.#queueBytesMax) {
@@ -81,7 +89,7 @@ export class LineOutput {
     this.#queuedBytes += bytes.length;
   }
 
-  #flush(): void {
+  #writeQueue(): void {
     while (this.#queue.length > 0 && !this.#closed) {
       if (!this.#hasRoom()) {
         this.#retryIn(BLOCKED_RETRY_MS);
@@ -102,7 +110,7 @@ export class LineOutput {
     this.#dropped = 0;
     this.#inTrouble = false;
     this.#keep(Buffer.from(line));
-    this.#flush();
+    this.#writeQueue();
   }
 
   /** @returns the number of bytes written; 0 after an error, which has been handled */
@@ -131,7 +139,7 @@ export class LineOutput {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#flush();
+      this.#writeQueue();
     }, ms);
     this.#timer.unref();
   }
