@@ -138,7 +138,8 @@ export class UsageSpill {
   }
 
   #parse(file: SpillFile, max: number) {
-    const bytes = this.#folder.read(file.name, file.position, PIECE_BYTES);
+    // Not what a write that failed may have left behind: those records were not taken.
+    const bytes = this.#folder.read(file.name, file.position, Math.min(PIECE_BYTES, file.bytes - file.position));
     const records: UsageRecord[] = [];
     let lines = 0;
     let start = 0;

@@ -14,9 +14,10 @@
 import { type StoreError, toStoreError } from '../store/store-error.ts';
 import { lastUseOf, type RecordBatch, RecordQueue } from './record-queue.ts';
 import { REAL_TIME, type Scheduler } from './scheduler.ts';
-import { TroubleReport, type UsageTrouble } from './trouble-report.ts';
+import { TroubleReport } from './trouble-report.ts';
 import type { UsageRecord } from './usage-record.ts';
 import type { UsageSpill } from './usage-spill.ts';
+import type { UsageWriterOptions } from './usage-writer-options.ts';
 import { UseTally } from './use-tally.ts';
 
 export interface UsageSink {
@@ -30,32 +31,6 @@ export interface UsageClosing {
   readonly lost: number;
 }
 
-export interface UsageWriterOptions {
-  /** Where records go that the store does not take; without it they wait in memory. */
-  readonly spill?: UsageSpill;
-  /**
-   * How long a record may wait for others. Default 60, to keep what is promised, 100 with the write itself: that takes
-   * 0.2 ms for ten records and 15 when SQLite moves its log into the file. With 75 a few of 2,000 a second took 100.
-   */
-  readonly flushIntervalMs?: number;
-  /**
-   * Default 250: of ten keys they take 1.3 ms on the event loop, 15 ms when SQLite moves its log into the file; 500 rows
-   * take 2.3 and 15 ms.
-   */
-  readonly transactionRows?: number;
-  /** As many waiting rows are written at once, without waiting for the interval. Default 1,000. */
-  readonly flushRows?: number;
-  /** Default 100,000, about 50 MB. */
-  readonly queueRowsMax?: number;
-  /** The pause after the first failure; it doubles up to a second. Default 20. */
-  readonly retryMs?: number;
-  /** A write that takes longer counts as a failure for those who wait behind it. Default 1,000. */
-  readonly slowWriteMs?: number;
-  /** Told of trouble once a second at the most. */
-  readonly onTrouble?: (trouble: UsageTrouble) => void;
-  readonly scheduler?: Scheduler;
-}
-
 const RETRY_MAX_MS = 1_000;
 /** Between two batches that are read back from a file: the streams come first. */
 const REPLAY_PAUSE_MS = 5;
@@ -65,7 +40,7 @@ type Phase = 'idle' | 'writing' | 'waiting' | 'closed';
 
 interface Flush {
   readonly target: number;
-  readonly done: () => void;
+  readonly done: (isWritten: boolean) => void;
 }
 
 export class UsageWriter {
@@ -84,6 +59,7 @@ export class UsageWriter {
   #phase: Phase = 'idle';
   #writing: RecordBatch | null = null;
   #writesBegun = 0;
+  #writeBegunAtMs = 0;
   /** Rows that were taken into memory, and rows that went from there to the store, into a file, or were lost. */
   #accepted = 0;
   #gone = 0;
@@ -167,18 +143,18 @@ export class UsageWriter {
    */
   async flush(deadlineMs = 5_000): Promise<boolean> {
     const target = this.#accepted;
-    if (this.#isFlushed(target)) return true;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.#isFlushed(target)) return this.#phase !== 'closed' || this.#report.dropped === 0;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
     const flush = { target, done: resolve };
     this.#flushes.push(flush);
-    const cancel = this.#scheduler.after(Math.max(1, deadlineMs), resolve);
+    const cancel = this.#scheduler.after(Math.max(1, deadlineMs), () => resolve(false));
     // Also in the pause after a failure.
     if (this.#phase !== 'writing') this.#setTimer(0);
     this.#retryAtMs = 0;
-    await promise;
+    const isWritten = await promise;
     cancel();
     this.#flushes = this.#flushes.filter((other) => other !== flush);
-    return this.#isFlushed(target);
+    return isWritten;
   }
 
   /** Writes what waits, puts what the deadline leaves into a file, and accepts nothing more. */
@@ -197,7 +173,7 @@ export class UsageWriter {
       this.#report.drop(rest.length - this.#spillRows(rest));
       this.#gone += rest.length;
       this.#spill?.sync();
-      for (const { done } of this.#flushes) done();
+      for (const { done } of this.#flushes) done(false);
       this.#report.now();
     }
     return { spilled: this.#spill?.rows ?? 0, lost: this.#report.dropped };
@@ -252,12 +228,15 @@ export class UsageWriter {
     const batch = this.#queue.next() ?? this.#nextOfSpill();
     if (batch === null) {
       this.#phase = 'idle';
+      // Files that cannot be read, or that another process has taken over, are not ours to count any more.
+      this.#spilledUse.clear();
       this.#settleFlushes();
       return;
     }
     this.#phase = 'writing';
     this.#writing = batch;
     this.#writesBegun++;
+    this.#writeBegunAtMs = this.#scheduler.now();
     this.#setTimer(this.#slowWriteMs);
     this.#sink.insertUsage(batch.records, lastUseOf(batch.records)).then(
       () => this.#written(batch),
@@ -292,7 +271,8 @@ export class UsageWriter {
       this.#goOn();
       return;
     }
-    this.#failures++;
+    // One that took its time is as good as two: its rows are old.
+    this.#failures += this.#scheduler.now() - this.#writeBegunAtMs < this.#slowWriteMs ? 1 : 2;
     this.#queue.putBack(batch);
     this.#phase = 'waiting';
     this.#retryAtMs = this.#scheduler.now() + this.#pauseMs;
@@ -393,6 +373,6 @@ export class UsageWriter {
   }
 
   #settleFlushes(): void {
-    for (const { target, done } of this.#flushes) if (this.#isFlushed(target)) done();
+    for (const { target, done } of this.#flushes) if (this.#isFlushed(target)) done(true);
   }
 }

@@ -26,6 +26,10 @@ export class UseTally {
     if (admittedAt !== null) this.add(keyId, dayOf(admittedAt), sign, sign * (totalTokens ?? 0));
   }
 
+  clear(): void {
+    this.#keys.clear();
+  }
+
   of(keyId: string): ReadonlyMap<number, UseOfDay> {
     return this.#keys.get(keyId) ?? NONE;
   }
