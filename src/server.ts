@@ -10,6 +10,7 @@ import { gatewayFields } from './gateway/headers.ts';
 import { KeyMask } from './gateway/key-mask.ts';
 import { LeaveDrains } from './gateway/leave-drains.ts';
 import { createApp } from './http/app.ts';
+import { BodyReader } from './http/body-reader.ts';
 import { Deadlines } from './http/deadlines.ts';
 import { Drain, within } from './http/drain.ts';
 import { tuneListeningSocket } from './http/listening-socket.ts';
@@ -87,6 +88,15 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   });
   await keys.start();
   const counters = new MemoryLimiter(new RecordedUse(store, writer));
+  const deadlines = new Deadlines(
+    Math.min(
+      config.requestBodyTimeoutMs,
+      config.upstreamHeadTimeoutMs,
+      config.upstreamIdleTimeoutMs,
+      config.upstreamTotalTimeoutMs,
+      config.clientStallTimeoutMs,
+    ),
+  );
   const gateway: Gateway = {
     client,
     keys,
@@ -113,15 +123,14 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       liftIdleTimeout: (request) => app.server?.timeout(request, 0),
       restoreIdleTimeout: (request) => app.server?.timeout(request, config.clientIdleTimeoutS),
     },
-    deadlines: new Deadlines(
-      Math.min(
-        config.requestBodyTimeoutMs,
-        config.upstreamHeadTimeoutMs,
-        config.upstreamIdleTimeoutMs,
-        config.upstreamTotalTimeoutMs,
-        config.clientStallTimeoutMs,
-      ),
-    ),
+    deadlines,
+    bodies: new BodyReader({
+      bytesMax: config.maxBodyBytes,
+      bytesMaxOption: 'MAX_BODY_BYTES',
+      bytesTotalMax: config.maxBodyBytesTotal,
+      timeoutMs: config.requestBodyTimeoutMs,
+      deadlines,
+    }),
     limits: config,
     injectStreamUsage: config.streamUsage === 'inject',
     commonFields: new HeaderBlock(gatewayFields(config.fuelixApiKey, `bve-gateway/${VERSION}`)),
@@ -131,7 +140,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   const drain = new Drain({
     requests: gateway.permits,
     changes,
-    deadlines: gateway.deadlines,
+    deadlines,
     readyGraceMs: config.readyGraceMs,
     drainTimeoutMs: config.drainTimeoutMs,
     onCut: (inFlight) => log.warn({ in_flight: inFlight }, 'open requests are cut'),
@@ -145,7 +154,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     effectiveConfig: () => effectiveToJson(effectiveOptions(loaded)),
     addressOf: (request) => app.server?.requestIP(request)?.address ?? null,
     flushUsage: (deadlineMs) => writer.flush(deadlineMs),
-    deadlines: gateway.deadlines,
+    deadlines,
     changes,
     drain: () => {
       void drain.begin();

@@ -9,10 +9,10 @@ import { bearer } from '@elysiajs/bearer';
 import { Elysia } from 'elysia';
 import { GatewayError } from '../errors.ts';
 import { parseObject } from '../http/body-fields.ts';
+import { BodyReader } from '../http/body-reader.ts';
 import type { Deadlines } from '../http/deadlines.ts';
 import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
-import { readBody } from '../http/request-body.ts';
 import { requestIdOf as newRequestIdOf } from '../http/request-id.ts';
 import { pathOf, RouteTable, routeNotFound } from '../http/route.ts';
 import type { Limiter } from '../limits/limiter.ts';
@@ -54,6 +54,13 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   const { store, limiter, keys, log } = options;
   const gate = new AdminGate(options.adminApiKey);
   const audit = new AuditLog(log);
+  const bodies = new BodyReader({
+    bytesMax: BODY_BYTES_MAX,
+    // Whoever sends one has the admin key.
+    bytesTotalMax: Number.POSITIVE_INFINITY,
+    timeoutMs: options.bodyTimeoutMs,
+    deadlines: options.deadlines,
+  });
   const service = new KeyService({ store, pepper: options.apiKeyPepper, keys, limiter, audit });
   const requestIds = new WeakMap<Request, string>();
 
@@ -131,9 +138,13 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     return body.length === 0 ? {} : parseObject(body);
   }
 
-  function read(request: Request): Promise<Uint8Array> {
-    const limits = { maxBodyBytes: BODY_BYTES_MAX, requestBodyTimeoutMs: options.bodyTimeoutMs };
-    return readBody(request, limits, options.deadlines);
+  async function read(request: Request): Promise<Uint8Array> {
+    const holder = { heldBodyBytes: 0 };
+    try {
+      return await bodies.read(request, holder);
+    } finally {
+      bodies.release(holder);
+    }
   }
 
   function callerOf(request: Request): Caller {

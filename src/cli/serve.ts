@@ -93,6 +93,9 @@ function proxyOf({ fuelixBaseUrl }: Config, { proxies }: UpstreamNetwork): HttpP
 function warnAboutEnvironment(config: Config, log: Log): void {
   const unused = unusedProxyVariable();
   if (unused !== undefined) log.warn({ variable: unused }, `${unused} is not used: set HTTPS_PROXY or HTTP_PROXY`);
+  if (config.maxBodyBytesTotal < config.maxBodyBytes) {
+    log.warn({}, 'MAX_BODY_BYTES_TOTAL is less than MAX_BODY_BYTES: there is never room for the largest bodies');
+  }
   if (config.apiKeyPepper.length < PEPPER_LENGTH_MIN && isLoopback(config.host)) {
     log.warn({}, `API_KEY_PEPPER is shorter than ${PEPPER_LENGTH_MIN} characters: accepted on a loopback address only`);
   }

@@ -113,6 +113,13 @@ export const OPTIONS = {
 
   /** OpenAI takes bodies of some megabytes; ten leave room for a few images in base64. Contract, section 4. */
   maxBodyBytes: option('MAX_BODY_BYTES', String(10 * 1024 * 1024), 'largest request body, bytes', integer(1, 1 << 30)),
+  /** Each is held until its answer begins: 26 of the largest, or thousands of the usual ones. */
+  maxBodyBytesTotal: option(
+    'MAX_BODY_BYTES_TOTAL',
+    String(256 * 1024 * 1024),
+    'request bodies held at once, bytes, before 503 overloaded',
+    integer(1, 2 ** 40),
+  ),
   /** 11 to 40 KiB a stream: the default keeps a full gateway below half a gigabyte. */
   maxConcurrentRequests: option(
     'MAX_CONCURRENT_REQUESTS',

@@ -5,6 +5,7 @@
 import { GatewayError } from '../errors.ts';
 import { BREAK_CODE } from '../formats/format.ts';
 import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
+import type { BodyHolder, BodyReader } from '../http/body-reader.ts';
 import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
 import { clientRequestId } from '../http/request-id.ts';
@@ -33,6 +34,7 @@ export interface ClientConnections {
 /** Of the gateway: what an exchange takes and gives back, and who is told of its end. */
 export interface ExchangeOptions {
   readonly permits: Permits;
+  readonly bodies: Pick<BodyReader, 'release'>;
   readonly connections: ClientConnections;
   readonly observers: readonly ExchangeObserver[];
   readonly keyMask: KeyMask;
@@ -51,7 +53,7 @@ const UPSTREAM_ID = /^[\x21-\x7e]{1,128}$/;
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
 const TARGET = 'fuelix';
 
-export class Exchange implements AnswerOwner {
+export class Exchange implements AnswerOwner, BodyHolder {
   /** The one the client chose, if it has the allowed form: it goes upstream. */
   readonly clientRequestId: string | null;
   readonly requestId: string;
@@ -66,6 +68,7 @@ export class Exchange implements AnswerOwner {
   meter: Meter | null = null;
   status = 0;
   bodyWasRead = false;
+  heldBodyBytes = 0;
   /** Set when upstream was asked for a usage event on the client's behalf. */
   usageFilter: UsageEventFilter | null = null;
   #upstreamRequestId: string | null = null;
@@ -111,6 +114,8 @@ export class Exchange implements AnswerOwner {
 
   /** @throws GatewayError upstream_error for an answer that is not to be passed on */
   accept(status: number, upstream: ResponseHeaders): Acceptance {
+    // It is not sent again: a long answer does not hold on to its prompt.
+    this.options.bodies.release(this);
     this.onHead(upstream);
     // Fetch takes 1xx for itself; what is beyond 599 is no HTTP status and could not be sent on.
     if (status < 200 || status > 599)
@@ -183,7 +188,8 @@ export class Exchange implements AnswerOwner {
   settle(finish: Finish, error: Error | null, errorCode: string | null): void {
     if (this.#settled) return;
     this.#settled = true;
-    const { permits, connections, observers } = this.options;
+    const { permits, bodies, connections, observers } = this.options;
+    bodies.release(this);
     if (this.#holdsPermit) permits.release();
     connections.restoreIdleTimeout(this.request);
     const settled = this.#settledExchange(finish, error, errorCode);

@@ -7,7 +7,6 @@ import { GatewayError } from '../errors.ts';
 import { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { withUsageRequested } from '../formats/usage-request.ts';
 import { type BodyFields, readFields } from '../http/body-fields.ts';
-import { readBody } from '../http/request-body.ts';
 import { routeNotFound } from '../http/route.ts';
 import { type ApiKey, asksForStreamUsage } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
@@ -39,7 +38,7 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     if (delay !== null) await delay;
     const target = upstreamTarget(request.url, endpoint.mountedAt ?? endpoint.path);
     if (target === null) throw routeNotFound(request);
-    const body = endpoint.body === 'json' ? await readBody(request, gateway.limits, gateway.deadlines) : null;
+    const body = endpoint.body === 'json' ? await gateway.bodies.read(request, exchange) : null;
     exchange.bodyWasRead = body !== null;
     const read = body && readFields(body);
     const fields = read instanceof Promise ? await read : read;

@@ -1,6 +1,6 @@
 /** What the data plane needs: the one argument that is handed along a request. */
 
-import type { BodyLimits } from '../http/request-body.ts';
+import type { BodyReader } from '../http/body-reader.ts';
 import type { KeyDirectory } from '../keys/key-cache.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { HeaderBlock } from '../upstream/header-block.ts';
@@ -19,7 +19,8 @@ export interface Gateway extends RelayOptions, ExchangeOptions {
   readonly limiter: Limiter;
   readonly usage: UsageReader;
   readonly bursts: BurstSmoother;
-  readonly limits: RelayLimits & BodyLimits;
+  readonly bodies: BodyReader;
+  readonly limits: RelayLimits;
   /** Ask for the usage of chat streams whose clients did not. */
   readonly injectStreamUsage: boolean;
   /** Of every request upstream: the real key is in it. */

@@ -22,7 +22,7 @@ export interface AppOptions {
   readonly ping: (() => Promise<void>) | undefined;
 }
 
-/** Far above the configured bound, which `readBody` keeps: Bun's own 413 is not in the OpenAI envelope. */
+/** Far above the configured bound, which `BodyReader` keeps: Bun's own 413 is not in the OpenAI envelope. */
 const BUN_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
 export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOptions) {

@@ -7,6 +7,7 @@ import { ProxyRefusal } from './connect-error.ts';
 import { Dial, type DialResources, type DialResult, type Endpoint } from './dial.ts';
 import { type DataSink, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
+import type { RequestBytes } from './request-bytes.ts';
 import { descriptorOf, isLongRequest, isQuiet, setUserTimeout } from './socket-options.ts';
 import type { SocketOwner, UpstreamSocket } from './socket-owner.ts';
 import { provesUnread } from './unread-request.ts';
@@ -59,6 +60,8 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
   #under: UpstreamSocket | null = null;
   #user: ConnectionUser | null = null;
   #unsent: Uint8Array | null = null;
+  /** Follows it. */
+  #rest: Uint8Array | null = null;
   /** Of the request on it, bytes that the kernel has taken. */
   #written = 0;
   /** More of the request is to come. */
@@ -97,14 +100,15 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
    * @param bodiless it is a HEAD
    * @param open its body follows by `write`
    */
-  send(request: Uint8Array, user: ConnectionUser, bodiless: boolean, open = false): void {
+  send({ first, rest }: RequestBytes, user: ConnectionUser, bodiless: boolean, open = false): void {
     const isNew = this.#phase === Phase.New;
     this.#enter(isNew ? Phase.Connecting : Phase.Exchange);
     this.#user = user;
     this.#exchanges++;
     this.expect(bodiless);
     this.#open = open;
-    this.#unsent = request;
+    this.#unsent = first;
+    this.#rest = rest;
     this.#written = 0;
     if (isNew) {
       this.#dial.start();
@@ -202,7 +206,7 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
   }
 
   #begin(): void {
-    const longRequest = this.#open || isLongRequest(this.#unsent?.length ?? 0);
+    const longRequest = this.#open || isLongRequest((this.#unsent?.length ?? 0) + (this.#rest?.length ?? 0));
     if (longRequest !== this.#longRequest) {
       this.#longRequest = longRequest;
       setUserTimeout(this.#under ?? this.#socket!, longRequest);
@@ -212,11 +216,18 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
 
   #write(): void {
     if (!this.#unsent) return;
-    const written = this.#socket!.write(this.#unsent);
-    if (written < 0) return;
-    this.#written += written;
-    this.#unsent = written < this.#unsent.length ? this.#unsent.subarray(written) : null;
-    if (this.#open && this.#unsent === null) this.#user?.writable();
+    do {
+      const written = this.#socket!.write(this.#unsent);
+      if (written < 0) return;
+      this.#written += written;
+      if (written < this.#unsent.length) {
+        this.#unsent = this.#unsent.subarray(written);
+        return;
+      }
+      this.#unsent = this.#rest;
+      this.#rest = null;
+    } while (this.#unsent !== null);
+    if (this.#open) this.#user?.writable();
   }
 
   async #doubt(proof: Promise<boolean>): Promise<void> {
@@ -237,6 +248,7 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
     this.#enter(Phase.Closed);
     this.stop();
     this.#unsent = null;
+    this.#rest = null;
     this.#socket?.terminate();
     this.owner.closed(this);
   }

@@ -9,6 +9,7 @@ import type { DataSink } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import type { Pool } from './pool.ts';
 import { RequestBodyPump } from './request-body-pump.ts';
+import type { RequestBytes } from './request-bytes.ts';
 import type { StreamedBody } from './streamed-body.ts';
 
 /**
@@ -18,7 +19,7 @@ import type { StreamedBody } from './streamed-body.ts';
 const STALE_WITHIN_MS = 1000;
 /** RFC 9110, section 9.2.2: these may be repeated. */
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
-const NOTHING = new Uint8Array(0);
+const NOTHING: RequestBytes = { first: new Uint8Array(0), rest: null };
 
 enum Phase {
   /** For the head. */
@@ -47,7 +48,7 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
   #resent = false;
   #sentAtMs = 0;
   /** Kept whole for a second attempt; of a streamed request only the head, and there is none. */
-  #bytes: Uint8Array = NOTHING;
+  #bytes = NOTHING;
   #pump: RequestBodyPump | null = null;
   #request: UpstreamRequest | null;
 
@@ -64,7 +65,7 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
     this.#pump = new RequestBodyPump(body, (error) => this.#fail(error));
   }
 
-  start(bytes: Uint8Array): void {
+  start(bytes: RequestBytes): void {
     this.#bytes = bytes;
     this.#sentAtMs = performance.now();
     // A streamed body cannot be sent again, so a closed connection would be its end: it gets a new one, and pays a

@@ -16,7 +16,7 @@ import { ConnectAttempts } from './connect-attempts.ts';
 import type { Endpoint } from './dial.ts';
 import { Pool } from './pool.ts';
 import { type HttpProxy, hostnameOf, portOf } from './proxy.ts';
-import { requestBytes } from './request-bytes.ts';
+import { type RequestBytes, requestBytes } from './request-bytes.ts';
 import { SocketCall } from './socket-call.ts';
 import { StreamedBody } from './streamed-body.ts';
 
@@ -69,7 +69,7 @@ export class SocketClient implements UpstreamClient {
     this.#bulkPool.close();
   }
 
-  #bytesOf(request: UpstreamRequest, streamed: StreamedBody | null): Uint8Array | UpstreamError {
+  #bytesOf(request: UpstreamRequest, streamed: StreamedBody | null): RequestBytes | UpstreamError {
     try {
       streamed?.open();
       return requestBytes(request, this.#basePath, this.#host);

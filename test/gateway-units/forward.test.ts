@@ -5,6 +5,7 @@ import { forward } from '../../src/gateway/forward.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
 import { KeyMask } from '../../src/gateway/key-mask.ts';
 import { LeaveDrains } from '../../src/gateway/leave-drains.ts';
+import { BodyReader } from '../../src/http/body-reader.ts';
 import { Deadlines } from '../../src/http/deadlines.ts';
 import { Permits } from '../../src/http/permits.ts';
 import { createKey } from '../../src/keys/key.ts';
@@ -33,6 +34,7 @@ function inBurst() {
   const bursts = new BurstSmoother();
   for (let i = 0; i < BURST_REQUESTS; i++) expect(bursts.delay(performance.now())).toBe(null);
   const permits = { taken: 0 };
+  const deadlines = new Deadlines(HOUR_MS);
   const gateway: Gateway = {
     client: new SocketClient(mock.url, {
       connectTimeoutMs: HOUR_MS,
@@ -59,10 +61,9 @@ function inBurst() {
     leaveDrains: new LeaveDrains(1),
     clock: performance,
     connections: { liftIdleTimeout: () => {}, restoreIdleTimeout: () => {} },
-    deadlines: new Deadlines(HOUR_MS),
+    deadlines,
+    bodies: new BodyReader({ bytesMax: 1_000, bytesTotalMax: 10_000, timeoutMs: HOUR_MS, deadlines }),
     limits: {
-      maxBodyBytes: 1_000,
-      requestBodyTimeoutMs: HOUR_MS,
       upstreamHeadTimeoutMs: HOUR_MS,
       upstreamIdleTimeoutMs: HOUR_MS,
       upstreamTotalTimeoutMs: HOUR_MS,

@@ -1,7 +1,9 @@
 /** Request bodies: byte for byte upstream, or refused with the right words and without reading more than was allowed. */
 import { describe, expect, test } from 'bun:test';
-import { CHAT, jsonOf, pair, UUID } from '../support/pair.ts';
+import { eventually } from '../support/eventually.ts';
+import { CHAT, callOf, jsonOf, pair, UUID } from '../support/pair.ts';
 import { connectTo, type RawAnswer, readAnswer } from '../support/raw-client.ts';
+import { StreamReader } from '../support/reader.ts';
 import { sha256 } from '../support/streams.ts';
 import { beginUpload, headText, uploadEndlessly } from '../support/uploads.ts';
 
@@ -335,6 +337,46 @@ describe('a smaller MAX_BODY_BYTES', () => {
     socket.write('GET /health HTTP/1.1\r\nhost: x\r\n\r\n');
     expect((await second).status).toBe(200);
     socket.destroy();
+  });
+});
+
+describe('MAX_BODY_BYTES_TOTAL', () => {
+  const p = pair({ env: { MAX_BODY_BYTES_TOTAL: '1000000' } });
+  const body = jsonOfSize(600_000);
+
+  async function expectNoRoom(call: Parameters<typeof p.call>[0]): Promise<void> {
+    const refused = await p.call(call);
+    expect([refused.status, refused.header('retry-after')]).toEqual([503, '1']);
+    expect(jsonOf(refused)).toMatchObject({ error: { type: 'api_error', code: 'overloaded' } });
+  }
+
+  test('bodies that would be more together are refused until an answer begins, however they are framed', async () => {
+    // The first waits for its answer until its client leaves.
+    p.mock.script({ fault: { kind: 'hang' } });
+    const first = await beginUpload(
+      p.gateway.port,
+      { path: CHAT, headers: { authorization: `Bearer ${p.gateway.key}`, 'content-length': String(body.length) } },
+      body.toString(),
+    );
+    await p.mock.waitForRequest();
+    await expectNoRoom({ body });
+    await expectNoRoom({ body: chunked(body, 65_536), headers: { 'transfer-encoding': 'chunked' } });
+    await expectNoRoom({ path: CHAT, body: jsonOfSize(999_999) });
+    p.mock.script({ json: {} });
+    // A small one has room.
+    expect((await p.call({ body: jsonOfSize(1000) })).status).toBe(200);
+    first.socket.destroy();
+    await eventually(async () => (await p.call({ body })).status === 200);
+  });
+
+  test('an answer that has begun holds no body, however long it goes on', async () => {
+    p.mock.script({ events: 100_000, pace_ms: 10 });
+    const stream = Buffer.from(body.toString().replace('"messages"', '"stream":true,"messages"'));
+    using reader = await StreamReader.open(p.gateway.port, callOf(p.gateway.key, { body: stream }));
+    await reader.until('"i":1,');
+    p.mock.script({ json: {} });
+    expect((await p.call({ body })).status).toBe(200);
+    expect((await p.call({ body })).status).toBe(200);
   });
 });
 

@@ -63,7 +63,7 @@ test.if(runs)(
     const readers = await Promise.all(Array.from({ length: STALLED_CLIENTS }, open));
     await Promise.all(p.mock.requests.map((request) => stoppedAt(request)));
     const kernel = (await kernelBytesOf(p.gateway.pid)) - kernelBefore;
-  expect(p.gateway.rss() - processBefore + kernel).toBeLessThan(100 * MB);
+    expect(p.gateway.rss() - processBefore + kernel).toBeLessThan(100 * MB);
     // It was asked, and found them: each holds something.
     expect(kernel).toBeGreaterThan(STALLED_CLIENTS * 100_000);
     for (const reader of readers) reader.leave();

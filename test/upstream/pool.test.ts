@@ -42,7 +42,7 @@ function exchange(connection: Connection): Promise<UpstreamError | 'done'> {
     // Idle connections can be had in the next turn of the event loop.
     const done = () => setImmediate(resolve, 'done');
     const user = { head: () => ({ data: () => {} }), writable: () => {}, done, broken: resolve };
-    connection.send(REQUEST, user, false);
+    connection.send({ first: REQUEST, rest: null }, user, false);
   });
 }
 

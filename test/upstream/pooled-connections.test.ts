@@ -226,6 +226,7 @@ function exchangeOn(connection: Connection): Promise<UpstreamError | 'done'> {
   return new Promise((resolve) => {
     const done = () => setImmediate(resolve, 'done');
     const user = { head: () => ({ data: () => {} }), writable: () => {}, done, broken: resolve };
-    connection.send(Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n'), user, false);
+    const first = Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n');
+    connection.send({ first, rest: null }, user, false);
   });
 }

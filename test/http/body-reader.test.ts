@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
+import { type BodyHolder, BodyReader } from '../../src/http/body-reader.ts';
 import { Deadlines } from '../../src/http/deadlines.ts';
-import { readBody } from '../../src/http/request-body.ts';
 
-describe('readBody', () => {
+describe('a body reader', () => {
   const LIMIT = 1_000;
 
   /** As Bun hands it over: with a length, or in pieces and without one. */
@@ -17,8 +17,16 @@ describe('readBody', () => {
     return new Request('http://gateway.test/', { method: 'POST', headers, body });
   }
 
-  const read = (request: Request, requestBodyTimeoutMs = 60_000) =>
-    readBody(request, { maxBodyBytes: LIMIT, requestBodyTimeoutMs }, new Deadlines(requestBodyTimeoutMs));
+  const readerOf = (timeoutMs = 60_000, bytesTotalMax = 10 * LIMIT) =>
+    new BodyReader({
+      bytesMax: LIMIT,
+      bytesMaxOption: 'MAX',
+      bytesTotalMax,
+      timeoutMs,
+      deadlines: new Deadlines(timeoutMs),
+    });
+  /** A call that throws rejects. */
+  const read = async (request: Request, timeoutMs = 60_000) => readerOf(timeoutMs).read(request, { heldBodyBytes: 0 });
   const textOf = async (request: Request) => Buffer.from(await read(request)).toString();
 
   test('gives the bytes as they came, with a length or without', async () => {
@@ -74,5 +82,44 @@ describe('readBody', () => {
     const body = new ReadableStream({ start: (controller) => controller.error(new Error('ECONNRESET')) });
     const request = new Request('http://gateway.test/', { method: 'POST', body });
     await expect(read(request)).rejects.toMatchObject({ code: 'invalid_request', status: 400 });
+  });
+
+  test('names the option to whoever sends too much', async () => {
+    await expect(read(requestOf(['x'.repeat(LIMIT + 1)], null))).rejects.toMatchObject({
+      message: 'The request body is larger than 1000 bytes (MAX)',
+    });
+  });
+
+  test.each(['announced', 'as it comes'])('holds no more in total than it may, counted %s', async (how) => {
+    const bodies = readerOf(60_000, 2 * LIMIT);
+    const holders: BodyHolder[] = [0, 1, 2].map(() => ({ heldBodyBytes: 0 }));
+    const send = async (holder: BodyHolder, bytes: number) =>
+      bodies.read(requestOf(['x'.repeat(bytes - 1), 'y'], how === 'announced' ? String(bytes) : null), holder);
+    await send(holders[0]!, LIMIT);
+    await send(holders[1]!, LIMIT - 1);
+    expect(bodies.heldBytes).toBe(2 * LIMIT - 1);
+    await expect(send(holders[2]!, 2)).rejects.toMatchObject({ code: 'overloaded', status: 503, retryAfterS: 1 });
+    bodies.release(holders[2]!);
+    // One byte fits to the last.
+    await send(holders[2]!, 1);
+    bodies.release(holders[0]!);
+    bodies.release(holders[0]!);
+    bodies.release(holders[2]!);
+    expect(bodies.heldBytes).toBe(LIMIT - 1);
+    await send(holders[0]!, LIMIT);
+    for (const holder of holders) bodies.release(holder);
+    expect(bodies.heldBytes).toBe(0);
+  });
+
+  test('counts what is announced before a byte of it has come', async () => {
+    const bodies = readerOf(60_000, LIMIT);
+    const holder = { heldBodyBytes: 0 };
+    const never = new ReadableStream<Uint8Array>();
+    const headers = { 'content-length': String(LIMIT) };
+    void bodies.read(new Request('http://gateway.test/', { method: 'POST', headers, body: never }), holder);
+    expect(bodies.heldBytes).toBe(LIMIT);
+    await expect((async () => bodies.read(requestOf(['x'], '1'), { heldBodyBytes: 0 }))()).rejects.toMatchObject({
+      code: 'overloaded',
+    });
   });
 });
