@@ -29,6 +29,8 @@ export class FakeGateway {
   /** How long every answer of the admin API takes. */
   delayMs = 0;
   draining = false;
+  /** As a gateway that hangs: connections stay open, and nothing is answered or sent. */
+  hanging = false;
   openapi: unknown = FAKE_OPENAPI;
   adminKey: string | null = ADMIN_KEY;
   /** The admin calls so far, as `METHOD path`. */
@@ -73,6 +75,7 @@ export class FakeGateway {
   }
 
   async #answer(request: Request): Promise<Response> {
+    if (this.hanging) return new Promise(() => {});
     const { pathname: path, searchParams: query } = new URL(request.url);
     if (path.startsWith('/dashboard') || path === '/docs') return serveDashboard(request);
     if (path === '/health') return Response.json({ status: 'ok' });
@@ -122,6 +125,7 @@ export class FakeGateway {
             keys: () => this.keys,
             targets: () => this.targets,
             signal: this.#stopped.signal,
+            silent: () => this.hanging,
           }),
           { headers: { 'content-type': 'text/event-stream' } },
         );

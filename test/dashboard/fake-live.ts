@@ -10,10 +10,12 @@ export interface FakeLiveOptions {
   readonly keys: () => readonly KeyObject[];
   readonly targets: () => readonly Target[];
   readonly signal: AbortSignal;
+  /** Nothing is sent while it is true, and the connection stays open. */
+  readonly silent: () => boolean;
 }
 
 /** Snapshots once a second, finished requests as they come; ends with the signal or the reader. */
-export function liveBody({ requestsPerS, keys, targets, signal }: FakeLiveOptions): ReadableStream<Uint8Array> {
+export function liveBody({ requestsPerS, keys, targets, signal, silent }: FakeLiveOptions): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const random = randomFrom(7);
   let timer: ReturnType<typeof setInterval>;
@@ -25,6 +27,7 @@ export function liveBody({ requestsPerS, keys, targets, signal }: FakeLiveOption
       const send = (name: string, data: unknown) =>
         controller.enqueue(encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`));
       const tick = () => {
+        if (silent()) return;
         owed += (requestsPerS * TICK_MS) / 1000;
         for (; owed >= 1 && keys().length > 0; owed--) {
           const record: RequestRecord = makeRecord(random, keys(), Date.now());

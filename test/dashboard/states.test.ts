@@ -195,6 +195,22 @@ describe.skipIf(WITHOUT_BROWSER !== null)('the state of the gateway', () => {
     });
   });
 
+  describe('that hangs', () => {
+    test('is noticed by the live page, whose numbers are said to be old', async () => {
+      const fake = fakeGateway();
+      const { page, problems } = await open(fake, '/dashboard');
+      await page.getByText('live', { exact: true }).waitFor();
+      fake.hanging = true;
+      await page.getByText(/numbers as of .* connecting again/).waitFor();
+      await page.getByText('The gateway does not answer').waitFor();
+      fake.hanging = false;
+      await page.getByRole('button', { name: 'Try now' }).click();
+      await page.getByText('live', { exact: true }).waitFor({ timeout: 20_000 });
+      await page.getByText('The gateway does not answer').waitFor({ state: 'hidden' });
+      expect(problems).toEqual([]);
+    }, 60_000);
+  });
+
   describe('with very much in it', () => {
     test('ten thousand keys are searched, sorted and scrolled without waiting', async () => {
       const fake = fakeGateway({ keys: 10_000, requests: 0 });

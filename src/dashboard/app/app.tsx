@@ -14,13 +14,13 @@ import { UsagePage } from './pages/usage/usage-page.tsx';
 import { Notices } from './shell/notices.tsx';
 import { Shell } from './shell/shell.tsx';
 import { ShortcutHelp } from './shell/shortcut-help.tsx';
-import { usePlace } from './state/router.ts';
+import { useAddress } from './state/router.ts';
 import { useSharedState } from './state/shared-state.ts';
 import { Page } from './ui/page.tsx';
 import { Empty } from './ui/states.tsx';
 
 export function App() {
-  const { path } = usePlace();
+  const { path } = useAddress();
   const { key } = useSharedState(adminSession);
   if (path === '/docs') return <DocsPage />;
   if (key === null) return <SignIn />;

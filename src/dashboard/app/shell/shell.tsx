@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { endSession } from '../api/admin-session.ts';
-import { usePlace } from '../state/router.ts';
+import { useAddress } from '../state/router.ts';
 import { shortcutHelpOpen } from '../state/shortcuts.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon, type IconName } from '../ui/icon.tsx';
@@ -20,7 +20,7 @@ const PAGES: readonly { url: string; label: string; icon: IconName }[] = [
 ];
 
 export function Shell({ children }: { children: ComponentChildren }) {
-  const { path } = usePlace();
+  const { path } = useAddress();
   const [menuOpen, setMenuOpen] = useState(false);
   // On a narrow screen the menu closes when it was used.
   useEffect(() => setMenuOpen(false), [path]);

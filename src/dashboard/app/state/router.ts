@@ -1,20 +1,20 @@
 /** Where the reader is: the path and the query of the address. Links are ordinary links; clicks on ours stay in the page. */
 import { SharedState, useSharedState } from './shared-state.ts';
 
-export interface Place {
+export interface PageAddress {
   readonly path: string;
   readonly query: URLSearchParams;
 }
 
-const place = new SharedState<Place>(read());
+const address = new SharedState<PageAddress>(read());
 
-export function usePlace(): Place {
-  return useSharedState(place);
+export function useAddress(): PageAddress {
+  return useSharedState(address);
 }
 
 export function go(url: string): void {
   history.pushState(null, '', url);
-  place.set(read());
+  address.set(read());
   window.scrollTo(0, 0);
 }
 
@@ -27,12 +27,12 @@ export function setParameters(changes: Readonly<Record<string, string | null | u
   }
   const text = query.toString();
   history.replaceState(null, '', text === '' ? location.pathname : `${location.pathname}?${text}`);
-  place.set(read());
+  address.set(read());
 }
 
 /** Call once. */
 export function followLinks(): void {
-  window.addEventListener('popstate', () => place.set(read()));
+  window.addEventListener('popstate', () => address.set(read()));
   document.addEventListener('click', (event) => {
     if (event.defaultPrevented || event.button !== 0) return;
     // With these the reader asks for a new tab or a download.
@@ -53,6 +53,6 @@ function isOurs(link: HTMLAnchorElement): boolean {
   );
 }
 
-function read(): Place {
+function read(): PageAddress {
   return { path: location.pathname, query: new URLSearchParams(location.search) };
 }

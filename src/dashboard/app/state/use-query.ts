@@ -15,14 +15,12 @@ export interface QueryState<T> {
   readonly loadedAtMs: number | undefined;
   /** Asks again now. */
   readonly reload: () => void;
-  /** Puts an answer of another call in place, for example that of a change. */
-  readonly replace: (data: T) => void;
 }
 
 export interface QueryOptions {
   /** Asks again so often while the page is visible. */
   readonly refreshMs?: number;
-  /** Shows the data of the last question until the answer to this one is there. */
+  /** Shows the data of the last id until that of this one is there. */
   readonly keepData?: boolean;
 }
 
@@ -37,7 +35,7 @@ interface Held<T> {
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 15_000;
 
-/** `id` names the question: another id is another question. null asks for nothing. */
+/** `id` names what is asked for: another id is asked for anew, null asks for nothing. */
 export function useQuery<T>(
   id: string | null,
   load: (signal: AbortSignal) => Promise<T>,
@@ -106,9 +104,5 @@ export function useQuery<T>(
     loading: id !== null && (held.id !== id || held.loading),
     loadedAtMs: isCurrent ? held.loadedAtMs : undefined,
     reload: useCallback(() => askAgain.current(), []),
-    replace: useCallback(
-      (data: T) => setHeld((before) => ({ id: before.id, data, loading: false, loadedAtMs: Date.now() })),
-      [],
-    ),
   };
 }

@@ -1,4 +1,4 @@
-/** A uPlot plugin: what every line says at the place of the pointer. Text only, placed by properties of style. */
+/** A uPlot plugin: what every line says where the pointer is. Text only, placed by properties of style. */
 import type uPlot from 'uplot';
 
 export interface TooltipRow {

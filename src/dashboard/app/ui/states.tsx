@@ -1,6 +1,7 @@
 /** What a page shows when it has nothing to show: not yet, nothing there, or a failure. */
 import type { ComponentChildren } from 'preact';
 import type { ApiError } from '../api/api-error.ts';
+import { formatTime } from '../format/times.ts';
 import type { QueryState } from '../state/use-query.ts';
 import { Button } from './button.tsx';
 import { Icon } from './icon.tsx';
@@ -61,13 +62,14 @@ interface LoadedProps<T> {
 
 /** The data of a call, or why there is none. Data that could not be renewed is shown, and said to be old. */
 export function Loaded<T>({ query, children, rows = 4 }: LoadedProps<T>) {
-  const { data, error, reload } = query;
+  const { data, error, loadedAtMs, reload } = query;
   if (data === undefined) return error ? <Failure error={error} onRetry={reload} /> : <Loading rows={rows} />;
   return (
     <>
       {error && error.kind !== 'unreachable' && (
         <p class="note warn" role="alert">
-          This could not be renewed: {error.message} <Button onPress={reload}>Try again</Button>
+          This could not be renewed{loadedAtMs && ` and is as of ${formatTime(loadedAtMs)}`}: {error.message}{' '}
+          <Button onPress={reload}>Try again</Button>
         </p>
       )}
       {children(data)}

@@ -1,6 +1,6 @@
 /** Copy-ready set-up for every client. */
 import { useState } from 'preact/hooks';
-import { setParameters, usePlace } from '../../state/router.ts';
+import { setParameters, useAddress } from '../../state/router.ts';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { CopyButton } from '../../ui/copy-button.tsx';
 import { InlineCode } from '../../ui/inline-code.tsx';
@@ -8,7 +8,7 @@ import { Page } from '../../ui/page.tsx';
 import { fillIn, GUIDES } from './guides.ts';
 
 export function ConnectPage() {
-  const { query } = usePlace();
+  const { query } = useAddress();
   const [model, setModel] = useState('');
   const guide = GUIDES.find(({ name }) => name === query.get('client')) ?? GUIDES[0]!;
   const values = { origin: location.origin, model: model.trim() };

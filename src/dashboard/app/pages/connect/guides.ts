@@ -53,7 +53,7 @@ export function parseGuides(markdown: string): Guide[] {
     });
 }
 
-/** With the reader's own values in place of those of the documentation. */
+/** With the reader's own values instead of those of the documentation. */
 export function fillIn(text: string, { origin, key, model }: GuideValues): string {
   let filled = text.replaceAll(ORIGIN, origin);
   if (key) filled = filled.replaceAll(KEY, key);

@@ -4,7 +4,7 @@ import type { KeyObject } from '../../api/api-types.ts';
 import { formatCount, NOTHING } from '../../format/numbers.ts';
 import { formatDateTime, formatRelative } from '../../format/times.ts';
 import { keyDirectory, readAllKeys, wantKeys } from '../../state/key-directory.ts';
-import { setParameters, usePlace } from '../../state/router.ts';
+import { setParameters, useAddress } from '../../state/router.ts';
 import { useSharedState } from '../../state/shared-state.ts';
 import { KeyStatusBadge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
@@ -82,7 +82,7 @@ const NEWEST_FIRST: Sorting = { column: 'created', descending: true };
 
 export function KeysPage() {
   const directory = useSharedState(keyDirectory);
-  const { query } = usePlace();
+  const { query } = useAddress();
   const [creating, setCreating] = useState(false);
   useEffect(wantKeys, []);
 

@@ -5,7 +5,7 @@
 import { openLive } from '../../api/admin-client.ts';
 import { ApiError } from '../../api/api-error.ts';
 import type { LiveSnapshot, RequestRecord } from '../../api/api-types.ts';
-import { connection, recoveries } from '../../api/connection-monitor.ts';
+import { connection, recoveries, reportNoAnswer } from '../../api/connection-monitor.ts';
 import { readEvents, type ServerEvent } from '../../api/sse-reader.ts';
 import { SharedState } from '../../state/shared-state.ts';
 
@@ -64,10 +64,10 @@ export class LiveStream {
     const abort = new AbortController();
     this.#abort = abort;
     this.#change({ phase: 'connecting' });
+    this.#watch(abort);
     try {
       const response = await openLive(abort.signal);
       this.#change({ phase: 'open', error: null });
-      this.#watch(abort);
       await readEvents(
         response.body!,
         (event) => this.#receive(event),
@@ -103,7 +103,11 @@ export class LiveStream {
 
   #watch(abort: AbortController): void {
     clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => abort.abort(), SILENCE_MAX_MS);
+    this.#silenceTimer = setTimeout(() => {
+      // It may hang altogether: then every page says so.
+      reportNoAnswer();
+      abort.abort();
+    }, SILENCE_MAX_MS);
   }
 
   #receive({ name, data }: ServerEvent): void {

@@ -1,11 +1,11 @@
 import type { Target } from '../../api/api-types.ts';
-import { formatCount, NOTHING } from '../../format/numbers.ts';
+import { formatCount } from '../../format/numbers.ts';
 import { formatRelative } from '../../format/times.ts';
 import { TargetBadge } from '../../ui/badge.tsx';
 import { Panel } from '../../ui/page.tsx';
 import { ScrollRegion } from '../../ui/scroll-region.tsx';
 
-/** Where requests go, and what each place has left. */
+/** Where requests go, and what each target has left. */
 export function TargetsTable({ targets }: { targets: readonly Target[] }) {
   const now = Date.now();
   return (
@@ -36,18 +36,16 @@ export function TargetsTable({ targets }: { targets: readonly Target[] }) {
                 <th scope="row">{target.name}</th>
                 <td>
                   <TargetBadge state={target.state} />
-                  {target.rests_until !== null && target.state !== 'up' && (
-                    <span class="muted"> until {formatRelative(target.rests_until, now)}</span>
+                  {target.rests_until && target.state !== 'up' && (
+                    <span class="muted">, tried again {formatRelative(target.rests_until, now)}</span>
                   )}
                 </td>
                 <td class="right">{formatCount(target.in_flight)}</td>
                 <td class="right">{formatCount(target.attempts)}</td>
                 <td class="right">{formatCount(target.failures)}</td>
                 <td class="right">
-                  {target.quota_available === null ? NOTHING : formatCount(target.quota_available)}
-                  {target.quota_reset !== null && (
-                    <span class="muted"> resets {formatRelative(target.quota_reset, now)}</span>
-                  )}
+                  {formatCount(target.quota_available)}
+                  {target.quota_reset && <span class="muted"> resets {formatRelative(target.quota_reset, now)}</span>}
                 </td>
               </tr>
             ))}

@@ -53,9 +53,14 @@ export function PlaygroundPage() {
               onInput={(event) => setKey(event.currentTarget.value)}
             />
             <small id="key-hint" class={key !== '' && !isKey ? 'problem' : ''}>
-              {key !== '' && !isKey
-                ? 'A client key is sk-bve- and 64 hex digits.'
-                : 'Kept in memory only, gone when you leave this page.'}
+              {key !== '' && !isKey ? (
+                'A client key is sk-bve- and 64 hex digits.'
+              ) : (
+                <>
+                  Kept in memory only, gone when you leave this page. None yet?{' '}
+                  <a href="/dashboard/keys">Create one.</a>
+                </>
+              )}
             </small>
           </label>
           <Segments label="API" options={APIS} value={api} onChange={setApi} />

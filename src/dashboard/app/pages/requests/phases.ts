@@ -16,7 +16,7 @@ export function phasesOf({ sentMs, headMs, ttfbMs, durationMs }: Moments): Phase
   let fromMs = 0;
   const add = (toMs: number | null | undefined, name: Phase['name'], title: string, meaning: string) => {
     if (toMs === null || toMs === undefined) return;
-    // Clocks are read at different places: a part is never shorter than nothing, nor longer than the whole.
+    // Clocks are read in different components: a part is never shorter than nothing, nor longer than the whole.
     const end = Math.min(Math.max(toMs, fromMs), durationMs);
     phases.push({ name, title, meaning, fromMs, toMs: end });
     fromMs = end;

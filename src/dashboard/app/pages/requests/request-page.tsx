@@ -5,7 +5,7 @@ import type { RequestRecord } from '../../api/api-types.ts';
 import { formatBytes, formatCount, formatMs, NOTHING } from '../../format/numbers.ts';
 import { formatDate, formatTimeMs } from '../../format/times.ts';
 import { keyDirectory, keyName, wantKeys } from '../../state/key-directory.ts';
-import { usePlace } from '../../state/router.ts';
+import { useAddress } from '../../state/router.ts';
 import { useSharedState } from '../../state/shared-state.ts';
 import { useQuery } from '../../state/use-query.ts';
 import { FINISH_NAMES, FinishBadge, StatusCode } from '../../ui/badge.tsx';
@@ -19,7 +19,7 @@ import { Timeline } from './timeline.tsx';
 const SAME_ID_MAX = 100;
 
 export function RequestPage() {
-  const { query } = usePlace();
+  const { query } = useAddress();
   useSharedState(keyDirectory);
   useEffect(wantKeys, []);
   const requestId = query.get('request_id') ?? '';

@@ -6,7 +6,7 @@ import type { RequestRecord } from '../../api/api-types.ts';
 import { recoveries } from '../../api/connection-monitor.ts';
 import { plural } from '../../format/numbers.ts';
 import { keyDirectory, wantKeys } from '../../state/key-directory.ts';
-import { setParameters, usePlace } from '../../state/router.ts';
+import { setParameters, useAddress } from '../../state/router.ts';
 import { useSharedState } from '../../state/shared-state.ts';
 import { Button } from '../../ui/button.tsx';
 import { Page } from '../../ui/page.tsx';
@@ -27,7 +27,7 @@ interface Pages {
 const NONE: Pages = { records: [], loading: true, error: null, complete: false };
 
 export function RequestsPage() {
-  const { query } = usePlace();
+  const { query } = useAddress();
   useSharedState(keyDirectory);
   useEffect(wantKeys, []);
   const filters = useMemo(() => readFilters(query), [query]);

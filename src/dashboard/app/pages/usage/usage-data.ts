@@ -1,5 +1,5 @@
 /**
- * The numbers of the usage page. A split by something few (models, tags) is one question with two groupings, in parts when it
+ * The numbers of the usage page. A split by something few (models, tags) is one call with two groupings, in parts when it
  * has many rows. Keys can be ten thousand, times ninety days: then the plot asks only for the keys that it shows.
  */
 import { getUsageSummary, type SummaryParameters } from '../../api/admin-client.ts';

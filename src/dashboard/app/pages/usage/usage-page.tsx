@@ -4,7 +4,7 @@ import { isApiError } from '../../api/admin-client.ts';
 import { formatCompact, formatCount, formatShare } from '../../format/numbers.ts';
 import { keyDirectory, wantKeys } from '../../state/key-directory.ts';
 import { notify } from '../../state/notices.ts';
-import { usePlace } from '../../state/router.ts';
+import { useAddress } from '../../state/router.ts';
 import { useSharedState } from '../../state/shared-state.ts';
 import { useQuery } from '../../state/use-query.ts';
 import { BarPlot, type BarSeries } from '../../ui/bar-plot.tsx';
@@ -22,7 +22,7 @@ const REFRESH_MS = 60_000;
 const PLOT_HEIGHT = 280;
 
 export function UsagePage() {
-  const { query: parameters } = usePlace();
+  const { query: parameters } = useAddress();
   useSharedState(keyDirectory);
   useEffect(wantKeys, []);
   const view = useMemo(() => readUsageView(parameters, Date.now()), [parameters]);
