@@ -1,0 +1,64 @@
+/** nginx as a reverse proxy that keeps connections to its upstream, to compare with. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.ts';
+
+const NGINX = Bun.which('nginx') ?? Bun.which('nginx', { PATH: '/usr/sbin:/usr/local/sbin' });
+
+export const HAS_NGINX = NGINX !== null;
+
+export interface Nginx {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** With one upstream server, which a POST is not sent to twice (`proxy_next_upstream error`). */
+export async function startNginx(upstreamPort: number): Promise<Nginx> {
+  const folder = mkdtempSync(join(tmpdir(), 'bve-nginx-'));
+  const port = freePort();
+  const config = join(folder, 'nginx.conf');
+  writeFileSync(
+    config,
+    `daemon off; worker_processes 1; error_log /dev/null; pid ${folder}/pid;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
+  upstream upstream { server 127.0.0.1:${upstreamPort} max_fails=0; keepalive 256; }
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://upstream;
+      proxy_http_version 1.1;
+      proxy_set_header connection "";
+      proxy_next_upstream error;
+      proxy_buffering off;
+    }
+  }
+}
+`,
+  );
+  const child = Bun.spawn([NGINX!, '-p', folder, '-c', config], { stdout: 'ignore', stderr: 'ignore' });
+  await eventually(() =>
+    fetch(`http://127.0.0.1:${port}/`).then(
+      () => true,
+      () => false,
+    ),
+  );
+  return {
+    port,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await child.exited;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
