@@ -106,9 +106,12 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
   }
 
   /** Resets the connection behind what was sent, so that no client takes a part for the whole. */
-  protected reset(error: Error): void {
+  protected reset(error: Error, done: () => void = () => {}): void {
     const controller = this.#controller!;
-    setTimeout(() => controller.close(error), RESET_AFTER_MS);
+    setTimeout(() => {
+      controller.close(error);
+      done();
+    }, RESET_AFTER_MS);
   }
 
   /** Resets the connection of a client that does not take what was sent. */

@@ -174,8 +174,9 @@ export class Exchange implements AnswerOwner, BodyHolder {
 
   /** The gateway's own answer in place of one from upstream; settles the exchange. */
   refuse(reason: unknown): Response {
-    const clientLeft = this.request.signal.aborted || (reason instanceof UpstreamError && reason.kind === 'aborted');
     const error = refusalOf(reason);
+    const aborted = reason instanceof UpstreamError && reason.kind === 'aborted' && reason.cause !== error;
+    const clientLeft = this.request.signal.aborted || aborted;
     this.status = clientLeft ? CLIENT_CLOSED_STATUS : error.status;
     if (error.code === 'internal_error' && !clientLeft)
       this.options.log.error({ request_id: this.requestId, err: reason }, 'internal error');
@@ -255,6 +256,8 @@ function codeOf(error: Error | null): string {
 
 function refusalOf(reason: unknown): GatewayError {
   if (reason instanceof GatewayError) return reason;
+  // A streamed request body that we ended ourselves.
+  if (reason instanceof UpstreamError && reason.cause instanceof GatewayError) return reason.cause;
   if (reason instanceof TimedOut)
     return new GatewayError('upstream_timeout', 'Upstream did not answer in time', { cause: reason });
   if (reason instanceof UpstreamError)

@@ -26,6 +26,7 @@ const NOTHING = new Uint8Array(0);
 export class Meter {
   readonly format: Format;
   #bytes = 0;
+  #unsentBytes = 0;
   #isEventStream: boolean;
   /** Taken for the first event that may matter: for most of its life a stream does without, which is a kilobyte each. */
   #events: EventInterpreter | null = null;
@@ -41,9 +42,9 @@ export class Meter {
     this.#start = kind === 'unlabelled' ? NOTHING : null;
   }
 
-  /** Bytes passed so far. */
+  /** Bytes passed to the client so far. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes - this.#unsentBytes;
   }
 
   get isEventStream(): boolean {
@@ -102,6 +103,12 @@ export class Meter {
     if (this.#isEventStream) this.#pushEvents(bytes);
     else if (this.#document !== null) this.#document.push(bytes, 0, bytes.length);
     else if (this.#start !== null) this.#pushUnlabelled(bytes);
+  }
+
+  /** What comes when the client is gone. */
+  pushUnsent(bytes: Uint8Array): void {
+    this.#unsentBytes += bytes.length;
+    this.push(bytes);
   }
 
   /** What was reported up to now; null when nothing was, or only in an event or document that was cut. */

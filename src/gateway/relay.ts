@@ -144,7 +144,11 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
       if (refused !== null || !meter.canReport) this.#stop('client_closed', CLIENT_LEFT);
     } else if (refused !== null) {
       this.#enter(RelayPhase.Refusing);
-      refused.whenRead = (error) => this.#refuseAfter(error);
+      refused.whenRead = (error) => {
+        if (this.#phase !== RelayPhase.Refusing) return;
+        this.#refuse(error);
+        this.#call?.abort();
+      };
       return refused;
     } else {
       this.#hasBody = acceptance.hasBody;
@@ -276,8 +280,8 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   #drain(bytes: Uint8Array): void {
     const meter = this.#meter!;
     if (this.#phase !== RelayPhase.Draining) return;
-    meter.push(bytes);
-    if (meter.usageIsFinal || meter.sawTerminalEvent) this.#stop('client_closed', CLIENT_LEFT);
+    meter.pushUnsent(bytes);
+    if (meter.isEventStream && (meter.usageIsFinal || meter.sawTerminalEvent)) this.#stop('client_closed', CLIENT_LEFT);
   }
 
   #expire(wait: TimedOut['wait']): void {
@@ -320,11 +324,15 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   }
 
   #endBody(): void {
+    if (this.#ending === Ending.Reset) {
+      // Only then is it over, or a gateway that stops would end the connection in order before.
+      this.reset(this.#error!, () => this.#phase === RelayPhase.Finishing && this.#settle(this.#finish, this.#error));
+      return;
+    }
     // Before the meter is closed.
     const event = this.#ending === Ending.ErrorEvent ? this.#breakEvent() : null;
     this.#settle(this.#finish, this.#error);
-    if (this.#ending === Ending.Reset) this.reset(this.#error!);
-    else if (event) this.closeBehind(event);
+    if (event) this.closeBehind(event);
     else this.close();
   }
 
@@ -345,12 +353,6 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     this.#tell(finish, error);
     if (!hasLeft) this.resetNow(error);
     else if (!this.isStalled) this.close();
-  }
-
-  #refuseAfter(error: Error): void {
-    if (this.#phase !== RelayPhase.Refusing) return;
-    this.#refuse(error);
-    this.#call?.abort();
   }
 
   #abandon(finish: Finish, error: Error): void {

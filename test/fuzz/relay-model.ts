@@ -130,7 +130,7 @@ export class Model {
       if (this.#refusedBytes > REFUSED_BYTES_MAX) this.#refuse();
     } else if (this.phase === 'draining') {
       this.#note(piece);
-      if (this.#usageIsFinal || this.#terminal) this.#stop('client_closed');
+      if (this.setting.kind === 'sse' && (this.#usageIsFinal || this.#terminal)) this.#stop('client_closed');
     }
   }
 
