@@ -4,7 +4,7 @@
  */
 import { UpstreamError } from './client.ts';
 import { ProxyRefusal } from './connect-error.ts';
-import { Dial, type DialResources, type DialResult, type Endpoint } from './dial.ts';
+import type { Dialing, DialResources, DialResult, DialUpstream } from './dial.ts';
 import { type DataSink, ResponseReader } from './http1.ts';
 import { Http1Error, type ResponseHead } from './http1-head.ts';
 import type { RequestBytes } from './request-bytes.ts';
@@ -69,16 +69,16 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
   #paused = false;
   #exchanges = 0;
   #longRequest = false;
-  readonly #dial: Dial;
+  readonly #dialing: Dialing;
 
   /** @param refusedForMs how long a refused connection is tried again */
   constructor(
-    endpoint: Endpoint,
+    dial: DialUpstream,
     private readonly owner: ConnectionOwner,
     refusedForMs: number,
   ) {
     super();
-    this.#dial = new Dial(endpoint, owner, this, refusedForMs);
+    this.#dialing = dial(owner, this, refusedForMs);
   }
 
   get usable(): boolean {
@@ -111,7 +111,7 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
     this.#rest = rest;
     this.#written = 0;
     if (isNew) {
-      this.#dial.start();
+      this.#dialing.start();
       return;
     }
     this.#begin();
@@ -244,7 +244,7 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
 
   #close(): void {
     if (this.#phase === Phase.Closed) return;
-    if (this.#phase === Phase.Connecting) this.#dial.cancel();
+    if (this.#phase === Phase.Connecting) this.#dialing.cancel();
     this.#enter(Phase.Closed);
     this.stop();
     this.#unsent = null;

@@ -41,6 +41,20 @@ export interface DialResult {
   failed(error: Error): void;
 }
 
+/** On its way to `connected` or `failed`. */
+export interface Dialing {
+  start(): void;
+  /** Nobody waits for it any more. */
+  cancel(): void;
+}
+
+/** @param refusedForMs how long a refused connection is tried again */
+export type DialUpstream = (resources: DialResources, result: DialResult, refusedForMs: number) => Dialing;
+
+export function dialTo(endpoint: Endpoint): DialUpstream {
+  return (resources, result, refusedForMs) => new Dial(endpoint, resources, result, refusedForMs);
+}
+
 enum Phase {
   /** Until a socket is open, with pauses between the attempts. */
   Connecting,
@@ -70,7 +84,7 @@ interface Failure {
   readonly atOnce: boolean;
 }
 
-export class Dial implements SocketOwner {
+class Dial implements SocketOwner, Dialing {
   #phase = Phase.Connecting;
   /** What Bun.connect is doing for us. */
   #attempt: 'none' | 'awaited' | 'given up' = 'none';
@@ -81,7 +95,6 @@ export class Dial implements SocketOwner {
   #answer: TunnelAnswer | undefined;
   #unsent: Uint8Array | null = null;
 
-  /** @param refusedForMs how long a refused connection is tried again */
   constructor(
     private readonly endpoint: Endpoint,
     private readonly resources: DialResources,
@@ -97,7 +110,6 @@ export class Dial implements SocketOwner {
     this.#connect().catch((error) => this.#fail(error));
   }
 
-  /** Nobody waits for it any more. */
   cancel(): void {
     if (this.#phase === Phase.Over) return;
     this.#end();

@@ -9,7 +9,7 @@
  */
 import { ConnectAttempts } from './connect-attempts.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import type { Endpoint } from './dial.ts';
+import type { DialUpstream } from './dial.ts';
 
 export interface PoolOptions {
   readonly idleMax: number;
@@ -35,7 +35,7 @@ export class Pool implements ConnectionOwner {
   readonly #afterThisTurn = () => this.#rested();
 
   constructor(
-    private readonly endpoint: Endpoint,
+    private readonly dial: DialUpstream,
     private readonly options: PoolOptions,
     readonly attempts = new ConnectAttempts(),
   ) {}
@@ -56,7 +56,7 @@ export class Pool implements ConnectionOwner {
 
   /** @param refusedForMs how long a refused connection is tried again */
   connect(refusedForMs = REFUSED_FOR_MS): Connection {
-    return new Connection(this.endpoint, this, refusedForMs);
+    return new Connection(this.dial, this, refusedForMs);
   }
 
   released(connection: Connection): void {

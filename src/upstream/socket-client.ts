@@ -13,7 +13,7 @@ import {
   type UpstreamSink,
 } from './client.ts';
 import { ConnectAttempts } from './connect-attempts.ts';
-import type { Endpoint } from './dial.ts';
+import { dialTo, type Endpoint } from './dial.ts';
 import { Pool } from './pool.ts';
 import { type HttpProxy, hostnameOf, portOf } from './proxy.ts';
 import { type RequestBytes, requestBytes } from './request-bytes.ts';
@@ -46,8 +46,8 @@ export class SocketClient implements UpstreamClient {
     const endpoint = endpointOf(url, options);
     const { idleConnectionsMax: idleMax, idleLimitMs, ageMaxMs } = options;
     const attempts = new ConnectAttempts();
-    this.#pool = new Pool(endpoint, { idleMax, idleLimitMs, ageMaxMs }, attempts);
-    this.#bulkPool = new Pool({ ...endpoint, bulk: true }, { idleMax, idleLimitMs, ageMaxMs }, attempts);
+    this.#pool = new Pool(dialTo(endpoint), { idleMax, idleLimitMs, ageMaxMs }, attempts);
+    this.#bulkPool = new Pool(dialTo({ ...endpoint, bulk: true }), { idleMax, idleLimitMs, ageMaxMs }, attempts);
   }
 
   send(request: UpstreamRequest, sink: UpstreamSink, signal?: AbortSignal): UpstreamCall {

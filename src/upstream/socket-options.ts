@@ -87,9 +87,9 @@ const pollfd = new Int32Array(2);
  * a server has nothing to say between two answers. True where it cannot be asked.
  */
 export function isQuiet(socket: object): boolean {
+  const { fd } = socket as { fd?: number };
   const calls = libc();
-  if (calls === null) return true;
-  const fd = descriptorOf(socket);
+  if (calls === null || fd === undefined) return true;
   if (fd < 0) return false;
   pollfd[0] = fd;
   pollfd[1] = POLLIN | POLLRDHUP;

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test';
 import { dns } from 'bun';
 import type { UpstreamError } from '../../src/upstream/client.ts';
 import type { Connection } from '../../src/upstream/connection.ts';
+import { dialTo } from '../../src/upstream/dial.ts';
 import { Pool, type PoolOptions } from '../../src/upstream/pool.ts';
 import { eventually } from '../support/eventually.ts';
 import { type RawConnection, type RawUpstream, rawUpstream } from './raw-upstream.ts';
@@ -31,7 +32,7 @@ function poolFor(upstream: RawUpstream, options: Partial<PoolOptions> = {}, host
     connectTimeoutMs: 5_000,
     bulk: false,
   };
-  const pool = new Pool(endpoint, { ...OPTIONS, ...options });
+  const pool = new Pool(dialTo(endpoint), { ...OPTIONS, ...options });
   running.push({ stop: () => pool.close() }, upstream);
   return pool;
 }

@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { UpstreamError, UpstreamRequest } from '../../src/upstream/client.ts';
 import type { Connection } from '../../src/upstream/connection.ts';
+import { dialTo } from '../../src/upstream/dial.ts';
 import { Pool } from '../../src/upstream/pool.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 import { provesUnread } from '../../src/upstream/unread-request.ts';
@@ -211,7 +212,7 @@ function poolFor(upstream: RawUpstream): Pool {
     connectTimeoutMs: 5_000,
     bulk: false,
   };
-  const pool = new Pool(endpoint, { idleMax: 10, idleLimitMs: 30_000, ageMaxMs: 600_000 });
+  const pool = new Pool(dialTo(endpoint), { idleMax: 10, idleLimitMs: 30_000, ageMaxMs: 600_000 });
   running.push(upstream, { stop: () => pool.close() });
   return pool;
 }
