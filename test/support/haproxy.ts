@@ -32,6 +32,8 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  # A busy machine answers late; only a 503 takes a server out.
+  timeout check 10s
 listen gateways
   bind 127.0.0.1:${port}
   balance roundrobin
