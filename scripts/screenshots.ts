@@ -74,7 +74,7 @@ async function askPlayground(page: Page, url: string, clientKey: string): Promis
   await page.getByRole('combobox', { name: 'Model' }).fill('gpt-4o');
   await page.getByRole('button', { name: 'Send' }).click();
   await page.getByText('Complete.').waitFor();
-  await page.getByText('Events', { exact: true }).first().click();
+  await page.getByRole('radio', { name: 'Events' }).check();
 }
 
 /** From source, so that a picture never shows an older build. */
