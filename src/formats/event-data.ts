@@ -60,6 +60,7 @@ export function numberAt(bytes: Uint8Array, at: number): number {
 interface ErrorEvent {
   readonly error?: unknown;
   readonly response?: { readonly error?: unknown } | null;
+  readonly last_error?: unknown;
 }
 
 /** The code of the error that `pick` finds in an event; null when it finds none. Never a text of upstream. */

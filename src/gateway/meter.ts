@@ -74,7 +74,7 @@ export class Meter {
 
   /** Nothing has told that the stream is whole. Always false where that cannot be told. */
   get endedUnfinished(): boolean {
-    if (!this.#isEventStream || this.format.usageForm === null) return false;
+    if (!this.#isEventStream || !this.format.readsEvents) return false;
     return !this.sawTerminalEvent && !this.contentEnded;
   }
 

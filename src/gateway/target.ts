@@ -18,6 +18,20 @@ export function upstreamTarget(url: string, route: string): string | null {
   return path.slice('/v1'.length) + withoutOwnKeys(url.slice(queryStartOf(url), indexOrEnd(url, '#')));
 }
 
+/**
+ * Whether a path has no escapes in it. Only a model's name needs them; anywhere else an escaped slash or letter could make it
+ * the path of another endpoint, with other rules, for a server that decodes it.
+ */
+export function isUnescaped(target: string): boolean {
+  return !/[%\\]/.test(target.slice(0, indexOrEnd(target, '?')));
+}
+
+/** Whether the query has `stream=true`, which makes a GET a stream. */
+export function asksForStream(target: string): boolean {
+  const query = indexOrEnd(target, '?');
+  return query < target.length && /[?&]stream=true(&|$)/.test(target.slice(query));
+}
+
 const MODELS = '/models/';
 
 /** The model that a target under /models names: the rest of its path, which may contain slashes, decoded. */
