@@ -5,7 +5,7 @@
  */
 import { GatewayError } from '../errors.ts';
 
-export interface Route {
+interface Route {
   readonly method: string;
   readonly path: string;
 }

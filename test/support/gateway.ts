@@ -53,7 +53,7 @@ export interface GatewayProcess {
   stop(): Promise<void>;
 }
 
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly upstreamUrl: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Instead of a temporary folder that is deleted in the end. */

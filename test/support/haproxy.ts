@@ -8,7 +8,7 @@ import { eventually } from './eventually.ts';
 const PROGRAM = Bun.which('haproxy') ?? Bun.which('haproxy', { PATH: '/usr/sbin:/usr/local/sbin' });
 export const HAS_HAPROXY = PROGRAM !== null;
 
-export interface Haproxy {
+interface Haproxy {
   readonly port: number;
   /** Resolves when the server with this number is, or is no longer, sent requests. */
   until(server: number, status: 'UP' | 'DOWN'): Promise<void>;

@@ -23,7 +23,7 @@ export interface RunState {
   readonly tokens: TokenCounts;
 }
 
-export const IDLE: RunState = {
+const IDLE: RunState = {
   api: 'chat',
   phase: 'idle',
   error: null,
