@@ -13,7 +13,7 @@ import type { EndpointGroup } from '../keys/fields.ts';
  * - `json or none`: the same, or nothing at all
  * - `form`: a multipart form, streamed; anything else is `json or none`
  */
-export type BodyRule = 'none' | 'json' | 'json or none' | 'form';
+type BodyRule = 'none' | 'json' | 'json or none' | 'form';
 
 export interface Endpoint {
   readonly method: 'GET' | 'POST' | 'DELETE';
