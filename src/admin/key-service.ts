@@ -28,7 +28,7 @@ export interface HeldKeys {
   forget(keyId: string): void;
 }
 
-interface KeyServiceOptions {
+export interface KeyServiceOptions {
   readonly store: KeyStore;
   readonly pepper: string;
   readonly keys: HeldKeys;

@@ -112,7 +112,7 @@ export function textFlag(args: Arguments, name: string): string | undefined {
   return String(raw);
 }
 
-function helpOf(command: Command): string {
+export function helpOf(command: Command): string {
   const options = { ...command.options, help: HELP };
   const left = Object.entries(options).map(
     ([name, o]) => `--${name}${o.type === 'string' ? ` ${o.value ?? 'VALUE'}` : ''}`,

@@ -4,7 +4,6 @@ import type { Format } from './format.ts';
 
 export const OPAQUE: Format = {
   name: 'opaque',
-  readsEvents: false,
   usageForm: null,
   usageParent: null,
   lastUsageIsFinal: true,

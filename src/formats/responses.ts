@@ -12,7 +12,6 @@ export const SEQUENCE_NUMBER = Buffer.from('"sequence_number"');
 
 export const RESPONSES: Format = {
   name: 'responses',
-  readsEvents: true,
   usageForm: 'responses',
   usageParent: bytesOf('response'),
   lastUsageIsFinal: true,
@@ -49,6 +48,3 @@ export const RESPONSES: Format = {
     });
   },
 };
-
-/** A response that was stored, read again: its usage was counted when it was made. */
-export const STORED_RESPONSE: Format = { ...RESPONSES, usageForm: null };

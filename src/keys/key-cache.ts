@@ -24,7 +24,7 @@ export interface KeyDirectory {
 }
 
 /** Wall clock in milliseconds: `expires_at` is compared with it. */
-interface Clock {
+export interface Clock {
   now(): number;
 }
 

@@ -14,7 +14,7 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
   return SqliteStore.open(databaseUrl, options);
 }
 
-interface DatabaseFacts {
+export interface DatabaseFacts {
   /** The same for the same database, another for another: to name files by. */
   readonly id: string;
   /** Where it is, if it is a file. */

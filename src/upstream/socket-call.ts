@@ -45,7 +45,8 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
   #decoder: Decoder | null = null;
   #decoderFull = false;
   #paused = false;
-  #resent = false;
+  /** An attempt before this one may have been read. */
+  #mayHaveBegun = false;
   #sentAtMs = 0;
   /** Kept whole for a second attempt; of a streamed request only the head, and there is none. */
   #bytes = NOTHING;
@@ -132,7 +133,7 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
   broken(error: UpstreamError): void {
     if (this.#phase === Phase.Over) return;
     if (this.#mayResend(error)) {
-      this.#resent = true;
+      this.#mayHaveBegun = !error.safeToResend;
       // Not another pooled one, which may be closed as well.
       this.#sendOn(this.pool.connect(this.#request!.refusedForMs));
     } else if (this.#decoder && this.#phase === Phase.Body) {
@@ -141,7 +142,7 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
       this.#enter(Phase.Decoding);
       this.#decoder.break(error);
     } else {
-      this.#fail(error);
+      this.#fail(this.#mayHaveBegun && error.safeToResend ? unsafe(error) : error);
     }
   }
 
@@ -151,11 +152,13 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
     if (this.#paused) connection.pause();
   }
 
-  /** Once, on a pooled connection that upstream closed: when it cannot have begun, or may begin twice. */
+  /**
+   * On a pooled connection that upstream closed: when it cannot have begun, or may begin twice. Once, because the second
+   * attempt has a new connection; so has a streamed request, which cannot be sent again.
+   */
   #mayResend(error: UpstreamError): boolean {
     const connection = this.#connection;
-    if (this.#resent || this.#pump || !connection?.reused || connection.gotBytes || error.kind !== 'reset')
-      return false;
+    if (!connection?.reused || connection.gotBytes || error.kind !== 'reset') return false;
     if (error.safeToResend) return true;
     return performance.now() - this.#sentAtMs < STALE_WITHIN_MS && isIdempotent(this.#request!);
   }
@@ -201,6 +204,10 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
     if (!NEXT[this.#phase].includes(phase)) throw new Error(`upstream call: ${Phase[this.#phase]} to ${Phase[phase]}`);
     this.#phase = phase;
   }
+}
+
+function unsafe({ kind, message, cause }: UpstreamError): UpstreamError {
+  return new UpstreamError(kind, message, { cause });
 }
 
 function isIdempotent({ method, headers }: UpstreamRequest): boolean {

@@ -2,7 +2,7 @@
 export const CURL_MISSING = Bun.which('curl') === null;
 if (CURL_MISSING) console.warn('skipped: curl is not installed');
 
-interface Curled {
+export interface Curled {
   readonly exitCode: number;
   readonly stdout: Uint8Array;
   readonly text: string;

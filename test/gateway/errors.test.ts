@@ -106,7 +106,7 @@ describe('routes', () => {
   });
 
   for (const [method, path, allow] of [
-    ['GET', '/v1/embeddings', 'POST'],
+    ['GET', CHAT, 'POST'],
     ['PUT', CHAT, 'POST'],
     ['DELETE', CHAT, 'POST'],
     ['PATCH', '/v1/embeddings', 'POST'],

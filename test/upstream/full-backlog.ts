@@ -4,7 +4,7 @@
  */
 import { dlopen, ptr } from 'bun:ffi';
 
-interface FullBacklog {
+export interface FullBacklog {
   readonly port: number;
   stop(): void;
 }

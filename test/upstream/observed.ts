@@ -20,7 +20,7 @@ export interface Hooks {
   fail?(error: UpstreamError, exchange: Observed): void;
 }
 
-interface SendOptions extends Hooks {
+export interface SendOptions extends Hooks {
   readonly signal?: AbortSignal;
 }
 

@@ -9,6 +9,7 @@ import { dialTo } from '../../src/upstream/dial.ts';
 import { Pool } from '../../src/upstream/pool.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 import { provesUnread } from '../../src/upstream/unread-request.ts';
+import { eventually } from '../support/eventually.ts';
 import { SELF_SIGNED } from '../support/self-signed.ts';
 import { type Observed, send, takeViolations } from './observed.ts';
 import { type RawConnection, type RawUpstream, rawUpstream } from './raw-upstream.ts';
@@ -137,6 +138,22 @@ describe('a pooled connection that breaks under a request', () => {
     const exchange = await send(client, request).over;
     expect([exchange.ended, upstream.connections.length]).toEqual(['end', 2]);
     if (request.body) expect(upstream.connections[1]!.takeText()).toEndWith('content-length: 7\r\n\r\n{"a":1}');
+  });
+
+  test('the second attempt of a paused call is paused, too', async () => {
+    const { upstream, client } = answering(
+      says(ANSWER),
+      reset,
+      says(`${OK}content-length: 1000000\r\n\r\n${'x'.repeat(1_000_000)}`),
+    );
+    await send(client).over;
+    const exchange = send(client, { method: 'GET' });
+    exchange.pause();
+    await eventually(() => (upstream.connections[1]?.received ?? 0) > 0);
+    for (let i = 0; i < 5; i++) await send(new SocketClient(upstream.url, OPTIONS)).over;
+    expect(exchange.parts.length).toBeLessThanOrEqual(1);
+    exchange.resume();
+    expect([(await exchange.over).ended, exchange.bytes]).toEqual(['end', 1_000_000]);
   });
 
   test('the second attempt takes no pooled connection', async () => {

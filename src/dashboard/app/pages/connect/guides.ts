@@ -5,19 +5,19 @@
  */
 import clients from '../../../../../docs/clients.md' with { type: 'text' };
 
-interface GuideBlock {
+export interface GuideBlock {
   readonly kind: 'text' | 'code';
   /** Of code: what is shown above it. */
   readonly label: string;
   readonly text: string;
 }
 
-interface Guide {
+export interface Guide {
   readonly name: string;
   readonly blocks: readonly GuideBlock[];
 }
 
-interface GuideValues {
+export interface GuideValues {
   /** Where the gateway is reached, without /v1. */
   readonly origin: string;
   readonly key?: string | undefined;

@@ -80,10 +80,7 @@ function KeyFacts({ apiKey }: { apiKey: KeyObject }) {
         <div>
           <dt>Id</dt>
           <dd>
-            <span class="id">
-              <code title={apiKey.id}>{apiKey.id}</code>
-              <CopyButton text={apiKey.id} what="id" />
-            </span>
+            <code>{apiKey.id}</code> <CopyButton text={apiKey.id} what="id" />
           </dd>
         </div>
       </dl>

@@ -74,7 +74,7 @@ const COLUMNS: readonly Column<KeyObject>[] = [
   },
 ];
 
-function keyUrl(id: string): string {
+export function keyUrl(id: string): string {
   return `/dashboard/keys/${encodeURIComponent(id)}`;
 }
 

@@ -7,7 +7,7 @@ export interface TokenCounts {
   readonly total: number | null;
 }
 
-interface EventContent {
+export interface EventContent {
   readonly text: string;
   readonly tokens: Partial<TokenCounts> | null;
   readonly error: string | null;

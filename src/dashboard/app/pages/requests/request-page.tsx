@@ -164,10 +164,9 @@ function Facts({ facts }: { facts: readonly (readonly [string, preact.ComponentC
 function Id({ id, what }: { id: string | null | undefined; what: string }) {
   if (!id) return <>{NOTHING}</>;
   return (
-    <span class="id">
-      <code title={id}>{id}</code>
-      <CopyButton text={id} what={what} />
-    </span>
+    <>
+      <code>{id}</code> <CopyButton text={id} what={what} />
+    </>
   );
 }
 
