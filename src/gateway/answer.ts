@@ -45,6 +45,8 @@ export interface Acceptance {
 export interface AnswerOwner {
   /** When the client leaves, the answer is read on to learn its usage. */
   readonly drainsOnLeave: boolean;
+  /** The request goes upstream now. */
+  onSent(): void;
   /** Throws to refuse the head; the exchange is then aborted and `relay` rejects with what was thrown. */
   accept(status: number, headers: ResponseHeaders): Acceptance;
   /** The first body byte of upstream is here. */

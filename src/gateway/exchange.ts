@@ -102,7 +102,6 @@ export class Exchange implements AnswerOwner, BodyHolder {
     this.#holdsPermit = true;
   }
 
-  /** The request is about to go upstream. */
   onSent(): void {
     this.#sentMs = this.elapsedMs;
   }

@@ -44,7 +44,6 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     const fields = read instanceof Promise ? await read : read;
     const upstreamRequest = prepare(exchange, key, target, body, fields, gateway);
     gateway.connections.liftIdleTimeout(request);
-    exchange.onSent();
     if (endpoint.models === 'list' && key.allowedModels) {
       return await fetchAllowedModels(upstreamRequest, key.allowedModels, exchange, gateway);
     }

@@ -90,6 +90,7 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
       },
       fail,
     };
+    exchange.onSent();
     const call = gateway.client.send(request, sink, exchange.request.signal);
     gateway.deadlines.add(deadline);
   });

@@ -111,6 +111,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     }
     this.#options.deadlines.add(this);
     signal.addEventListener('abort', this, ONCE);
+    this.#owner.onSent();
     this.#call = this.#options.client.send(request, this);
   }
 

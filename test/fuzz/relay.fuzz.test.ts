@@ -73,6 +73,7 @@ class Answer {
     const owner = {
       drainsOnLeave: setting.drains,
       accept: () => this.#accept(),
+      onSent: () => {},
       onFirstByte: () => {},
       onCancelled: () => this.told.push('cancelled'),
       onSettled: (finish: string) => this.told.push(finish),

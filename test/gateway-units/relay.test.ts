@@ -36,6 +36,7 @@ async function relayed() {
         refused: null,
       }),
       drainsOnLeave: false,
+      onSent: () => {},
       onFirstByte: () => {},
       onCancelled: () => {},
       onSettled: (finish) => settled.resolve(finish),
