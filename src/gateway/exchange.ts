@@ -124,7 +124,7 @@ export class Exchange implements AnswerOwner, BodyHolder {
     const isEventStream = kind === 'sse';
     const isError = status >= 400 && !isEventStream;
     const meter = new Meter(this.endpoint.format, kind);
-    const isRefused = !this.streamed && this.#isRefused(status, kind === 'json');
+    const isRefused = this.refuses(status, kind === 'json');
     if (!isRefused) {
       this.meter = meter;
       this.status = status;
@@ -229,7 +229,9 @@ export class Exchange implements AnswerOwner, BodyHolder {
     };
   }
 
-  #isRefused(status: number, isJson: boolean): boolean {
+  /** Whether the client gets an answer of ours in place of this one of upstream. */
+  refuses(status: number, isJson: boolean): boolean {
+    if (this.streamed) return false;
     if (status >= 500) return this.options.upstream5xx === 'error' || !isJson;
     return status === 401;
   }
@@ -237,8 +239,12 @@ export class Exchange implements AnswerOwner, BodyHolder {
 
 function bodyKindOf(contentType: string, streamed: boolean): BodyKind {
   if (EVENT_STREAM.test(contentType)) return 'sse';
-  if (JSON_TYPE.test(contentType)) return 'json';
+  if (isJsonType(contentType)) return 'json';
   return streamed && UNLABELLED.test(contentType) ? 'unlabelled' : 'none';
+}
+
+export function isJsonType(contentType: string): boolean {
+  return JSON_TYPE.test(contentType);
 }
 
 function sourceOf(usage: Usage | null, isWhole: boolean): UsageSource {

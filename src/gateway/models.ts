@@ -5,10 +5,11 @@ import { OPAQUE } from '../formats/opaque.ts';
 import { Deadline } from '../http/deadlines.ts';
 import { inSlices } from '../http/time-slices.ts';
 import { type BodySink, UpstreamError, type UpstreamRequest, type UpstreamSink } from '../upstream/client.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, isJsonType } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { clientHeaders } from './headers.ts';
 import { Meter } from './meter.ts';
+import { refusalInstead } from './refused-answer.ts';
 
 /** A list of models has some kilobytes; what is larger than this is not one. */
 const LIST_BYTES_MAX = 4 * 1024 * 1024;
@@ -23,8 +24,8 @@ export async function fetchAllowedModels(
   gateway: Gateway,
 ): Promise<Response> {
   const { status, headers, body } = await collect(request, exchange, gateway);
-  if (status === 401 || status >= 500)
-    throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
+  const isJson = isJsonType(headers.get('content-type') ?? '');
+  if (exchange.refuses(status, isJson)) throw refusalInstead(status, isJson ? body : null, gateway.keyMask);
   const list = new ModelList(body, allowed);
   if (body.length > AT_ONCE_BYTES_MAX) await inSlices(list);
   else while (!list.step());
@@ -68,7 +69,7 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
     const body: BodySink = {
       data: (part) => {
         bytes += part.length;
-        if (bytes <= LIST_BYTES_MAX) parts.push(part.slice());
+        if (bytes <= LIST_BYTES_MAX) parts.push(new Uint8Array(part));
         else {
           reject(new UpstreamError('protocol', 'Upstream sent too long a list of models'));
           call.abort();
@@ -90,8 +91,11 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
       },
       fail,
     };
+    const { signal } = exchange.request;
     exchange.onSent();
-    const call = gateway.client.send(request, sink, exchange.request.signal);
+    const call = gateway.client.send(request, sink, signal);
+    // Behind the client's own listener, which has cancelled it by then.
+    signal.addEventListener('abort', () => exchange.onCancelled(0), { once: true });
     gateway.deadlines.add(deadline);
   });
 }

@@ -33,14 +33,19 @@ export class RefusedAnswer implements BodySink {
   }
 
   end(): void {
-    const message = this.#isJson ? messageIn(this.#keyMask.masked(Buffer.concat(this.#parts))) : null;
-    const status = `Upstream answered with status ${this.#status}`;
-    this.whenRead(new GatewayError('upstream_error', message === null ? status : `${status}: ${message}`));
+    this.whenRead(refusalInstead(this.#status, this.#isJson ? Buffer.concat(this.#parts) : null, this.#keyMask));
   }
 
   fail(): void {
     this.end();
   }
+}
+
+/** @param json the body, when it is JSON */
+export function refusalInstead(status: number, json: Uint8Array | null, keyMask: KeyMask): GatewayError {
+  const message = json === null ? null : messageIn(keyMask.masked(json));
+  const told = `Upstream answered with status ${status}`;
+  return new GatewayError('upstream_error', message === null ? told : `${told}: ${message}`);
 }
 
 /** `error.message` as OpenAI and Anthropic have it, or what others have in its place. */

@@ -90,6 +90,18 @@ describe('an error of upstream', () => {
     expectOpenAi(await p.call({ body: PLAIN }), { status: 502, message, ...UPSTREAM_BROKE });
   });
 
+  test('to the list of models of a limited key is told and masked as any other', async () => {
+    const { key } = await p.gateway.createKey('--unlimited', '--allowed-models', 'm');
+    const headers = { authorization: `Bearer ${key}` };
+    const call = { method: 'GET', path: '/v1/models', headers };
+    p.mock.script({ status: 401, body: BODY, content_type: 'application/json' });
+    const message = `Upstream answered with status 401: Incorrect API key provided: ${'*'.repeat(20)}… (é)`;
+    expectOpenAi(await p.call(call), { status: 502, message, ...UPSTREAM_BROKE });
+    p.mock.script({ status: 403, body: BODY, content_type: 'application/json', headers: Object.entries(RETRY) });
+    const passed = await p.call(call);
+    expect([passed.status, textOf(passed), passed.header('retry-after')]).toEqual([403, MASKED, '7']);
+  });
+
   test('keeps its connection for the next request', async () => {
     p.mock.script({ status: 500, json: { error: { message: 'x' } } });
     for (let i = 0; i < 5; i++) expect((await p.call({ body: PLAIN })).status).toBe(502);

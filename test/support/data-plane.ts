@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000;
 export const CHAT_ENDPOINT = ENDPOINTS.find(({ path }) => path === '/v1/chat/completions')!;
 const { key, secret } = createKey({ name: 'test', rpmLimit: null, rpdLimit: null }, 0);
 
-export interface DataPlane {
+interface DataPlane {
   readonly gateway: Gateway;
   /** Of the key: taken and not given back. */
   readonly keyPermits: { taken: number };
