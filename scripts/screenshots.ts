@@ -2,9 +2,10 @@
  * Makes docs/screenshots/: pages of the dashboard in both themes, from a run of `bve demo`. Needs Debian's chromium, or the
  * browser that CHROMIUM_BIN names. The pictures together stay below 600 kB, so that a clone stays small.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { withPalette } from './palette-png.ts';
 
 const ROOT = resolve(import.meta.dir, '..');
 const FOLDER = join(ROOT, 'docs/screenshots');
@@ -47,8 +48,9 @@ async function takeAll(
   await page.addInitScript(`sessionStorage.setItem('bve-admin-key', ${JSON.stringify(adminKey)})`);
   const take = async (name: string) => {
     const path = join(FOLDER, `${name}-${theme}.png`);
-    await page.screenshot({ path });
-    const { size } = statSync(path);
+    const picture = withPalette(await page.screenshot());
+    await Bun.write(path, picture);
+    const size = picture.length;
     console.log(`docs/screenshots/${name}-${theme}.png: ${(size / 1000).toFixed(0)} kB`);
     return size;
   };
@@ -72,7 +74,7 @@ async function askPlayground(page: Page, url: string, clientKey: string): Promis
   await page.getByRole('combobox', { name: 'Model' }).fill('gpt-4o');
   await page.getByRole('button', { name: 'Send' }).click();
   await page.getByText('Complete.').waitFor();
-  await page.getByText('Events', { exact: true }).first().click();
+  await page.getByRole('radio', { name: 'Events' }).check();
 }
 
 /** From source, so that a picture never shows an older build. */
@@ -82,9 +84,12 @@ async function startDemo(): Promise<Demo> {
     stderr: 'inherit',
   });
   const decoder = new TextDecoder();
+  const reader = child.stdout.getReader();
   let output = '';
-  for await (const part of child.stdout as ReadableStream<Uint8Array>) {
-    output += decoder.decode(part, { stream: true });
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`the demo ended: ${output}`);
+    output += decoder.decode(value, { stream: true });
     const [, clientKey, adminKey, url] =
       /client key +(\S+)\s+admin key +(\S+)\s+dashboard +(\S+)\/dashboard/.exec(output) ?? [];
     if (clientKey === undefined || adminKey === undefined || url === undefined) continue;
@@ -94,5 +99,4 @@ async function startDemo(): Promise<Demo> {
     };
     return { url, adminKey, clientKey, stop };
   }
-  throw new Error(`the demo ended: ${output}`);
 }

@@ -2,7 +2,7 @@
  * The one table of everything the gateway itself refuses: code → status and type.
  * Source: contract, sections 3, 4, 5 and 7. Codes and types are what clients match on; change none of them.
  */
-export const ERRORS = {
+const ERRORS = {
   invalid_json: { status: 400, type: 'invalid_request_error' },
   invalid_request: { status: 400, type: 'invalid_request_error' },
   missing_api_key: { status: 401, type: 'invalid_request_error' },
@@ -30,9 +30,9 @@ export const ERRORS = {
   upstream_timeout: { status: 504, type: 'upstream_error' },
 } as const;
 
-export type ErrorCode = keyof typeof ERRORS;
+type ErrorCode = keyof typeof ERRORS;
 
-export interface GatewayErrorOptions {
+interface GatewayErrorOptions {
   readonly cause?: unknown;
   /** Sent as Retry-After, whole seconds. */
   readonly retryAfterS?: number;

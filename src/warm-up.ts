@@ -16,7 +16,7 @@ import type { Log } from './observe/log.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 import { UsageObserver } from './usage/usage-observer.ts';
 
-export interface WarmUpOptions {
+interface WarmUpOptions {
   /** How many requests; measured: the gain levels off at 2,000, which take a third of a second. */
   readonly requests: number;
   /** The gateway that is to be warm. */

@@ -27,7 +27,7 @@ import { queryOf } from './query.ts';
 import { UNREAD } from './request.ts';
 import { type UsageRoutesOptions, usageRoutes } from './usage-routes.ts';
 
-export interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
+interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
   readonly adminApiKey: string | undefined;
   readonly apiKeyPepper: string;
   readonly store: Store;

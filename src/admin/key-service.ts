@@ -28,7 +28,7 @@ export interface HeldKeys {
   forget(keyId: string): void;
 }
 
-export interface KeyServiceOptions {
+interface KeyServiceOptions {
   readonly store: KeyStore;
   readonly pepper: string;
   readonly keys: HeldKeys;

@@ -16,7 +16,7 @@ export interface UsageReportQuery {
   readonly lastDay?: number | undefined;
 }
 
-export interface UsageSource {
+interface UsageSource {
   recentUsageDays(query: TotalsQuery): Promise<UsageDay[]>;
   recentUsageMonths(query: TotalsQuery): Promise<UsageMonth[]>;
 }

@@ -112,7 +112,7 @@ export function textFlag(args: Arguments, name: string): string | undefined {
   return String(raw);
 }
 
-export function helpOf(command: Command): string {
+function helpOf(command: Command): string {
   const options = { ...command.options, help: HELP };
   const left = Object.entries(options).map(
     ([name, o]) => `--${name}${o.type === 'string' ? ` ${o.value ?? 'VALUE'}` : ''}`,

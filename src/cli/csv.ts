@@ -1,6 +1,6 @@
 /** CSV according to RFC 4180: quoted cells may contain commas, line breaks and doubled quotes. */
 
-export interface CsvRow {
+interface CsvRow {
   /** The line on which the row begins, counted from 1. */
   readonly line: number;
   readonly cells: readonly string[];

@@ -28,7 +28,7 @@ export function fieldsFrom(args: Arguments): KeyChanges {
   return Object.fromEntries(given.filter((entry) => entry !== null));
 }
 
-export function flagName({ name }: { readonly name: string }): string {
+function flagName({ name }: { readonly name: string }): string {
   return name.replaceAll('_', '-');
 }
 

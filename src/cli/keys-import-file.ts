@@ -16,7 +16,7 @@ export interface ImportProblem {
   readonly text: string;
 }
 
-export interface ImportFile {
+interface ImportFile {
   readonly keys: readonly ImportedKey[];
   /** The line number of each key. */
   readonly lines: readonly number[];

@@ -62,7 +62,8 @@ Some scenarios (src/mock/scenario.ts has all fields):
   quota,allowed=5,reset=30     5 requests per 30 s with x-quota-* headers, then 429
   slow,ms=2000                 sends the head 2 s late
   reset, hang                  resets the connection, or never answers
-Append ,for=20s to fail for 20 s after the first request with the key, or ,every=3 to fail every third request only.
+Append ,for=20s to fail for 20 s after the first request with the key, or ,every=3 to fail every third request only. For a
+target that refuses connections, use a port on which nothing listens.
 
 Examples:
   bve mock --replay recordings --pace-ms 20

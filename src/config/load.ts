@@ -11,7 +11,7 @@ import { ConfigError } from './config-error.ts';
 import { OptionReader, type Source, type Sources } from './option-reader.ts';
 import { type Config, OPTIONS, type OptionName } from './schema.ts';
 
-export type Environment = Sources['env'];
+type Environment = Sources['env'];
 
 export interface Loaded {
   readonly config: Config;

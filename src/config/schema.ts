@@ -17,7 +17,7 @@ export interface Option<T> {
   readonly parse: (text: string) => T;
 }
 
-export type TomlKind = 'text' | 'number' | 'true/false';
+type TomlKind = 'text' | 'number' | 'true/false';
 
 /** How the text of an option is read. */
 interface Reader<T> {
@@ -26,18 +26,18 @@ interface Reader<T> {
   readonly parse: (text: string) => T;
 }
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export const LIMIT_FAILURE_ANSWERS = ['allow', 'deny'] as const;
-export const STREAM_USAGE = ['off', 'inject'] as const;
-export const STREAM_BREAK = ['event', 'reset'] as const;
-export const UPSTREAM_5XX = ['error', 'pass'] as const;
+const LIMIT_FAILURE_ANSWERS = ['allow', 'deny'] as const;
+const STREAM_USAGE = ['off', 'inject'] as const;
+const STREAM_BREAK = ['event', 'reset'] as const;
+const UPSTREAM_5XX = ['error', 'pass'] as const;
 
 /** A pepper shorter than this is refused, except on a loopback address: see `checkPepper`. */
 export const PEPPER_LENGTH_MIN = 16;
 /** The minimum when the gateway is reachable only from its own machine (tests, benchmarks). */
-export const PEPPER_LENGTH_MIN_LOOPBACK = 12;
+const PEPPER_LENGTH_MIN_LOOPBACK = 12;
 
 const HOUR_MS = 3_600_000;
 const TRUE_OR_FALSE: Reader<boolean> = {

@@ -16,7 +16,7 @@ export interface BundleFile {
   readonly etag: string;
 }
 
-export interface Bundle {
+interface Bundle {
   readonly page: BundleFile;
   /** By the name behind ASSETS_PATH. */
   readonly assets: ReadonlyMap<string, BundleFile>;

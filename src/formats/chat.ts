@@ -10,6 +10,7 @@ const BREAK_EVENT = eventBytes(null, { error: { message: BREAK_MESSAGE, type: 'u
 
 export const CHAT: Format = {
   name: 'chat',
+  readsEvents: true,
   usageForm: 'openai',
   usageParent: null,
   lastUsageIsFinal: true,

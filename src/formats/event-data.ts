@@ -6,6 +6,10 @@
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
+const LF = 0x0a;
+const CR = 0x0d;
+const BLANK_LF = Buffer.from('\n\n');
+const BLANK_CRLF = Buffer.from('\r\n\r\n');
 const BACKSLASH = 0x5c;
 /** What may be told of a foreign error code: a name or a number, no text. */
 const CODE_FORM = /^[A-Za-z0-9._:-]{1,64}$/;
@@ -56,6 +60,7 @@ export function numberAt(bytes: Uint8Array, at: number): number {
 interface ErrorEvent {
   readonly error?: unknown;
   readonly response?: { readonly error?: unknown } | null;
+  readonly last_error?: unknown;
 }
 
 /** The code of the error that `pick` finds in an event; null when it finds none. Never a text of upstream. */
@@ -94,4 +99,25 @@ function skipSpace(bytes: Uint8Array, from: number): number {
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+/** The end of the last blank line up to `end`, or `from`; a line that begins at `from` is no blank line's end. */
+export function lastBlankLine(bytes: Uint8Array, from: number, end: number): number {
+  if (bytes[end - 1] === LF && end - from >= 4) {
+    if (bytes[end - 2] === LF) return end;
+    if (bytes[end - 2] === CR && bytes[end - 3] === LF && bytes[end - 4] === CR) return end;
+  }
+  const lf = findLast(bytes, BLANK_LF, end - BLANK_LF.length);
+  const crlf = findLast(bytes, BLANK_CRLF, end - BLANK_CRLF.length);
+  return Math.max(from, lf < from ? from : lf + BLANK_LF.length, crlf < from ? from : crlf + BLANK_CRLF.length);
+}
+
+/** The first `key` that may have another value than null, or `end`. OpenAI sends `"usage":null` with each event but the last. */
+export function keyWithValue(bytes: Uint8Array, key: Buffer, from: number, end: number): number {
+  let at = find(bytes, key, from);
+  while (at >= 0 && at < end) {
+    if (!isVoid(bytes, valueBehind(bytes, at, key.length))) return at;
+    at = find(bytes, key, at + key.length);
+  }
+  return end;
 }

@@ -70,7 +70,7 @@ export class EventInterpreter implements EventSink, WireEvent {
 
   data(bytes: Uint8Array, from: number, to: number): void {
     if (this.#doneAt >= 0 && this.#doneAt < DONE.length) this.#matchDone(bytes, from, to);
-    if (this.#format.usageForm === null) return;
+    if (!this.#format.readsEvents) return;
     this.document.push(bytes, from, to);
     this.#hold(bytes, from, to);
   }

@@ -34,8 +34,10 @@ export interface WireEvent {
 }
 
 export interface Format {
-  readonly name: 'chat' | 'responses' | 'messages' | 'opaque';
-  /** How usage is counted; null when it is not read at all. */
+  readonly name: 'chat' | 'responses' | 'messages' | 'audio' | 'images' | 'runs' | 'opaque';
+  /** Whether its events are read at all, for usage and for how the stream ends. */
+  readonly readsEvents: boolean;
+  /** How usage is counted; null when it is not, because it is counted elsewhere or never reported. */
   readonly usageForm: UsageForm | null;
   /** Usage may also stand in this member of the root object (`response.usage`). */
   readonly usageParent: Uint8Array | null;

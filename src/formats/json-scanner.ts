@@ -110,6 +110,11 @@ export class JsonScanner {
     return this.#state === INVALID;
   }
 
+  /** The last piece ended inside a wanted string. */
+  get inWantedString(): boolean {
+    return this.#state === IN_STRING && !this.#isName && this.#depth === this.#wantedDepth;
+  }
+
   /** As if new, for another document. */
   reset(): void {
     this.#state = VALUE;

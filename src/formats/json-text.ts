@@ -34,6 +34,13 @@ export function isName(bytes: Uint8Array, from: number, to: number, name: string
   return matches(bytes, from, to, name, false);
 }
 
+/** Whether the name is written so, byte by byte: spelled with escapes it is none. */
+export function isWritten(bytes: Uint8Array, from: number, to: number, name: Uint8Array): boolean {
+  if (to - from !== name.length) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[from + i] !== name[i]) return false;
+  return true;
+}
+
 function matches(bytes: Uint8Array, from: number, to: number, name: string, anyCase: boolean): boolean {
   let at = from;
   for (let i = 0; i < name.length; i++) {

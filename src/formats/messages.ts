@@ -15,6 +15,7 @@ const BREAK_EVENT = eventBytes('error', {
 
 export const MESSAGES: Format = {
   name: 'messages',
+  readsEvents: true,
   usageForm: 'anthropic',
   usageParent: bytesOf('message'),
   lastUsageIsFinal: false,

@@ -4,6 +4,7 @@ import type { Format } from './format.ts';
 
 export const OPAQUE: Format = {
   name: 'opaque',
+  readsEvents: false,
   usageForm: null,
   usageParent: null,
   lastUsageIsFinal: true,

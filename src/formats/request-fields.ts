@@ -9,7 +9,7 @@ import type { JsonSink } from './json-sink.ts';
 import { isName, NameTable } from './json-text.ts';
 
 /** A field that is needed later is a name here. */
-const FIELDS = ['model', 'stream', 'stream_options', 'models', 'fallbacks'] as const;
+const FIELDS = ['model', 'stream', 'stream_options', 'models', 'fallbacks', 'background'] as const;
 /** The members of `stream_options`. */
 const STREAM_OPTIONS = ['include_usage'] as const;
 

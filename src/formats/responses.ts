@@ -12,6 +12,7 @@ export const SEQUENCE_NUMBER = Buffer.from('"sequence_number"');
 
 export const RESPONSES: Format = {
   name: 'responses',
+  readsEvents: true,
   usageForm: 'responses',
   usageParent: bytesOf('response'),
   lastUsageIsFinal: true,
@@ -48,3 +49,6 @@ export const RESPONSES: Format = {
     });
   },
 };
+
+/** A response that was stored, read again: its usage was counted when it was made. */
+export const STORED_RESPONSE: Format = { ...RESPONSES, usageForm: null };

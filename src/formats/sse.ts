@@ -8,6 +8,8 @@
 import { ShortText } from './short-text.ts';
 
 export interface EventSink {
+  /** An event begins at `at` of the bytes pushed, with its first line that is no comment. */
+  begin?(at: number): void;
   /** The next piece of the event's data. The bytes are only lent for the call. */
   data(bytes: Uint8Array, from: number, to: number): void;
   /** The blank line: the event is whole. Not called for an event without data, which the grammar drops. */
@@ -144,6 +146,7 @@ export class SseScanner {
         this.#state = IGNORED;
         return;
       }
+      if (!this.#inEvent) this.#sink.begin?.(at);
       this.#inEvent = true;
       this.#field = first === EVENT[0] ? EVENT : DATA;
       this.#state = FIELD_NAME;

@@ -8,6 +8,7 @@
 import { JSON_NULL, JSON_NUMBER, JSON_OBJECT, JSON_STRING } from './json-grammar.ts';
 import { JsonScanner } from './json-scanner.ts';
 import type { JsonSink } from './json-sink.ts';
+import { isWritten } from './json-text.ts';
 import { ShortText } from './short-text.ts';
 import { COUNT_NAMES, DETAIL_NAMES, UsageCounts } from './usage-counts.ts';
 
@@ -78,16 +79,16 @@ export class UsageDocument implements JsonSink {
   name(bytes: Uint8Array, from: number, to: number): boolean {
     this.#name = NO_NAME;
     if (this.#inDetails) {
-      if (equals(bytes, from, to, this.#details.member)) this.#name = this.#details.count;
+      if (isWritten(bytes, from, to, this.#details.member)) this.#name = this.#details.count;
     } else if (this.#scope >= IN_ROOT_USAGE) {
       this.#nameInUsage(bytes, from, to);
-    } else if (equals(bytes, from, to, USAGE)) {
+    } else if (isWritten(bytes, from, to, USAGE)) {
       this.#name = USAGE_NAME;
       (this.#scope === IN_ROOT ? this.rootUsage : this.parentUsage).clear();
-    } else if (this.#scope === IN_ROOT && equals(bytes, from, to, TYPE)) {
+    } else if (this.#scope === IN_ROOT && isWritten(bytes, from, to, TYPE)) {
       this.#name = TYPE_NAME;
       this.type.clear();
-    } else if (this.#scope === IN_ROOT && this.#parent !== null && equals(bytes, from, to, this.#parent)) {
+    } else if (this.#scope === IN_ROOT && this.#parent !== null && isWritten(bytes, from, to, this.#parent)) {
       this.#name = PARENT_NAME;
       this.parentUsage.clear();
     }
@@ -129,13 +130,13 @@ export class UsageDocument implements JsonSink {
 
   #nameInUsage(bytes: Uint8Array, from: number, to: number): void {
     for (let index = 0; index < COUNTS.length; index++) {
-      if (equals(bytes, from, to, COUNTS[index] as Uint8Array)) {
+      if (isWritten(bytes, from, to, COUNTS[index] as Uint8Array)) {
         this.#name = index;
         return;
       }
     }
     for (const details of DETAILS) {
-      if (equals(bytes, from, to, details.name)) {
+      if (isWritten(bytes, from, to, details.name)) {
         this.#name = DETAILS_NAME;
         this.#details = details;
         this.#counts().setAbsent(details.count);
@@ -147,10 +148,4 @@ export class UsageDocument implements JsonSink {
   #counts(): UsageCounts {
     return this.#scope === IN_ROOT_USAGE ? this.rootUsage : this.parentUsage;
   }
-}
-
-function equals(bytes: Uint8Array, from: number, to: number, name: Uint8Array): boolean {
-  if (to - from !== name.length) return false;
-  for (let i = 0; i < name.length; i++) if (bytes[from + i] !== name[i]) return false;
-  return true;
 }

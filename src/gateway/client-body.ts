@@ -53,7 +53,7 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
     const wasFull = this.#queuedBytes >= QUEUED_BYTES_MAX;
     this.#queue = undefined;
     this.#queuedBytes = 0;
-    if (queue) for (const bytes of queue) this.#write(controller, bytes);
+    if (queue) for (const bytes of queue) this.send(bytes);
     if (this.#pendingWrites === 0) this.onRoom(wasFull);
   }
 
@@ -82,8 +82,13 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
 
   /** Sends bytes that are not ours to keep. */
   protected send(bytes: Uint8Array): void {
-    if (this.#controller === undefined) this.#enqueue(bytes);
-    else this.#write(this.#controller, bytes);
+    const controller = this.#controller;
+    if (controller === undefined) {
+      this.#enqueue(bytes);
+      return;
+    }
+    const written = controller.write(bytes);
+    if (typeof written !== 'number') this.#waitFor(written);
   }
 
   /** Nothing is sent any more, and what waits is of no use to anybody. */
@@ -119,10 +124,8 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
     this.#controller?.close(error);
   }
 
-  #write(controller: ReadableStreamDirectController, bytes: Uint8Array): void {
-    const written = controller.write(bytes);
-    if (typeof written === 'number') return;
-    // The kernel's buffers are full.
+  /** The kernel's buffers are full. */
+  #waitFor(written: Promise<number>): void {
     if (this.#pendingWrites++ === 0) {
       this.#stalledSinceMs = this.clock.now();
       this.onFull();

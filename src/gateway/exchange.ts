@@ -26,7 +26,7 @@ import { RefusedAnswer } from './refused-answer.ts';
  * Bun closes a connection on which nothing moves. While an answer is awaited or streamed that is not for it to judge:
  * the relay has deadlines of its own. The lift outlives the request, so it must be taken back.
  */
-export interface ClientConnections {
+interface ClientConnections {
   liftIdleTimeout(request: Request): void;
   restoreIdleTimeout(request: Request): void;
 }

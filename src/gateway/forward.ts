@@ -13,14 +13,15 @@ import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
 import { checkModel, checkModelFields, checkModelQuery } from './allowed-models.ts';
 import { authenticate, checkEndpoint } from './authenticate.ts';
-import type { Endpoint } from './endpoints.ts';
+import { type Endpoint, isOfAnother } from './endpoints.ts';
 import { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { clientFields } from './headers.ts';
+import { checkMetered } from './metered-requests.ts';
 import { shortModelName } from './model-name.ts';
 import { fetchAllowedModels } from './models.ts';
 import { relay } from './relay.ts';
-import { modelOf, upstreamTarget } from './target.ts';
+import { asksForStream, isUnescaped, modelOf, upstreamTarget } from './target.ts';
 
 /** Never rejects: whatever goes wrong is answered in the envelope of the endpoint. */
 export async function forward(request: Request, endpoint: Endpoint, gateway: Gateway): Promise<Response> {
@@ -37,10 +38,10 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     const delay = gateway.bursts.delay(exchange.arrivedAtMs);
     if (delay !== null) await delay;
     const target = upstreamTarget(request.url, endpoint.mountedAt ?? endpoint.path);
-    if (target === null) throw routeNotFound(request);
-    const body = endpoint.body === 'json' ? await gateway.bodies.read(request, exchange) : null;
+    if (target === null || !isOwnPath(target, endpoint)) throw routeNotFound(request);
+    const body = endpoint.body === 'none' ? null : await gateway.bodies.read(request, exchange);
     exchange.bodyWasRead = body !== null;
-    const read = body && readFields(body);
+    const read = body && (body.length > 0 || endpoint.body === 'json') ? readFields(body) : null;
     const fields = read instanceof Promise ? await read : read;
     const upstreamRequest = prepare(exchange, key, target, body, fields, gateway);
     gateway.connections.liftIdleTimeout(request);
@@ -51,6 +52,13 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
   } catch (error) {
     return exchange.refuse(error);
   }
+}
+
+/** Whether it can be taken for no other endpoint's path. */
+function isOwnPath(target: string, endpoint: Endpoint): boolean {
+  const path = `/v1${target.split('?', 1)[0]}`;
+  if (endpoint.models !== null || endpoint.path === path) return true;
+  return isUnescaped(target) && !isOfAnother(endpoint, path);
 }
 
 function granted(admission: Admission): Granted {
@@ -71,10 +79,11 @@ function prepare(
   let body = read;
   const model = endpoint.models === 'one' ? modelOf(target) : (fields?.model ?? null);
   if (model !== null) exchange.model = shortModelName(model);
-  exchange.streamed = fields?.stream === true;
+  exchange.streamed = fields ? fields.stream : endpoint.method === 'GET' && asksForStream(target);
+  if (fields && key.monthlyTokenLimit !== null) checkMetered(endpoint.isRun, fields);
   if (key.allowedModels) {
     checkModelQuery(target);
-    if (endpoint.models !== 'list') checkModel(key.allowedModels, model);
+    if (endpoint.generates || model !== null) checkModel(key.allowedModels, model);
     if (body && fields) checkModelFields(key.allowedModels, body, fields);
   }
   if (body && fields?.stream && endpoint.usageOnRequest) body = askForUsage(exchange, key, body, fields, gateway);
@@ -82,7 +91,7 @@ function prepare(
   const isFiltered = endpoint.models === 'list' && key.allowedModels !== null;
   const method = request.method === 'HEAD' && !isFiltered ? 'HEAD' : endpoint.method;
   const headers = clientFields(request.headers, exchange.clientRequestId);
-  return { method, target, common: gateway.commonFields, headers, body };
+  return { method, target, common: gateway.commonFields, headers, body, bulk: endpoint.bulk };
 }
 
 function askForUsage(

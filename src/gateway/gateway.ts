@@ -10,7 +10,7 @@ import type { BurstSmoother } from './burst-smoother.ts';
 import type { ExchangeOptions } from './exchange.ts';
 
 /** What keys have used so far, by UTC day (days since 1970). */
-export interface UsageReader {
+interface UsageReader {
   usageDays(keyId: string, first: number, last: number): Promise<readonly UsageDay[]>;
 }
 

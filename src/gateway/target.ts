@@ -1,11 +1,11 @@
 /** What of a request's URL goes upstream: the path behind /v1 and the query, without anything that looks like our keys. */
 
 import { indexOrEnd, matchesPath, pathOf, queryStartOf } from '../http/route.ts';
-
-const OWN_KEY_MARK = 'sk-bve-';
+import { holdsKey } from '../keys/redact-keys.ts';
 
 /**
- * The path and query to append to the upstream base URL; null when the path is not that of the endpoint it was routed to.
+ * The path and query to append to the upstream base URL; null when the path is not that of the endpoint it was routed to, or
+ * has a client key in it.
  *
  * Bun's router matches the raw request line, but `request.url` is that line, and the Host header, resolved by a URL parser:
  * for `/v1/models/..`, `//x/v1/models/y` or `Host: a/b` the two differ, and without this check another resource is reached.
@@ -14,8 +14,22 @@ const OWN_KEY_MARK = 'sk-bve-';
  */
 export function upstreamTarget(url: string, route: string): string | null {
   const path = pathOf(url);
-  if (path !== route && (!matchesPath(route, path) || isAmbiguous(path))) return null;
+  if (path !== route && (!matchesPath(route, path) || isAmbiguous(path) || holdsKey(path))) return null;
   return path.slice('/v1'.length) + withoutOwnKeys(url.slice(queryStartOf(url), indexOrEnd(url, '#')));
+}
+
+/**
+ * Whether a path has no escapes in it. Only a model's name needs them; anywhere else an escaped slash or letter could make it
+ * the path of another endpoint, with other rules, for a server that decodes it.
+ */
+export function isUnescaped(target: string): boolean {
+  return !/[%\\]/.test(target.slice(0, indexOrEnd(target, '?')));
+}
+
+/** Whether the query has `stream=true`, which makes a GET a stream. */
+export function asksForStream(target: string): boolean {
+  const query = indexOrEnd(target, '?');
+  return query < target.length && /[?&]stream=true(&|$)/.test(target.slice(query));
 }
 
 const MODELS = '/models/';
@@ -52,19 +66,10 @@ function isAmbiguous(path: string): boolean {
 /** Credentials are never taken from a query string, and one that a client puts there by mistake must not travel on. */
 function withoutOwnKeys(query: string): string {
   if (query.length <= 1) return '';
-  if (!decodeLoosely(query).includes(OWN_KEY_MARK)) return query;
+  if (!holdsKey(query)) return query;
   const kept = query
     .slice(1)
     .split('&')
-    .filter((pair) => !decodeLoosely(pair).includes(OWN_KEY_MARK));
+    .filter((pair) => !holdsKey(pair));
   return kept.length === 0 ? '' : `?${kept.join('&')}`;
-}
-
-function decodeLoosely(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A malformed escape elsewhere in the query must not hide a key in it.
-    return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  }
 }

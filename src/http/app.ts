@@ -12,7 +12,7 @@ import { refusal } from './refusal.ts';
 import { refusalOfTarget } from './request-target.ts';
 import { type Handler, pathOf, RouteTable, routeNotFound } from './route.ts';
 
-export interface AppOptions {
+interface AppOptions {
   readonly gateway: Gateway;
   /** Answers whatever is under /admin, see admin/admin.ts; without it nothing is there. */
   readonly admin?: (request: Request) => Promise<Response>;

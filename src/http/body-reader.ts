@@ -5,7 +5,7 @@
 import { GatewayError } from '../errors.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 
-export interface BodyReaderOptions {
+interface BodyReaderOptions {
   readonly bytesMax: number;
   /** The option that sets it, named to whoever sends more. */
   readonly bytesMaxOption?: string;

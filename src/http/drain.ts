@@ -5,7 +5,7 @@
 import type { Deadlines } from './deadlines.ts';
 import { type Permits, shuttingDown } from './permits.ts';
 
-export interface DrainOptions {
+interface DrainOptions {
   /** Of requests, which are refused, waited for, and cut in the end. */
   readonly requests: Permits;
   /** Of changes by the admin API, which are refused and waited for: who makes a key sees its secret this once. */

@@ -15,7 +15,7 @@ const DISCARDED_BYTES_MAX = 1024 * 1024;
 /** How long a client that is still sending gets to read the answer. */
 const LINGER_MS = 500;
 
-export interface RefusalOptions {
+interface RefusalOptions {
   /** Of the request, when it has one already. */
   readonly requestId?: string;
   readonly bodyWasRead?: boolean;

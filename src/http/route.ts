@@ -4,8 +4,9 @@
  * A path is written as Elysia takes it: `:name` stands for one segment, `*` at the end for one or more.
  */
 import { GatewayError } from '../errors.ts';
+import { redactPath } from '../keys/redact-keys.ts';
 
-export interface Route {
+interface Route {
   readonly method: string;
   readonly path: string;
 }
@@ -87,5 +88,8 @@ export class RouteTable {
 }
 
 export function routeNotFound(request: Request, hint = ''): GatewayError {
-  return new GatewayError('route_not_found', `Route ${request.method} ${pathOf(request.url)} not found${hint}`);
+  return new GatewayError(
+    'route_not_found',
+    `Route ${request.method} ${redactPath(pathOf(request.url))} not found${hint}`,
+  );
 }

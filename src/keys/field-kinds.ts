@@ -28,7 +28,7 @@ export interface FieldKind<T> {
 }
 
 /** Whole numbers up to this limit are exact in JSON, in doubles and in both databases. */
-export const LIMIT_MAX = 999_999_999_999_999;
+const LIMIT_MAX = 999_999_999_999_999;
 const LIST_ITEMS_MAX = 1_000;
 const ITEM_CHARACTERS_MAX = 255;
 const TAGS_MAX = 8;
@@ -108,7 +108,7 @@ export function choiceKind<C extends string>(choices: readonly C[]): FieldKind<C
   });
 }
 
-export type Tags = Readonly<Record<string, string>>;
+type Tags = Readonly<Record<string, string>>;
 
 const tagsTaken = `an object of at most ${TAGS_MAX} names ([a-z0-9_-]{1,32}) with texts of at most ${TAG_CHARACTERS_MAX} characters`;
 const checkedTags = checked<Tags>({

@@ -31,7 +31,7 @@ export const ENDPOINT_GROUPS = [
 export type EndpointGroup = (typeof ENDPOINT_GROUPS)[number];
 
 /** After a client disconnects: read the rest of the answer to learn its usage, or cancel it. */
-export const LEAVE_CHOICES = ['drain', 'cancel'] as const;
+const LEAVE_CHOICES = ['drain', 'cancel'] as const;
 
 export interface KeyField<T> extends FieldKind<T> {
   /** The name in JSON and of the column; the flag is the same name with hyphens. */
@@ -41,7 +41,7 @@ export interface KeyField<T> extends FieldKind<T> {
   readonly flag: FieldFlag;
 }
 
-export interface FieldFlag {
+interface FieldFlag {
   /** The placeholder for the value in the help text. */
   readonly value: string;
   readonly help: string;

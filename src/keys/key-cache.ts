@@ -24,7 +24,7 @@ export interface KeyDirectory {
 }
 
 /** Wall clock in milliseconds: `expires_at` is compared with it. */
-export interface Clock {
+interface Clock {
   now(): number;
 }
 

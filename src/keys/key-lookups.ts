@@ -9,9 +9,9 @@
 import type { FoundKey, KeySource } from './key-source.ts';
 
 /** null: no key has this secret. */
-export type Lookup = FoundKey | null | 'unavailable';
+type Lookup = FoundKey | null | 'unavailable';
 
-export interface LookupOptions {
+interface LookupOptions {
   /** Default 200: on SQLite they take half a millisecond on the event loop. */
   readonly batchMax?: number;
   /** Default 5: with 200 hashes each 40,000 a second, more than the gateway can read requests. */

@@ -6,7 +6,7 @@ import type { ApiKey } from '../keys/key.ts';
 import type { FailureReport } from '../observe/failure-report.ts';
 import { type Admission, type KeyLimitStatus, type Limiter, LimitsUnavailable, type Refused } from './limiter.ts';
 
-export interface FailurePolicyOptions {
+interface FailurePolicyOptions {
   /** Decides in place of the other while that is out of reach: by what this process counts. */
   readonly fallback: Limiter;
   /** Whether requests are refused instead; `fallback` then only tells the status. */

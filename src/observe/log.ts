@@ -1,9 +1,11 @@
 /**
- * JSON lines on stdout. Callers pass ids, counts, codes and times; never a key, a prompt or an answer.
+ * JSON lines on stdout. Callers pass ids, counts, codes and times; never a key, a prompt or an answer. A client key in a text
+ * that a client has sent is redacted all the same.
  * pino writes without transports: those are worker threads, which a compiled binary cannot load.
  */
 import pino from 'pino';
 import type { LogLevel } from '../config/schema.ts';
+import { redactKeys } from '../keys/redact-keys.ts';
 import { LineOutput } from './line-output.ts';
 
 export type Log = pino.Logger;
@@ -17,7 +19,7 @@ export function createLog(level: LogLevel): Log {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorFields },
     },
-    { write: (line: string) => stdout().write(withoutControls(line)) },
+    { write: (line: string) => stdout().write(redactKeys(withoutControls(line))) },
   );
 }
 

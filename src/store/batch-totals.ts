@@ -31,7 +31,7 @@ export interface ModelTotals extends TokenTotals {
   reasoningTokens: number;
 }
 
-export interface BatchTotals {
+interface BatchTotals {
   readonly days: readonly PeriodTotals[];
   readonly months: readonly PeriodTotals[];
   readonly models: readonly ModelTotals[];

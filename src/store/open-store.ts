@@ -14,7 +14,7 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
   return SqliteStore.open(databaseUrl, options);
 }
 
-export interface DatabaseFacts {
+interface DatabaseFacts {
   /** The same for the same database, another for another: to name files by. */
   readonly id: string;
   /** Where it is, if it is a file. */

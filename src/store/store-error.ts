@@ -4,7 +4,7 @@
  * Messages name files and columns, never values: no key, hash or record ends up in a log through them.
  */
 
-export type StoreErrorKind =
+type StoreErrorKind =
   /** Another process holds the write lock: the same call will work in a moment. */
   | 'busy'
   /** Disk full, I/O error, connection closed: may heal without us, may not. */

@@ -88,7 +88,7 @@ export interface UpstreamClient {
  * - `aborted`: ended from our side: `abort()`, the signal, or a streamed request body that failed or had not the length
  *   that was announced; then `cause` is what went wrong with it
  */
-export type UpstreamErrorKind = 'unreachable' | 'reset' | 'protocol' | 'aborted';
+type UpstreamErrorKind = 'unreachable' | 'reset' | 'protocol' | 'aborted';
 
 export class UpstreamError extends Error {
   /**

@@ -15,7 +15,7 @@ import { NOBODY, OWNER_HANDLERS, type SocketOwner, type UpstreamSocket } from '.
 import { bridgeTls } from './tls-bridge.ts';
 import { connectRequest, TunnelAnswer } from './tunnel.ts';
 
-export interface Endpoint {
+export interface UpstreamEndpoint {
   readonly hostname: string;
   readonly port: number;
   readonly tls: Bun.TLSOptions | undefined;
@@ -51,7 +51,7 @@ export interface Dialing {
 /** @param refusedForMs how long a refused connection is tried again */
 export type DialUpstream = (resources: DialResources, result: DialResult, refusedForMs: number) => Dialing;
 
-export function dialTo(endpoint: Endpoint): DialUpstream {
+export function dialTo(endpoint: UpstreamEndpoint): DialUpstream {
   return (resources, result, refusedForMs) => new Dial(endpoint, resources, result, refusedForMs);
 }
 
@@ -96,7 +96,7 @@ class Dial implements SocketOwner, Dialing {
   #unsent: Uint8Array | null = null;
 
   constructor(
-    private readonly endpoint: Endpoint,
+    private readonly endpoint: UpstreamEndpoint,
     private readonly resources: DialResources,
     private readonly result: DialResult,
     private readonly refusedForMs: number,

@@ -7,7 +7,7 @@ import type { ResponseHeaders } from './client.ts';
 /** The answer is not valid HTTP/1.1; the connection that carried it must not be used again. */
 export class Http1Error extends Error {}
 
-export type BodyFraming =
+type BodyFraming =
   | { readonly kind: 'none' }
   | { readonly kind: 'length'; readonly bytes: number }
   | { readonly kind: 'chunked' }

@@ -19,7 +19,7 @@ export interface PoolOptions {
 }
 
 /** How long a refused connection is tried again, where a request does not say otherwise. */
-export const REFUSED_FOR_MS = 1000;
+const REFUSED_FOR_MS = 1000;
 /** An upstream that says how long it keeps an idle connection begins to close it about then. */
 const CLOSE_BEFORE_UPSTREAM_MS = 1000;
 /** So many idle connections at a time make room for new ones when there are no descriptors left. */

@@ -8,7 +8,7 @@ import { UpstreamError } from './client.ts';
 import type { StreamedBody } from './streamed-body.ts';
 
 /** A connection with a request on it that is not whole yet. */
-export interface BodyTaker {
+interface BodyTaker {
   /** @param last nothing follows */
   write(bytes: Uint8Array, last: boolean): void;
 }

@@ -13,14 +13,14 @@ import {
   type UpstreamSink,
 } from './client.ts';
 import { ConnectAttempts } from './connect-attempts.ts';
-import { dialTo, type Endpoint } from './dial.ts';
+import { dialTo, type UpstreamEndpoint } from './dial.ts';
 import { Pool } from './pool.ts';
 import { type HttpProxy, hostnameOf, portOf } from './proxy.ts';
 import { type RequestBytes, requestBytes } from './request-bytes.ts';
 import { SocketCall } from './socket-call.ts';
 import { StreamedBody } from './streamed-body.ts';
 
-export interface SocketClientOptions {
+interface SocketClientOptions {
   readonly connectTimeoutMs: number;
   readonly idleConnectionsMax: number;
   readonly idleLimitMs: number;
@@ -81,7 +81,7 @@ export class SocketClient implements UpstreamClient {
 
 const ONCE = { once: true };
 
-function endpointOf(url: URL, { connectTimeoutMs, ca, proxy = null }: SocketClientOptions): Endpoint {
+function endpointOf(url: URL, { connectTimeoutMs, ca, proxy = null }: SocketClientOptions): UpstreamEndpoint {
   const hostname = hostnameOf(url);
   return {
     hostname,

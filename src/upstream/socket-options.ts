@@ -43,7 +43,7 @@ const PROBE_EVERY_S = 2;
 const DEAD_AFTER_LONG_REQUEST_MS = 60_000;
 const LONG_REQUEST_BYTES = 32 * 1024;
 
-export interface SocketSettings {
+interface SocketSettings {
   /** Leaves the receive buffer to the kernel. */
   readonly bulk: boolean;
 }

@@ -9,7 +9,7 @@ export interface RecordBatch {
 }
 
 /** A batch of the spill that may be written in parts. */
-export interface SpillRead {
+interface SpillRead {
   readonly batch: SpilledBatch;
   rowsLeft: number;
 }

@@ -16,7 +16,7 @@ export interface UsageTrouble {
 }
 
 /** How things stand when the report is made. */
-export type UsageState = Pick<UsageTrouble, 'waiting' | 'spilled' | 'spillError'>;
+type UsageState = Pick<UsageTrouble, 'waiting' | 'spilled' | 'spillError'>;
 
 const INTERVAL_MS = 1_000;
 

@@ -3,7 +3,7 @@ import type { ExchangeObserver, SettledExchange } from '../observe/observer.ts';
 import { newRecordId, type UsageRecord } from './usage-record.ts';
 
 /** Takes a record off the request path: synchronous, never throws, never blocks. */
-export interface UsageRecorder {
+interface UsageRecorder {
   record(record: UsageRecord): void;
 }
 

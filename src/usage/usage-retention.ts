@@ -5,12 +5,12 @@
  * SQLite runs on the event loop, so a backlog goes in small transactions with pauses for the streams between them, and
  * a database in trouble is left alone until the next round.
  */
-export interface RecordSource {
+interface RecordSource {
   /** Deletes at most `limit` of the oldest records before a time. @returns how many */
   deleteUsageBefore(timeMs: number, limit: number): Promise<number>;
 }
 
-export interface UsageRetentionOptions {
+interface UsageRetentionOptions {
   /** Records are kept for this long. */
   readonly keepDays: number;
   /** Between two rounds. Default an hour; the first comes after a minute, when a start has other things to do. */

@@ -30,7 +30,7 @@ export interface SummaryCounts {
   readonly totalTokens: number;
 }
 
-export interface SummaryRow extends SummaryCounts {
+interface SummaryRow extends SummaryCounts {
   /** One value for each group asked for: a key's id, a model, YYYY-MM-DD, YYYY-MM, a tag's value; null: it has none. */
   readonly group: readonly (string | null)[];
 }
@@ -42,7 +42,7 @@ export interface UsageSummary {
 }
 
 /** What is to be added up, with what the groups asked for need of it. */
-export interface SummaryPart extends SummaryCounts {
+interface SummaryPart extends SummaryCounts {
   readonly keyId: string;
   /** '' for none. */
   readonly model: string;

@@ -4,7 +4,7 @@ import type { GatewayProcess } from '../support/gateway.ts';
 
 export const ADMIN_KEY = 'admin-key-for-tests-0123456789';
 
-export interface AdminAnswer {
+interface AdminAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;

@@ -157,7 +157,7 @@ describe.skipIf(CURL_MISSING)('curl', () => {
         '413',
         {
           error: {
-            message: 'The request body is larger than 10 MB',
+            message: 'The request body is larger than 10 MB (MAX_BODY_BYTES)',
             type: 'invalid_request_error',
             code: 'request_too_large',
           },

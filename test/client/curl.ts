@@ -2,7 +2,7 @@
 export const CURL_MISSING = Bun.which('curl') === null;
 if (CURL_MISSING) console.warn('skipped: curl is not installed');
 
-export interface Curled {
+interface Curled {
   readonly exitCode: number;
   readonly stdout: Uint8Array;
   readonly text: string;

@@ -62,7 +62,7 @@ const VIEWS: readonly { name: string; url: (fake: FakeGateway) => string; act?: 
       await page.getByRole('combobox', { name: 'Model' }).fill('gpt-4o');
       await page.getByRole('button', { name: 'Send' }).click();
       await page.getByText('Complete.').waitFor();
-      await page.getByText('Events', { exact: true }).first().click();
+      await page.getByRole('radio', { name: 'Events' }).check();
     },
   },
   { name: 'Connect', url: () => '/dashboard/connect' },

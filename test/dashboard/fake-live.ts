@@ -5,7 +5,7 @@ import { makeRecord } from './fake-data.ts';
 
 const TICK_MS = 50;
 
-export interface FakeLiveOptions {
+interface FakeLiveOptions {
   readonly requestsPerS: number;
   readonly keys: () => readonly KeyObject[];
   readonly targets: () => readonly Target[];

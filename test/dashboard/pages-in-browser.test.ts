@@ -128,17 +128,17 @@ describe.skipIf(WITHOUT_BROWSER !== null)('the dashboard', () => {
       ['Responses', 'response.completed'],
       ['Messages', 'message_stop'],
     ] as const) {
-      await page.getByText('Text', { exact: true }).click();
-      await page.getByText(api, { exact: true }).click();
+      await page.getByRole('radio', { name: 'Text' }).check();
+      await page.getByRole('radio', { name: api }).check();
       await page.getByRole('button', { name: 'Send' }).click();
       await page.getByText('Complete.').waitFor();
       await page.getByText(ANSWER).waitFor();
-      await page.getByText('Events', { exact: true }).first().click();
+      await page.getByRole('radio', { name: 'Events' }).check();
       await page.getByRole('group', { name: 'Events' }).press('End');
       await page.getByText(marker).first().waitFor();
     }
     expect(await page.evaluate(`JSON.stringify([{ ...localStorage }, { ...sessionStorage }])`)).not.toContain(key.key);
-    await page.getByText('Code', { exact: true }).click();
+    await page.getByRole('radio', { name: 'Code' }).check();
     await page.getByText('from anthropic import Anthropic').waitFor();
     expect(await page.content()).not.toContain(key.key);
     await page.getByRole('link', { name: 'See its record' }).click();

@@ -3,7 +3,7 @@ import { JsonScanner } from '../../src/formats/json-scanner.ts';
 import type { JsonSink } from '../../src/formats/json-sink.ts';
 import { ENTERED, type Told, UNWANTED } from './json-oracle.ts';
 
-export class RecordedScan implements JsonSink {
+class RecordedScan implements JsonSink {
   readonly scanner: JsonScanner;
   readonly told: Told[] = [];
   #name: string | null = null;

@@ -6,7 +6,7 @@
 import type { Usage } from '../../src/gateway/meter.ts';
 import type { FormatName } from './metered.ts';
 
-export interface Finding {
+interface Finding {
   usage: Usage | null;
   usageIsFinal: boolean;
   sawTerminalEvent: boolean;

@@ -2,7 +2,7 @@
  * The rules of src/upstream/http1.ts a second time, written for the eye: regular expressions over the whole text, no
  * state, no increments, no care for speed. Only what it calls complete may be called complete.
  */
-export type OracleAnswer =
+type OracleAnswer =
   | { readonly kind: 'complete'; readonly status: number; readonly body: string; readonly surplus: boolean }
   | { readonly kind: 'incomplete' | 'refused' };
 

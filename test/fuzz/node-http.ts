@@ -1,5 +1,5 @@
 /** What node:http reads of a response: in a process of its own, through the public client, over loopback. */
-export interface NodeAnswer {
+interface NodeAnswer {
   readonly status?: number;
   /** In Latin-1. */
   readonly body?: string;

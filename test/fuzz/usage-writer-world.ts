@@ -59,7 +59,7 @@ export class VirtualTime implements Scheduler {
 }
 
 export const STORE_MODES = ['well', 'well', 'well', 'busy', 'away', 'slow', 'loses answers'] as const;
-export type StoreMode = (typeof STORE_MODES)[number];
+type StoreMode = (typeof STORE_MODES)[number];
 
 export class ModelStore implements UsageSink {
   mode: StoreMode = 'well';

@@ -106,7 +106,7 @@ describe('routes', () => {
   });
 
   for (const [method, path, allow] of [
-    ['GET', CHAT, 'POST'],
+    ['GET', '/v1/embeddings', 'POST'],
     ['PUT', CHAT, 'POST'],
     ['DELETE', CHAT, 'POST'],
     ['PATCH', '/v1/embeddings', 'POST'],

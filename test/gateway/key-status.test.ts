@@ -45,6 +45,7 @@ describe('GET /v1/key', () => {
       prefix: key.slice(0, 12),
       status: 'active',
       expires_at: '2199-01-31T12:00:00.000Z',
+      allowed_endpoints: null,
       allowed_models: ['m', 'n'],
       limits: {
         requests_per_minute: { limit: 10, used: 2, remaining: 8, resets_at: expect.stringMatching(ISO) },

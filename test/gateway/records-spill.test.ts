@@ -34,11 +34,12 @@ afterEach(async () => {
 });
 afterAll(() => mock.stop());
 
-async function start(env: Record<string, string> = {}): Promise<GatewayProcess> {
+async function start(env: Record<string, string> = {}, mayFail = false): Promise<GatewayProcess> {
   const gateway = await startGatewayProcess({
     upstreamUrl: mock.url,
     folder,
     env: { DRAIN_TIMEOUT_MS: '300', USAGE_SPILL_DIR: spillDir, ...env },
+    mayFail,
   });
   gateways.push(gateway);
   return gateway;
@@ -130,7 +131,7 @@ test('a second signal ends the wait for the store', async () => {
 });
 
 test('without room in files what is lost is counted, and the exit code is 1', async () => {
-  const gateway = await start({ USAGE_SPILL_BYTES_MAX: '0' });
+  const gateway = await start({ USAGE_SPILL_BYTES_MAX: '0' }, true);
   const locked = lock(gateway);
   await send(gateway, REQUESTS);
   gateway.signal('SIGTERM');

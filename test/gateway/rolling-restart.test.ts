@@ -12,7 +12,7 @@ if (!HAS_HAPROXY) console.log('skipped: rolling restarts need haproxy (Debian pa
 const RESTARTS = 6;
 const CHECK_EVERY_MS = 100;
 /** Several looks at /ready. */
-const GRACE_MS = 500;
+const GRACE_MS = 800;
 const CLIENTS = 12;
 
 test.skipIf(!HAS_HAPROXY)(`${RESTARTS} rolling restarts lose no request and no stream`, async () => {

@@ -40,6 +40,17 @@ async function makeTraffic(gateway: GatewayProcess, mock: ReturnType<typeof star
   await call({ body: `[${JSON.stringify(PROMPT)}]` });
   await call({ body: { ...ask, stream: PROMPT } });
   await call({ body: ask, headers: { 'x-request-id': `no good ${PROMPT}` } });
+  const escaped = gateway.key.replaceAll('-', '%2d');
+  for (const key of [gateway.key, UNKNOWN_KEY]) {
+    await call({ body: { ...ask, model: key } });
+    await call({ body: { ...ask, model: `${'x'.repeat(200)}${key}`, stream: true } });
+    await call({ body: ask, headers: { 'x-request-id': key } });
+    await call({ body: ask, headers: { 'x-request-id': `my.${key}_1` } });
+    await call({ body: ask, headers: { 'content-encoding': key } });
+    for (const path of [`/v1/models/${key}`, `/v1/${key}`, `/${key}/v1/models`]) await call({ method: 'GET', path });
+  }
+  for (const path of [`/v1/models/${escaped}`, `/v1/${escaped.replaceAll('%', '%25')}`])
+    await call({ method: 'GET', path });
   const errorText = { body: `{"error":{"message":"Incorrect API key provided: ${FUELIX_KEY}. ${PROMPT} ${ANSWER}"}}` };
   for (const status of [400, 401, 429, 500, 503]) {
     mock.script({ status, ...errorText });
@@ -91,6 +102,11 @@ describe('a gateway with LOG_LEVEL=debug after all kinds of requests', () => {
           'a cookie': COOKIE,
         };
         const output = gateway.output();
+        // Nor did any of it go upstream, but in the bytes of a body, which are the client's.
+        const heads = mock.requests
+          .map(({ path, headers }) => decodeURIComponent(path) + JSON.stringify(headers))
+          .join();
+        expect(heads).not.toContain('sk-bve-');
         // The test would see nothing if nothing were logged.
         expect(gateway.logLines().filter((line) => line.msg === 'request').length).toBeGreaterThan(20);
         const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());

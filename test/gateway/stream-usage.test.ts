@@ -96,14 +96,27 @@ describe('with STREAM_USAGE=inject', () => {
     }
   });
 
-  test('a stream that breaks off inside an event ends with the error event behind the whole ones', async () => {
-    const mockField = '"mock":{"text":"a b c d e","fault":{"kind":"reset","after_bytes":300}}';
-    const body = `{"model":"m","stream":true,"messages":[],${mockField}}`;
-    const { text, record } = await stream(body);
-    expect(text).toMatch(/^(data: .+\n\n)+data: \{"error":.+"upstream_stream_interrupted"\}\}\n\n$/);
-    // What was held back of the unfinished event never went to the client.
-    expect(text.indexOf('data: {"error"')).toBeLessThan(300);
-    for (const event of text.trimEnd().split('\n\n')) JSON.parse(event.slice('data: '.length));
-    expect(record.finish).toBe('upstream_interrupted');
+  const brokenAt = (afterBytes: number) =>
+    `{"model":"m","stream":true,"messages":[],"mock":{"text":"a b c d e","include_usage":true,"fault":{"kind":"reset","after_bytes":${afterBytes}}}}`;
+
+  test('a stream that breaks off inside an event is reset there, as it is without injection', async () => {
+    const requestId = crypto.randomUUID();
+    const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${gateway.key}`, 'x-request-id': requestId },
+      body: brokenAt(300),
+    });
+    await expect(response.text()).rejects.toThrow();
+    const [record] = await gateway.waitForUsage(++sent);
+    expect(record).toMatchObject({ requestId, finish: 'upstream_interrupted' });
+  });
+
+  test('a stream that breaks off inside the added event ends with the error event behind the others', async () => {
+    const whole = await direct(brokenAt(0).replace(/,"fault":.*/, '}}'));
+    const added = whole.indexOf('data: ', whole.indexOf('"finish_reason":"stop"'));
+    const { text, record } = await stream(brokenAt(added + 100));
+    expect(text.slice(0, added)).toBe(whole.slice(0, added));
+    expect(text.slice(added)).toMatch(/^data: \{"error":.+"upstream_stream_interrupted"\}\}\n\n$/);
+    expect(record).toMatchObject({ finish: 'upstream_interrupted', bytesOut: added });
   });
 });

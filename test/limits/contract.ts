@@ -20,7 +20,7 @@ const SEED = Number(process.env.LIMITS_SEED ?? 20_260_729);
 const RUNS = 50;
 const NOON = Date.parse('2026-07-15T12:00:00Z');
 
-export const NO_LIMITS: NewKey = { name: 'test', rpmLimit: null, rpdLimit: null };
+const NO_LIMITS: NewKey = { name: 'test', rpmLimit: null, rpdLimit: null };
 
 export function keyWith(limits: Partial<NewKey>): ApiKey {
   return createKey({ ...NO_LIMITS, ...limits }, 0).key;

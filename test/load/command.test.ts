@@ -221,7 +221,7 @@ test('what was recorded is replayed byte for byte, at its pace; keys and prompts
     for (let tries = 1; recorded.timing.length === 1 && tries < 5; tries++) recorded = await record(url, ...more);
     return recorded;
   };
-  const { folder, timing: first } = await recordApart(server.url, ...args);
+  const { folder } = await recordApart(server.url, ...args);
   const files = readdirSync(folder).sort();
   expect(files).toEqual(['stream-001.sse', 'stream-001.timing.json', 'stream-002.sse', 'stream-002.timing.json']);
   for (const file of files) {
@@ -230,9 +230,10 @@ test('what was recorded is replayed byte for byte, at its pace; keys and prompts
   const replaying = mockServer({ replayDir: folder, rotate: true });
   const { folder: again, timing: second } = await recordApart(replaying.url, ...SHORT);
   expect(readFileSync(join(again, 'stream-001.sse'))).toEqual(readFileSync(join(folder, 'stream-001.sse')));
-  // A replay counts from when it got the request, and no wait ends early.
+  // A replay counts from when it got the request, and no wait ends early. Either of the two recordings may have been used.
+  const ends = ['001', '002'].map((number) => timingOf(join(folder, `stream-${number}.timing.json`)).at(-1)!);
   expect(second.length).toBeGreaterThan(1);
-  expect(second.at(-1)!).toBeGreaterThanOrEqual(first.at(-1)! - 1);
+  expect(second.at(-1)!).toBeGreaterThanOrEqual(Math.min(...ends) - 1);
 });
 
 test('an answer that repeats the prompt or the key is not recorded', async () => {

@@ -4,7 +4,7 @@ import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type TempDatabase, tempDatabase } from './temp-database.ts';
 
-export interface StorePerTest {
+interface StorePerTest {
   readonly db: TempDatabase;
   readonly store: Store;
   /** Another store on the same database, in place of the first, which the test has closed. */

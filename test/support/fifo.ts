@@ -3,7 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface Fifo {
+interface Fifo {
   /** The descriptor to write to, or to give to a child as its stdout. */
   readonly writer: number;
   /** What is in it now, and no longer there after it. */

@@ -49,15 +49,17 @@ export interface GatewayProcess {
   createKey(...flags: string[]): Promise<{ id: string; key: string }>;
   signal(name: NodeJS.Signals): void;
   readonly exited: Promise<number>;
-  /** Fails when it does not end by itself. */
+  /** Ends it. Fails when it does not end by itself, with exit code 0 and nothing on stderr, unless `mayFail` said so. */
   stop(): Promise<void>;
 }
 
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly upstreamUrl: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Instead of a temporary folder that is deleted in the end. */
   readonly folder?: string;
+  /** Its exit code and what it prints on stderr are up to the test. */
+  readonly mayFail?: boolean;
 }
 
 export async function startGatewayProcess(options: GatewayOptions): Promise<GatewayProcess> {
@@ -78,11 +80,14 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);
   if (created.exitCode !== 0) throw new Error(`keys create failed: ${created.stderr}`);
   const child = Bun.spawn([...BVE, 'serve'], { env, stdout: 'pipe', stderr: 'pipe', cwd: folder });
-  const { output, closed } = collect(child.stdout, child.stderr);
+  const { output, errors, closed } = collect(child.stdout, child.stderr);
   const listening = await eventually(
     () => listeningLine(output()),
     () => `no listening line, output: ${output()}`,
-  );
+  ).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
   let store: Store | undefined;
   let killed = false;
   const ownStore = async () => (store ??= await openStore(databaseUrl));
@@ -129,8 +134,10 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
       await closed;
       clearTimeout(kill);
       if (!options.folder) rmSync(folder, { recursive: true, force: true });
-      if (child.signalCode === 'SIGKILL' && !killed)
-        throw new Error(`the gateway did not stop: ${output().slice(-2000)}`);
+      if (killed || options.mayFail) return;
+      if (child.signalCode === 'SIGKILL') throw new Error(`the gateway did not stop: ${output().slice(-2000)}`);
+      if (child.exitCode !== 0 || errors() !== '')
+        throw new Error(`the gateway ended with ${child.exitCode}; stderr: ${errors().slice(-2000)}`);
     },
   };
 }
@@ -176,13 +183,18 @@ export function rssOf(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
 }
 
-function collect(...streams: ReadableStream<Uint8Array>[]): { output: () => string; closed: Promise<unknown> } {
-  let text = '';
+function collect(stdout: ReadableStream<Uint8Array>, stderr: ReadableStream<Uint8Array>) {
+  let output = '';
+  let errors = '';
   const read = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
-    for await (const part of stream) text += decoder.decode(part, { stream: true });
+    for await (const part of stream) {
+      const text = decoder.decode(part, { stream: true });
+      output += text;
+      if (stream === stderr) errors += text;
+    }
   };
-  return { closed: Promise.all(streams.map(read)), output: () => text };
+  return { closed: Promise.all([read(stdout), read(stderr)]), output: () => output, errors: () => errors };
 }
 
 function jsonLines(text: string): Record<string, unknown>[] {

@@ -8,7 +8,7 @@ import { eventually } from './eventually.ts';
 const PROGRAM = Bun.which('haproxy') ?? Bun.which('haproxy', { PATH: '/usr/sbin:/usr/local/sbin' });
 export const HAS_HAPROXY = PROGRAM !== null;
 
-export interface Haproxy {
+interface Haproxy {
   readonly port: number;
   /** Resolves when the server with this number is, or is no longer, sent requests. */
   until(server: number, status: 'UP' | 'DOWN'): Promise<void>;
@@ -32,6 +32,8 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  # A busy machine answers late; only a 503 takes a server out.
+  timeout check 10s
 listen gateways
   bind 127.0.0.1:${port}
   balance roundrobin

@@ -16,7 +16,7 @@ export function whyNoNamespaces(): string | null {
   return tried.exitCode === 0 ? null : 'network namespaces need root';
 }
 
-export interface NamespaceOptions {
+interface NamespaceOptions {
   /** Lines of /etc/hosts beside localhost. */
   readonly hosts?: readonly string[];
   /** Shell commands before the script. */

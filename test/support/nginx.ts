@@ -8,7 +8,7 @@ const NGINX = Bun.which('nginx') ?? Bun.which('nginx', { PATH: '/usr/sbin:/usr/l
 
 export const HAS_NGINX = NGINX !== null;
 
-export interface Nginx {
+interface Nginx {
   readonly port: number;
   stop(): Promise<void>;
 }

@@ -4,7 +4,7 @@
  */
 import { dlopen, ptr } from 'bun:ffi';
 
-export interface FullBacklog {
+interface FullBacklog {
   readonly port: number;
   stop(): void;
 }

@@ -20,7 +20,7 @@ export interface Hooks {
   fail?(error: UpstreamError, exchange: Observed): void;
 }
 
-export interface SendOptions extends Hooks {
+interface SendOptions extends Hooks {
   readonly signal?: AbortSignal;
 }
 

@@ -6,7 +6,7 @@
 import type { Socket, SocketHandler } from 'bun';
 import { boundReceiveBuffer } from '../../src/upstream/socket-options.ts';
 
-export type PipedSocket = Socket<Side>;
+type PipedSocket = Socket<Side>;
 
 /** As the mock does: RST may overtake bytes that the peer has not read. */
 const BEFORE_RESET_MS = 5;

@@ -79,7 +79,7 @@ class Connection implements RawConnection {
   }
 }
 
-export interface RawUpstreamOptions {
+interface RawUpstreamOptions {
   readonly tls?: Bun.TLSOptions;
   readonly onOpen?: (connection: RawConnection) => void;
   /** Default 127.0.0.1. */

@@ -2,7 +2,7 @@
 import { type DataSink, ResponseReader } from '../../src/upstream/http1.ts';
 import { Http1Error, type ResponseHead } from '../../src/upstream/http1-head.ts';
 
-export interface ReadResponse {
+interface ReadResponse {
   head: ResponseHead;
   parts: Uint8Array[];
   complete: boolean;

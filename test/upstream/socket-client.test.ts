@@ -12,7 +12,7 @@ import { type Observed, send, takeViolations } from './observed.ts';
 import { type RawConnection, type RawUpstream, rawUpstream } from './raw-upstream.ts';
 import { NEVER, uploadSource } from './upload-source.ts';
 
-export const SOCKET_OPTIONS = {
+const SOCKET_OPTIONS = {
   connectTimeoutMs: 5_000,
   idleConnectionsMax: 256,
   idleLimitMs: 30_000,

@@ -2,7 +2,7 @@
 import { SELF_SIGNED } from '../support/self-signed.ts';
 import { pipeTo, Side } from './piped-sockets.ts';
 
-export interface TlsFront {
+interface TlsFront {
   /** For localhost, for which its certificate is. */
   readonly port: number;
   stop(): void;

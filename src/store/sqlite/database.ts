@@ -25,7 +25,7 @@ export interface Connections {
   readonly file: string;
 }
 
-export interface OpenOptions {
+interface OpenOptions {
   /** How long SQLite itself waits for a lock, see `StoreOptions`. */
   readonly busyTimeoutMs: number;
   /** How long opening may wait for other processes that migrate or hold the write lock. */

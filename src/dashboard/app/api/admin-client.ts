@@ -16,7 +16,7 @@ import { reportAnswer, reportNoAnswer } from './connection-monitor.ts';
 
 const TIMEOUT_MS = 20_000;
 
-export type QueryParameters = Readonly<Record<string, string | number | null | undefined>>;
+type QueryParameters = Readonly<Record<string, string | number | null | undefined>>;
 export type StatusChange = 'suspend' | 'activate' | 'revoke';
 
 /** As many as the API gives at once. */
@@ -114,7 +114,7 @@ export async function openLive(signal: AbortSignal): Promise<Response> {
 }
 
 /** An absolute URL is not needed: the application calls the gateway it came from, and the policy allows no other. */
-export function urlOf(path: string, query: QueryParameters = {}): string {
+function urlOf(path: string, query: QueryParameters = {}): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null && value !== '') parameters.set(name, String(value));

@@ -3,7 +3,7 @@ import { SharedState } from '../state/shared-state.ts';
 
 const STORAGE_NAME = 'bve-admin-key';
 
-export interface AdminSession {
+interface AdminSession {
   readonly key: string | null;
   /** Why there is none any more, to be shown where the key is asked for. */
   readonly endedBecause: string | null;

@@ -2,7 +2,7 @@
  * Why a call did not succeed, in the ways a page tells apart: the gateway does not answer, it does not know this admin key,
  * it has no admin API, it refuses the call, or it fails.
  */
-export type ApiErrorKind = 'unreachable' | 'wrong_key' | 'disabled' | 'refused' | 'failed';
+type ApiErrorKind = 'unreachable' | 'wrong_key' | 'disabled' | 'refused' | 'failed';
 
 export class ApiError extends Error {
   readonly kind: ApiErrorKind;

@@ -1,6 +1,6 @@
 /** The admin API as this application uses it (contract, sections 6 and 7): names and shapes, nothing else. */
 
-export const KEY_STATUSES = ['active', 'suspended', 'revoked'] as const;
+const KEY_STATUSES = ['active', 'suspended', 'revoked'] as const;
 type KeyState = (typeof KEY_STATUSES)[number];
 /** A key that is active and past its end is refused: it is shown as expired. */
 export type ShownKeyState = KeyState | 'expired';
@@ -18,7 +18,6 @@ export const ENDPOINT_NAMES = [
   'assistants',
   'conversations',
 ] as const;
-export type EndpointName = (typeof ENDPOINT_NAMES)[number];
 
 export const FINISHES = ['complete', 'client_closed', 'upstream_interrupted', 'error'] as const;
 export type RequestFinish = (typeof FINISHES)[number];

@@ -4,7 +4,7 @@
  */
 import { SharedState } from '../state/shared-state.ts';
 
-export interface ConnectionState {
+interface ConnectionState {
   readonly reachable: boolean;
   /** When it was last known to answer, milliseconds since 1970. */
   readonly lastAnswerAtMs: number;

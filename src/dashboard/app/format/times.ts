@@ -58,11 +58,6 @@ export function utcDay(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** YYYY-MM */
-export function utcMonth(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 7);
-}
-
 /** All UTC days from the first to the last, both included; at most 4,000. */
 export function utcDaysBetween(first: string, last: string): string[] {
   const days: string[] = [];

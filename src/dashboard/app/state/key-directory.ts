@@ -9,7 +9,7 @@ import type { KeyObject } from '../api/api-types.ts';
 import { recoveries } from '../api/connection-monitor.ts';
 import { SharedState } from './shared-state.ts';
 
-export interface AllKeys {
+interface AllKeys {
   /** Newest first. While they are being read for the first time, those that have come so far. */
   readonly keys: readonly KeyObject[];
   readonly loading: boolean;

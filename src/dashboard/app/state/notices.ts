@@ -1,7 +1,7 @@
 /** Short confirmations at the edge of the page, read out by screen readers, gone after a while. */
 import { SharedState } from './shared-state.ts';
 
-export interface Notice {
+interface Notice {
   readonly id: number;
   readonly text: string;
   readonly isError: boolean;

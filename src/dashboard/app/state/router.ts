@@ -1,7 +1,7 @@
 /** Where the reader is: the path and the query of the address. Links are ordinary links; clicks on ours stay in the page. */
 import { SharedState, useSharedState } from './shared-state.ts';
 
-export interface PageAddress {
+interface PageAddress {
   readonly path: string;
   readonly query: URLSearchParams;
 }

@@ -17,7 +17,7 @@ export interface QueryState<T> {
   readonly reload: () => void;
 }
 
-export interface QueryOptions {
+interface QueryOptions {
   /** Asks again so often while the page is visible. */
   readonly refreshMs?: number;
   /** Shows the data of the last id until that of this one is there. */

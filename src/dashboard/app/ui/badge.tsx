@@ -1,7 +1,7 @@
 /** A state as a coloured dot and a word: colour never stands alone. */
 import type { RequestFinish, ShownKeyState, TargetState } from '../api/api-types.ts';
 
-export type Tone = 'ok' | 'warn' | 'error' | 'off';
+type Tone = 'ok' | 'warn' | 'error' | 'off';
 
 export function Badge({ tone, children, title }: { tone: Tone; children: string; title?: string | undefined }) {
   return (

@@ -2,7 +2,7 @@
 import { useId } from 'preact/hooks';
 import { InlineField } from './inline-field.tsx';
 
-export interface Option<T extends string> {
+interface Option<T extends string> {
   readonly value: T;
   readonly label: string;
   /** Shown behind the label. */

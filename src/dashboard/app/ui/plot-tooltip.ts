@@ -1,13 +1,13 @@
 /** A uPlot plugin: what every line says where the pointer is. Text only, placed by properties of style. */
 import type uPlot from 'uplot';
 
-export interface TooltipRow {
+interface TooltipRow {
   readonly label: string;
   readonly color: string;
   readonly value: string;
 }
 
-export interface TooltipText {
+interface TooltipText {
   readonly title: string;
   readonly rows: readonly TooltipRow[];
 }

@@ -48,7 +48,7 @@ export function Plot({ label, height, data, options, shape }: PlotProps) {
   return <div ref={container} class="plot" role="img" aria-label={label} style={{ height: `${height}px` }} />;
 }
 
-export const PLOT_FONT = '11px Inter, system-ui, sans-serif';
+const PLOT_FONT = '11px Inter, system-ui, sans-serif';
 
 /** The parts that all plots have in common. */
 export function axisOf(colors: PlotColors, axis: uPlot.Axis): uPlot.Axis {

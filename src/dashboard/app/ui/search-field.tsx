@@ -12,13 +12,23 @@ interface SearchFieldProps {
 export function SearchField({ label, value, onChange, delayMs = 0 }: SearchFieldProps) {
   const [text, setText] = useState(value);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => setText(value), [value]);
+  // What came from here comes back as `value` a moment later, when more may have been typed.
+  const reported = useRef(value);
+  useEffect(() => {
+    if (value === reported.current) return;
+    reported.current = value;
+    setText(value);
+  }, [value]);
   useEffect(() => () => clearTimeout(timer.current), []);
   const change = (next: string) => {
     setText(next);
     clearTimeout(timer.current);
-    if (delayMs === 0) onChange(next);
-    else timer.current = setTimeout(() => onChange(next), delayMs);
+    const report = () => {
+      reported.current = next;
+      onChange(next);
+    };
+    if (delayMs === 0) report();
+    else timer.current = setTimeout(report, delayMs);
   };
   return (
     <label class="search">

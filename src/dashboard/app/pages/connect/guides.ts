@@ -5,19 +5,19 @@
  */
 import clients from '../../../../../docs/clients.md' with { type: 'text' };
 
-export interface GuideBlock {
+interface GuideBlock {
   readonly kind: 'text' | 'code';
   /** Of code: what is shown above it. */
   readonly label: string;
   readonly text: string;
 }
 
-export interface Guide {
+interface Guide {
   readonly name: string;
   readonly blocks: readonly GuideBlock[];
 }
 
-export interface GuideValues {
+interface GuideValues {
   /** Where the gateway is reached, without /v1. */
   readonly origin: string;
   readonly key?: string | undefined;

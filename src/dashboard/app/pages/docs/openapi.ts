@@ -9,7 +9,7 @@ export interface OpenApiDocument {
   readonly security?: readonly SecurityRequirement[];
 }
 
-export type SecurityRequirement = Readonly<Record<string, readonly string[]>>;
+type SecurityRequirement = Readonly<Record<string, readonly string[]>>;
 
 export interface Schema {
   readonly $ref?: string;

@@ -41,7 +41,7 @@ function range(min: number | undefined, max: number | undefined, unit: string): 
   return max === undefined ? `at least ${min}${unit}` : `${min} to ${max}${unit}`;
 }
 
-export interface Property {
+interface Property {
   readonly name: string;
   readonly schema: Schema;
   readonly required: boolean;

@@ -21,7 +21,7 @@ export interface KeyDraft {
   readonly expires_at: string;
 }
 
-export type LimitField = 'rpm_limit' | 'rpd_limit' | 'monthly_limit' | 'monthly_token_limit' | 'max_concurrent';
+type LimitField = 'rpm_limit' | 'rpd_limit' | 'monthly_limit' | 'monthly_token_limit' | 'max_concurrent';
 
 export const LIMIT_FIELDS: readonly { field: LimitField; label: string }[] = [
   { field: 'rpm_limit', label: 'Requests per minute' },

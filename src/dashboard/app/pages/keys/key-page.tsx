@@ -80,7 +80,10 @@ function KeyFacts({ apiKey }: { apiKey: KeyObject }) {
         <div>
           <dt>Id</dt>
           <dd>
-            <code>{apiKey.id}</code> <CopyButton text={apiKey.id} what="id" />
+            <span class="id">
+              <code title={apiKey.id}>{apiKey.id}</code>
+              <CopyButton text={apiKey.id} what="id" />
+            </span>
           </dd>
         </div>
       </dl>

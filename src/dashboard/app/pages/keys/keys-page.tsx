@@ -74,7 +74,7 @@ const COLUMNS: readonly Column<KeyObject>[] = [
   },
 ];
 
-export function keyUrl(id: string): string {
+function keyUrl(id: string): string {
   return `/dashboard/keys/${encodeURIComponent(id)}`;
 }
 

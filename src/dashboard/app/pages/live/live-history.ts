@@ -8,7 +8,7 @@ import type { LiveSnapshot } from '../../api/api-types.ts';
 export const HISTORY_SECONDS_MAX = 900;
 const GAP_S = 3;
 
-export const LIVE_COLUMNS = ['requests', 'tokens', 'inFlight', 'streams', 'p50', 'p95', 'p99'] as const;
+const LIVE_COLUMNS = ['requests', 'tokens', 'inFlight', 'streams', 'p50', 'p95', 'p99'] as const;
 export type LiveColumn = (typeof LIVE_COLUMNS)[number];
 /** Codes come from a closed set; whatever comes, no more columns than this. */
 const ERROR_CODES_MAX = 40;

@@ -17,7 +17,7 @@ export interface LiveState {
   readonly lastSnapshotAtMs: number | null;
 }
 
-export interface LiveReceiver {
+interface LiveReceiver {
   snapshot(snapshot: LiveSnapshot): void;
   request(record: RequestRecord): void;
   /** The gateway could not send so many, because this page was too slow. */

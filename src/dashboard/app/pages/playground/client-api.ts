@@ -13,7 +13,7 @@ export interface ReceivedEvent {
   readonly data: string;
 }
 
-export interface AnswerReceiver {
+interface AnswerReceiver {
   head(head: { status: number; atMs: number; latencyMs: string | null }): void;
   event(event: ReceivedEvent): void;
 }

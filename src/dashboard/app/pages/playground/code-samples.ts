@@ -1,7 +1,7 @@
 /** The same request as code: what the playground does, to be taken along. The key stays a placeholder. */
 import { bodyOf, type Prompt, pathOf } from './prompt.ts';
 
-export interface CodeSample {
+interface CodeSample {
   readonly label: string;
   readonly text: string;
 }

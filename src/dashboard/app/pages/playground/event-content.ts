@@ -7,7 +7,7 @@ export interface TokenCounts {
   readonly total: number | null;
 }
 
-export interface EventContent {
+interface EventContent {
   readonly text: string;
   readonly tokens: Partial<TokenCounts> | null;
   readonly error: string | null;

@@ -4,21 +4,24 @@ import { formatCount, formatMs } from '../../format/numbers.ts';
 import { ScrollRegion } from '../../ui/scroll-region.tsx';
 import { ROW_HEIGHT, Space } from '../../ui/virtual-table.tsx';
 import type { ReceivedEvent } from './client-api.ts';
+import { readEvent } from './event-content.ts';
+import type { ApiName } from './prompt.ts';
 
 const ROWS_AROUND = 10;
 
-export function EventList({ events, count }: EventListProps) {
-  if (events.length === 0) return <p class="panel-empty">No event yet.</p>;
-  return <EventTable events={events} count={count} />;
+export function EventList(props: EventListProps) {
+  if (props.events.length === 0) return <p class="panel-empty">No event yet.</p>;
+  return <EventTable {...props} />;
 }
 
 interface EventListProps {
+  readonly api: ApiName;
   readonly events: readonly ReceivedEvent[];
   /** Of all that came; only the first are kept. */
   readonly count: number;
 }
 
-function EventTable({ events, count }: EventListProps) {
+function EventTable({ api, events, count }: EventListProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 400 });
   const look = () => {
@@ -35,6 +38,7 @@ function EventTable({ events, count }: EventListProps) {
           <colgroup>
             <col style={{ width: '84px' }} />
             <col style={{ width: '76px' }} />
+            <col style={{ width: '26%' }} />
             <col />
           </colgroup>
           <thead>
@@ -45,11 +49,12 @@ function EventTable({ events, count }: EventListProps) {
               <th scope="col" class="right">
                 Gap
               </th>
+              <th scope="col">Text</th>
               <th scope="col">Data</th>
             </tr>
           </thead>
           <tbody>
-            <Space rows={first} columns={3} />
+            <Space rows={first} columns={4} />
             {events.slice(first, last).map((event, i) => {
               const index = first + i;
               const before = events[index - 1];
@@ -57,6 +62,7 @@ function EventTable({ events, count }: EventListProps) {
                 <tr key={index} aria-rowindex={index + 2}>
                   <td class="right">{formatMs(event.atMs)}</td>
                   <td class="right muted">{before === undefined ? '' : `+${formatMs(event.atMs - before.atMs)}`}</td>
+                  <td>{quoted(readEvent(api, event.data).text)}</td>
                   <td>
                     {event.name !== 'message' && <span class="event-name">{event.name}</span>}
                     <code title={event.data}>{event.data}</code>
@@ -64,7 +70,7 @@ function EventTable({ events, count }: EventListProps) {
                 </tr>
               );
             })}
-            <Space rows={events.length - last} columns={3} />
+            <Space rows={events.length - last} columns={4} />
           </tbody>
         </table>
       </ScrollRegion>
@@ -75,4 +81,9 @@ function EventTable({ events, count }: EventListProps) {
       )}
     </>
   );
+}
+
+/** So that spaces at its ends and line breaks can be seen. */
+function quoted(text: string): string {
+  return text === '' ? '' : JSON.stringify(text);
 }

@@ -43,7 +43,7 @@ export function PlaygroundOutput({ state, prompt }: { state: RunState; prompt: P
       <Numbers state={state} />
       {state.error !== null && <ErrorNote>{state.error}</ErrorNote>}
       {view === 'text' && <Text state={state} />}
-      {view === 'events' && <EventList events={state.events} count={state.eventCount} />}
+      {view === 'events' && <EventList api={state.api} events={state.events} count={state.eventCount} />}
       {view === 'code' && (
         <div class="playground-code">
           {codeSamples(prompt, location.origin).map(({ label, text }) => (

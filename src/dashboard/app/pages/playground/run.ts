@@ -3,9 +3,11 @@ import { isApiError } from '../../api/admin-client.ts';
 import { SharedState } from '../../state/shared-state.ts';
 import { newRequestId, type ReceivedEvent, stream } from './client-api.ts';
 import { readEvent, type TokenCounts } from './event-content.ts';
-import type { Prompt } from './prompt.ts';
+import type { ApiName, Prompt } from './prompt.ts';
 
 export interface RunState {
+  /** In whose form the events are. */
+  readonly api: ApiName;
   readonly phase: 'idle' | 'sending' | 'streaming' | 'done' | 'stopped' | 'failed';
   readonly error: string | null;
   readonly status: number | null;
@@ -21,7 +23,8 @@ export interface RunState {
   readonly tokens: TokenCounts;
 }
 
-export const IDLE: RunState = {
+const IDLE: RunState = {
+  api: 'chat',
   phase: 'idle',
   error: null,
   status: null,
@@ -52,7 +55,7 @@ export class PlaygroundRun {
     const events: ReceivedEvent[] = [];
     const startedAtMs = performance.now();
     const requestId = newRequestId();
-    this.#change({ ...IDLE, phase: 'sending', events, requestId });
+    this.#change({ ...IDLE, api: prompt.api, phase: 'sending', events, requestId });
     try {
       await stream(
         prompt,

@@ -164,9 +164,10 @@ function Facts({ facts }: { facts: readonly (readonly [string, preact.ComponentC
 function Id({ id, what }: { id: string | null | undefined; what: string }) {
   if (!id) return <>{NOTHING}</>;
   return (
-    <>
-      <code>{id}</code> <CopyButton text={id} what={what} />
-    </>
+    <span class="id">
+      <code title={id}>{id}</code>
+      <CopyButton text={id} what={what} />
+    </span>
   );
 }
 

@@ -15,7 +15,7 @@ export interface UsageGroup extends UsageNumbers {
   readonly group: string | null;
 }
 
-export interface UsageSeries {
+interface UsageSeries {
   /** undefined: all that is not among the others. */
   readonly group: string | null | undefined;
   readonly values: readonly number[];

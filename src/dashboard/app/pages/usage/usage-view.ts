@@ -24,7 +24,7 @@ export const RANGES = [
 ] as const;
 export type RangeName = (typeof RANGES)[number]['value'];
 
-export type PeriodStep = 'day' | 'month';
+type PeriodStep = 'day' | 'month';
 
 export interface UsageView {
   readonly range: RangeName;
@@ -40,7 +40,7 @@ export interface UsageView {
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 /** More bars than this are thinner than a pixel or two. */
-export const DAYS_MAX = 400;
+const DAYS_MAX = 400;
 const DAYS_BY_DEFAULT_MAX = 95;
 
 export function readUsageView(query: URLSearchParams, nowMs: number): UsageView {
