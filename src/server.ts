@@ -97,6 +97,13 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       config.clientStallTimeoutMs,
     ),
   );
+  const bodies = new BodyReader({
+    bytesMax: config.maxBodyBytes,
+    bytesMaxOption: 'MAX_BODY_BYTES',
+    bytesTotalMax: config.maxBodyBytesTotal,
+    timeoutMs: config.requestBodyTimeoutMs,
+    deadlines,
+  });
   const gateway: Gateway = {
     client,
     keys,
@@ -124,13 +131,14 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       restoreIdleTimeout: (request) => app.server?.timeout(request, config.clientIdleTimeoutS),
     },
     deadlines,
-    bodies: new BodyReader({
-      bytesMax: config.maxBodyBytes,
-      bytesMaxOption: 'MAX_BODY_BYTES',
-      bytesTotalMax: config.maxBodyBytesTotal,
-      timeoutMs: config.requestBodyTimeoutMs,
+    bodies,
+    uploads: {
+      bytesMax: config.maxUploadBytes,
+      bytesMaxOption: 'MAX_UPLOAD_BYTES',
+      idleTimeoutMs: config.requestBodyTimeoutMs,
       deadlines,
-    }),
+      bodies,
+    },
     limits: config,
     injectStreamUsage: config.streamUsage === 'inject',
     commonFields: new HeaderBlock(gatewayFields(config.fuelixApiKey, `bve-gateway/${VERSION}`)),

@@ -120,6 +120,13 @@ export const OPTIONS = {
     'request bodies held at once, bytes, before 503 overloaded',
     integer(1, 2 ** 40),
   ),
+  /** What OpenAI takes for images and audio is a quarter of it; an upload is streamed, and of each little is held. */
+  maxUploadBytes: option(
+    'MAX_UPLOAD_BYTES',
+    String(100 * 1024 * 1024),
+    'largest multipart request body, bytes',
+    integer(1, 2 ** 40),
+  ),
   /** 11 to 40 KiB a stream: the default keeps a full gateway below half a gigabyte. */
   maxConcurrentRequests: option(
     'MAX_CONCURRENT_REQUESTS',
@@ -127,10 +134,11 @@ export const OPTIONS = {
     'requests in flight before 503 overloaded',
     integer(1, 1_000_000),
   ),
+  /** An upload may take as long as its line needs, within UPSTREAM_TOTAL_TIMEOUT_MS: for it this is the longest silence. */
   requestBodyTimeoutMs: option(
     'REQUEST_BODY_TIMEOUT_MS',
     '60000',
-    'a client has this long to send its body',
+    'a client has this long to send its body, or the next piece of an upload',
     integer(1, HOUR_MS),
   ),
   /** The OpenAI SDKs wait ten minutes by themselves; a gateway that gives up earlier would break long answers. */

@@ -47,6 +47,8 @@ export interface AnswerOwner {
   readonly drainsOnLeave: boolean;
   /** The request goes upstream now. */
   onSent(): void;
+  /** When the last piece of a streamed request body was sent on; upstream's answer is due only then. */
+  readonly bodyMovedAtMs?: number;
   /** Throws to refuse the head; the exchange is then aborted and `relay` rejects with what was thrown. */
   accept(status: number, headers: ResponseHeaders): Acceptance;
   /** The first body byte of upstream is here. */

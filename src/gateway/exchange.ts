@@ -9,6 +9,7 @@ import type { BodyHolder, BodyReader } from '../http/body-reader.ts';
 import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
 import { clientRequestId } from '../http/request-id.ts';
+import type { Upload } from '../http/uploads.ts';
 import { type ApiKey, drainsOnLeave } from '../keys/key.ts';
 import type { Granted } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
@@ -17,9 +18,11 @@ import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
 import type { Finish, UsageSource } from '../usage/usage-record.ts';
 import { type Acceptance, type AnswerOwner, ClientStalled, TimedOut } from './answer.ts';
 import type { Endpoint } from './endpoints.ts';
+import type { FormOwner } from './form-fields.ts';
 import { clientHeaders } from './headers.ts';
 import type { KeyMask } from './key-mask.ts';
 import { type BodyKind, Meter, type Usage } from './meter.ts';
+import { shortModelName } from './model-name.ts';
 import { RefusedAnswer } from './refused-answer.ts';
 
 /**
@@ -53,7 +56,7 @@ const UPSTREAM_ID = /^[\x21-\x7e]{1,128}$/;
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
 const TARGET = 'fuelix';
 
-export class Exchange implements AnswerOwner, BodyHolder {
+export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   /** The one the client chose, if it has the allowed form: it goes upstream. */
   readonly clientRequestId: string | null;
   readonly requestId: string;
@@ -69,6 +72,8 @@ export class Exchange implements AnswerOwner, BodyHolder {
   status = 0;
   bodyWasRead = false;
   heldBodyBytes = 0;
+  /** The body, when it is streamed. */
+  upload: Upload | null = null;
   /** Set when upstream was asked for a usage event on the client's behalf. */
   usageFilter: UsageEventFilter | null = null;
   #upstreamRequestId: string | null = null;
@@ -94,6 +99,18 @@ export class Exchange implements AnswerOwner, BodyHolder {
 
   get drainsOnLeave(): boolean {
     return this.key !== null && drainsOnLeave(this.key);
+  }
+
+  get bodyMovedAtMs(): number {
+    return this.upload?.lastMovedMs ?? 0;
+  }
+
+  onModel(model: string): void {
+    this.model = shortModelName(model);
+  }
+
+  onStream(stream: boolean): void {
+    this.streamed = stream;
   }
 
   /** @throws GatewayError overloaded */
@@ -131,6 +148,8 @@ export class Exchange implements AnswerOwner, BodyHolder {
     }
     const headers = clientHeaders(upstream, this.elapsedMs, isError);
     if (!this.streamed && !headers.get('x-request-id')) headers.set('x-request-id', this.requestId);
+    // The rest of an upload that upstream does not want is not read.
+    if (this.upload?.isWhole === false) headers.set('connection', 'close');
     const endsByClosing = upstream.get('transfer-encoding') === null && upstream.get('content-length') === null;
     return {
       status,

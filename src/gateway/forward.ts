@@ -8,6 +8,7 @@ import { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { withUsageRequested } from '../formats/usage-request.ts';
 import { type BodyFields, readFields } from '../http/body-fields.ts';
 import { routeNotFound } from '../http/route.ts';
+import { openUpload } from '../http/uploads.ts';
 import { type ApiKey, asksForStreamUsage } from '../keys/key.ts';
 import type { Admission, Granted } from '../limits/limiter.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
@@ -15,6 +16,7 @@ import { checkModel, checkModelFields, checkModelQuery } from './allowed-models.
 import { authenticate, checkEndpoint } from './authenticate.ts';
 import { type Endpoint, isOfAnother } from './endpoints.ts';
 import { Exchange } from './exchange.ts';
+import { FormFields } from './form-fields.ts';
 import type { Gateway } from './gateway.ts';
 import { clientFields } from './headers.ts';
 import { checkMetered } from './metered-requests.ts';
@@ -39,6 +41,7 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     if (delay !== null) await delay;
     const target = upstreamTarget(request.url, endpoint.mountedAt ?? endpoint.path);
     if (target === null || !isOwnPath(target, endpoint)) throw routeNotFound(request);
+    if (endpoint.body === 'form' && isForm(request)) return await relayForm(exchange, key, target, gateway);
     const body = endpoint.body === 'none' ? null : await gateway.bodies.read(request, exchange);
     exchange.bodyWasRead = body !== null;
     const read = body && (body.length > 0 || endpoint.body === 'json') ? readFields(body) : null;
@@ -59,6 +62,31 @@ function isOwnPath(target: string, endpoint: Endpoint): boolean {
   const path = `/v1${target.split('?', 1)[0]}`;
   if (endpoint.models !== null || endpoint.path === path) return true;
   return isUnescaped(target) && !isOfAnother(endpoint, path);
+}
+
+function isForm(request: Request): boolean {
+  return /^\s*multipart\//i.test(request.headers.get('content-type') ?? '');
+}
+
+/** A form is streamed, and what must be known of it is found on its way. */
+async function relayForm(exchange: Exchange, key: ApiKey, target: string, gateway: Gateway): Promise<Response> {
+  const { request, endpoint } = exchange;
+  if (key.allowedModels) checkModelQuery(target);
+  const rules = { allowedModels: key.allowedModels, needsModel: endpoint.generates };
+  const fields = new FormFields(request.headers.get('content-type') ?? '', rules, exchange);
+  const upload = openUpload(request, exchange, fields, gateway.uploads);
+  exchange.upload = upload;
+  const upstreamRequest: UpstreamRequest = {
+    method: endpoint.method,
+    target,
+    common: gateway.commonFields,
+    headers: clientFields(request.headers, exchange.clientRequestId),
+    body: upload.stream,
+    bodyBytes: upload.bytes,
+    bulk: endpoint.bulk,
+  };
+  gateway.connections.liftIdleTimeout(request);
+  return (await relay(upstreamRequest, request.signal, exchange, gateway)).response();
 }
 
 function granted(admission: Admission): Granted {

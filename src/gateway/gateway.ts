@@ -1,6 +1,7 @@
 /** What the data plane needs: the one argument that is handed along a request. */
 
 import type { BodyReader } from '../http/body-reader.ts';
+import type { UploadOptions } from '../http/uploads.ts';
 import type { KeyDirectory } from '../keys/key-cache.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { HeaderBlock } from '../upstream/header-block.ts';
@@ -20,6 +21,7 @@ export interface Gateway extends RelayOptions, ExchangeOptions {
   readonly usage: UsageReader;
   readonly bursts: BurstSmoother;
   readonly bodies: BodyReader;
+  readonly uploads: UploadOptions;
   readonly limits: RelayLimits;
   /** Ask for the usage of chat streams whose clients did not. */
   readonly injectStreamUsage: boolean;

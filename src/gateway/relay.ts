@@ -7,6 +7,7 @@
  *
  * The meter only looks on: this file works unchanged with one that counts nothing.
  */
+import { GatewayError } from '../errors.ts';
 import { NOT_WATCHED, type Watched } from '../http/deadlines.ts';
 import {
   type BodySink,
@@ -191,8 +192,12 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     if (this.#phase === RelayPhase.Draining) this.#abandon('client_closed', CLIENT_LEFT);
     else if (this.#phase === RelayPhase.Finishing || this.#phase === RelayPhase.Over) return;
     // Nothing here has aborted it: the body of the request, which the client sends, has failed.
-    else if (error.kind === 'aborted' && this.#phase === RelayPhase.Relaying) this.#stop('client_closed', error);
-    else this.#break(error);
+    else if (error.kind === 'aborted' && this.#phase === RelayPhase.Relaying) {
+      const { cause } = error;
+      // The rest of the body was refused.
+      if (cause instanceof GatewayError) this.#stop('error', cause);
+      else this.#stop('client_closed', error);
+    } else this.#break(error);
   }
 
   check(nowMs: number): void {
@@ -212,7 +217,8 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     } else if (this.isStalled) {
       if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.#stop('error', new ClientStalled());
     } else if (this.#phase === RelayPhase.AwaitingHead) {
-      if (nowMs - this.#startedAtMs > limits.upstreamHeadTimeoutMs) this.#expire('head');
+      const sinceMs = Math.max(this.#startedAtMs, this.#owner.bodyMovedAtMs ?? 0);
+      if (nowMs - sinceMs > limits.upstreamHeadTimeoutMs) this.#expire('head');
     } else if (nowMs - this.#lastByteAtMs > limits.upstreamIdleTimeoutMs) {
       this.#expire('idle');
     }

@@ -44,12 +44,16 @@ export class BodyReader {
    *   reading on), request_timeout, invalid_request when the client left
    */
   read(request: Request, holder: BodyHolder): Promise<Uint8Array> {
-    const encoding = request.headers.get('content-encoding');
-    if (encoding !== null && !/^(identity)?$/i.test(encoding.trim())) throw compressed(encoding);
+    checkEncoding(request);
     const announced = request.headers.get('content-length');
     if (announced !== null) this.#take(Number(announced), holder);
     // `request.body` makes a stream of what Bun has in one piece already: only for a body of unknown length.
     return this.#inTime(announced !== null ? request.bytes() : this.#readChunked(request.body, holder));
+  }
+
+  /** Counts a body that is streamed, of which so much is held at once. @throws GatewayError overloaded */
+  hold(bytes: number, holder: BodyHolder): void {
+    this.#takeOfTotal(bytes, holder);
   }
 
   /** Its body does not count any more; harmless when it never did. */
@@ -60,8 +64,13 @@ export class BodyReader {
 
   /** @throws GatewayError request_too_large, overloaded */
   #take(bytes: number, holder: BodyHolder): void {
-    const { bytesMax, bytesTotalMax } = this.#options;
-    if (holder.heldBodyBytes + bytes > bytesMax) throw this.#tooLarge();
+    const { bytesMax, bytesMaxOption } = this.#options;
+    if (holder.heldBodyBytes + bytes > bytesMax) throw tooLarge(bytesMax, bytesMaxOption);
+    this.#takeOfTotal(bytes, holder);
+  }
+
+  #takeOfTotal(bytes: number, holder: BodyHolder): void {
+    const { bytesTotalMax } = this.#options;
     if (this.#heldBytes + bytes > bytesTotalMax)
       throw new GatewayError('overloaded', 'The gateway has no memory for another request body', { retryAfterS: 1 });
     this.#heldBytes += bytes;
@@ -103,13 +112,18 @@ export class BodyReader {
       );
     });
   }
+}
 
-  #tooLarge(): GatewayError {
-    const { bytesMax, bytesMaxOption } = this.#options;
-    const size = bytesMax % (1024 * 1024) === 0 ? `${bytesMax / 1024 / 1024} MB` : `${bytesMax} bytes`;
-    const option = bytesMaxOption === undefined ? '' : ` (${bytesMaxOption})`;
-    return new GatewayError('request_too_large', `The request body is larger than ${size}${option}`);
-  }
+export function tooLarge(bytesMax: number, option: string | undefined): GatewayError {
+  const size = bytesMax % (1024 * 1024) === 0 ? `${bytesMax / 1024 / 1024} MB` : `${bytesMax} bytes`;
+  const named = option === undefined ? '' : ` (${option})`;
+  return new GatewayError('request_too_large', `The request body is larger than ${size}${named}`);
+}
+
+/** @throws GatewayError unsupported_content_encoding */
+export function checkEncoding({ headers }: Request): void {
+  const encoding = headers.get('content-encoding');
+  if (encoding !== null && !/^(identity)?$/i.test(encoding.trim())) throw compressed(encoding);
 }
 
 function compressed(encoding: string): GatewayError {

@@ -156,6 +156,7 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   fuelixCaFile: { good: [['/etc/ssl/ca.pem', '/etc/ssl/ca.pem']], bad: [' '], complaint: 'must not be empty' },
   maxBodyBytes: integer(1, 1 << 30),
   maxBodyBytesTotal: integer(1, 2 ** 40),
+  maxUploadBytes: integer(1, 2 ** 40),
   maxConcurrentRequests: integer(1, 1_000_000),
   requestBodyTimeoutMs: integer(1, HOUR_MS),
   upstreamHeadTimeoutMs: integer(1, 24 * HOUR_MS),

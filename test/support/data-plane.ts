@@ -25,6 +25,7 @@ interface DataPlane {
 export function dataPlane(upstreamUrl: string, parts: Partial<Gateway> = {}): DataPlane {
   const keyPermits = { taken: 0 };
   const deadlines = new Deadlines(HOUR_MS);
+  const bodies = new BodyReader({ bytesMax: 1_000, bytesTotalMax: 10_000, timeoutMs: HOUR_MS, deadlines });
   const gateway: Gateway = {
     client: new SocketClient(upstreamUrl, {
       connectTimeoutMs: HOUR_MS,
@@ -52,7 +53,8 @@ export function dataPlane(upstreamUrl: string, parts: Partial<Gateway> = {}): Da
     clock: performance,
     connections: { liftIdleTimeout: () => {}, restoreIdleTimeout: () => {} },
     deadlines,
-    bodies: new BodyReader({ bytesMax: 1_000, bytesTotalMax: 10_000, timeoutMs: HOUR_MS, deadlines }),
+    bodies,
+    uploads: { bytesMax: 1_000, bytesMaxOption: 'MAX', idleTimeoutMs: HOUR_MS, deadlines, bodies },
     limits: {
       upstreamHeadTimeoutMs: HOUR_MS,
       upstreamIdleTimeoutMs: HOUR_MS,
