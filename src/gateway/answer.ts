@@ -1,4 +1,5 @@
 /** What the relay needs, and what it and the owner of an answer tell each other. */
+import { GatewayError } from '../errors.ts';
 import type { Deadlines } from '../http/deadlines.ts';
 import { type ResponseHeaders, type UpstreamClient, UpstreamError } from '../upstream/client.ts';
 import type { Finish } from '../usage/usage-record.ts';
@@ -75,4 +76,9 @@ export class ClientStalled extends Error {
   constructor() {
     super('The client stopped reading');
   }
+}
+
+/** How an exchange ends whose request body failed: the client left, or what it sent was refused. */
+export function endByBody(error: UpstreamError): [Finish, Error] {
+  return error.cause instanceof GatewayError ? ['error', error.cause] : ['client_closed', error];
 }

@@ -7,7 +7,7 @@ import { checkModel } from './allowed-models.ts';
 /** Some servers take `model[]` or ` Model` for the same field. */
 const JUDGED_NAME = /^\s*(model|models|fallbacks|stream)\s*(?:\[.*)?$/i;
 
-export interface FormRules {
+interface FormRules {
   /** Of the key; null: all, and the form is looked at only for the record. */
   readonly allowedModels: readonly string[] | null;
   readonly needsModel: boolean;

@@ -7,7 +7,6 @@
  *
  * The meter only looks on: this file works unchanged with one that counts nothing.
  */
-import { GatewayError } from '../errors.ts';
 import { NOT_WATCHED, type Watched } from '../http/deadlines.ts';
 import {
   type BodySink,
@@ -18,7 +17,7 @@ import {
   type UpstreamSink,
 } from '../upstream/client.ts';
 import type { Finish } from '../usage/usage-record.ts';
-import { type Acceptance, type AnswerOwner, ClientStalled, type RelayOptions, TimedOut } from './answer.ts';
+import { type Acceptance, type AnswerOwner, ClientStalled, endByBody, type RelayOptions, TimedOut } from './answer.ts';
 import type { BodyFilter } from './body-filter.ts';
 import { ClientBody } from './client-body.ts';
 import type { Meter } from './meter.ts';
@@ -191,13 +190,8 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   fail(error: UpstreamError): void {
     if (this.#phase === RelayPhase.Draining) this.#abandon('client_closed', CLIENT_LEFT);
     else if (this.#phase === RelayPhase.Finishing || this.#phase === RelayPhase.Over) return;
-    // Nothing here has aborted it: the body of the request, which the client sends, has failed.
-    else if (error.kind === 'aborted' && this.#phase === RelayPhase.Relaying) {
-      const { cause } = error;
-      // The rest of the body was refused.
-      if (cause instanceof GatewayError) this.#stop('error', cause);
-      else this.#stop('client_closed', error);
-    } else this.#break(error);
+    else if (error.kind === 'aborted' && this.#phase === RelayPhase.Relaying) this.#stop(...endByBody(error));
+    else this.#break(error);
   }
 
   check(nowMs: number): void {
@@ -217,8 +211,8 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     } else if (this.isStalled) {
       if (nowMs - this.stalledSinceMs > limits.clientStallTimeoutMs) this.#stop('error', new ClientStalled());
     } else if (this.#phase === RelayPhase.AwaitingHead) {
-      const sinceMs = Math.max(this.#startedAtMs, this.#owner.bodyMovedAtMs ?? 0);
-      if (nowMs - sinceMs > limits.upstreamHeadTimeoutMs) this.#expire('head');
+      const askedAtMs = Math.max(this.#startedAtMs, this.#owner.bodyMovedAtMs ?? 0);
+      if (nowMs - askedAtMs > limits.upstreamHeadTimeoutMs) this.#expire('head');
     } else if (nowMs - this.#lastByteAtMs > limits.upstreamIdleTimeoutMs) {
       this.#expire('idle');
     }

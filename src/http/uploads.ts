@@ -17,7 +17,7 @@ export interface UploadOptions {
 }
 
 /** Looks at the bytes on their way and may hold some back. What it throws ends the upload. */
-export interface UploadFilter {
+interface UploadFilter {
   push(bytes: Uint8Array): Uint8Array;
   /** @returns what was held back */
   end(): Uint8Array;
