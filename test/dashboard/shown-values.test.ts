@@ -7,7 +7,9 @@ import {
   formatShare,
 } from '../../src/dashboard/app/format/numbers.ts';
 import { formatRelative, shiftDays, utcDaysBetween, utcMonthsBetween } from '../../src/dashboard/app/format/times.ts';
+import { ENDPOINT_PATTERNS } from '../../src/dashboard/app/pages/requests/endpoint-patterns.ts';
 import { phasesOf } from '../../src/dashboard/app/pages/requests/phases.ts';
+import { ENDPOINTS } from '../../src/gateway/endpoints.ts';
 
 describe('numbers', () => {
   test('have a unit that fits', () => {
@@ -75,6 +77,11 @@ describe('times', () => {
     expect(shiftDays('2026-03-01', -1)).toBe('2026-02-28');
     expect(utcDaysBetween('0001-01-01', '9999-01-01').length).toBe(4000);
   });
+});
+
+test('the endpoints that the filter suggests exist', () => {
+  const paths = ENDPOINTS.map(({ path }) => path);
+  for (const pattern of ENDPOINT_PATTERNS) expect(paths).toContain(pattern);
 });
 
 describe('the parts of a request', () => {

@@ -8,6 +8,7 @@ import { Select } from '../../ui/choice.tsx';
 import { InlineField } from '../../ui/inline-field.tsx';
 import { KeyPicker } from '../../ui/key-picker.tsx';
 import { SearchField } from '../../ui/search-field.tsx';
+import { ENDPOINT_PATTERNS } from './endpoint-patterns.ts';
 
 export const FILTER_NAMES = [
   'request_id',
@@ -19,15 +20,6 @@ export const FILTER_NAMES = [
   'min_duration_ms',
 ] as const;
 
-const ENDPOINTS = [
-  '/v1/chat/completions',
-  '/v1/responses',
-  '/v1/messages',
-  '/v1/messages/count_tokens',
-  '/v1/embeddings',
-  '/v1/completions',
-  '/v1/models',
-];
 const STATUSES = ['200', '400', '401', '402', '403', '404', '408', '413', '429', '500', '502', '503', '504'];
 const SLOW = [
   { value: '', label: 'any' },
@@ -55,10 +47,10 @@ export function RequestFilters({ query }: { query: URLSearchParams }) {
         onChange={(id) => setParameters({ key_id: id })}
       />
       <TextFilter label="Model" value={value('model')} onChange={(text) => setParameters({ model: text })} />
-      <Select
+      <TextFilter
         label="Endpoint"
         value={value('endpoint')}
-        options={[{ value: '', label: 'all' }, ...ENDPOINTS.map((path) => ({ value: path, label: path }))]}
+        suggestions={ENDPOINT_PATTERNS}
         onChange={(path) => setParameters({ endpoint: path })}
       />
       <Select
@@ -92,18 +84,33 @@ export function RequestFilters({ query }: { query: URLSearchParams }) {
   );
 }
 
-function TextFilter({ label, value, onChange }: { label: string; value: string; onChange: (text: string) => void }) {
+interface TextFilterProps {
+  readonly label: string;
+  readonly value: string;
+  readonly suggestions?: readonly string[];
+  readonly onChange: (text: string) => void;
+}
+
+function TextFilter({ label, value, suggestions = [], onChange }: TextFilterProps) {
   return (
     <InlineField label={label}>
       {(id) => (
-        <input
-          id={id}
-          value={value}
-          placeholder="all"
-          autocomplete="off"
-          spellcheck={false}
-          onChange={(event) => onChange(event.currentTarget.value.trim())}
-        />
+        <>
+          <input
+            id={id}
+            value={value}
+            list={`${id}-suggestions`}
+            placeholder="all"
+            autocomplete="off"
+            spellcheck={false}
+            onChange={(event) => onChange(event.currentTarget.value.trim())}
+          />
+          <datalist id={`${id}-suggestions`}>
+            {suggestions.map((suggestion) => (
+              <option key={suggestion} value={suggestion} />
+            ))}
+          </datalist>
+        </>
       )}
     </InlineField>
   );
