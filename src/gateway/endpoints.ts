@@ -34,11 +34,20 @@ export interface Endpoint {
   readonly generates: boolean;
   /** It starts or continues a run, whose usage only its stream reports. */
   readonly isRun: boolean;
+  /** A legacy completion, which upstream does not have: a chat completion takes its place. */
+  readonly isLegacyCompletion: boolean;
   /** The answer may be a large download, see UpstreamRequest. */
   readonly bulk: boolean;
 }
 
-const PLAIN = { usageOnRequest: false, models: null, generates: false, isRun: false, bulk: false } as const;
+const PLAIN = {
+  usageOnRequest: false,
+  models: null,
+  generates: false,
+  isRun: false,
+  isLegacyCompletion: false,
+  bulk: false,
+} as const;
 const GENERATE = { ...PLAIN, method: 'POST', body: 'json', generates: true } as const;
 const POST = { ...PLAIN, method: 'POST', body: 'json', format: OPAQUE } as const;
 const POST_OR_NOTHING = { ...POST, body: 'json or none' } as const;
@@ -58,6 +67,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
     { ...DELETE, path: `${CHAT_PATH}/:completion` },
     { ...GET, path: `${CHAT_PATH}/:completion/messages` },
   ].map((stored) => ({ ...stored, group: 'chat' as const })),
+
+  { ...GENERATE, path: '/v1/completions', group: 'completions', format: CHAT, isLegacyCompletion: true },
 
   { ...GENERATE, path: RESPONSES_PATH, group: 'responses', format: RESPONSES },
   { ...GENERATE, path: `${RESPONSES_PATH}/compact`, group: 'responses', format: RESPONSES },

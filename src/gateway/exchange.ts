@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../errors.ts';
 import { BREAK_CODE } from '../formats/format.ts';
+import type { TextCompletionFilter } from '../formats/text-completion.ts';
 import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import type { BodyHolder, BodyReader } from '../http/body-reader.ts';
 import type { Permits } from '../http/permits.ts';
@@ -76,6 +77,8 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   upload: Upload | null = null;
   /** Set when upstream was asked for a usage event on the client's behalf. */
   usageFilter: UsageEventFilter | null = null;
+  /** Set when the answer is to become another one. */
+  rewriting: TextCompletionFilter | null = null;
   #upstreamRequestId: string | null = null;
   #sentMs: number | null = null;
   #headMs: number | null = null;
@@ -123,9 +126,10 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
     this.#sentMs = this.elapsedMs;
   }
 
-  /** Of upstream's body, less what was taken out of it. */
+  /** Of upstream's body, less what was taken out of it, or of what it became. */
   get #bytesOut(): number {
-    return (this.meter?.bytes ?? 0) - (this.usageFilter?.removedBytes ?? 0);
+    const added = this.status < 400 ? (this.rewriting?.addedBytes ?? 0) : 0;
+    return (this.meter?.bytes ?? 0) - (this.usageFilter?.removedBytes ?? 0) + added;
   }
 
   /** @throws GatewayError upstream_error for an answer that is not to be passed on */
@@ -151,6 +155,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
     // The rest of an upload that upstream does not want is not read.
     if (this.upload?.isWhole === false) headers.set('connection', 'close');
     const endsByClosing = upstream.get('transfer-encoding') === null && upstream.get('content-length') === null;
+    if (this.rewriting && !isError) headers.set('content-type', 'application/json');
     return {
       status,
       headers,
@@ -160,7 +165,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
         ? this.options.keyMask.filter()
         : isEventStream || kind === 'unlabelled'
           ? this.usageFilter
-          : null,
+          : this.rewriting,
       endsByTerminalEvent: isEventStream && endsByClosing,
       refused: isRefused ? new RefusedAnswer(status, kind === 'json', this.options.keyMask) : null,
     };

@@ -4,6 +4,7 @@
  * Each word is one file with one job; the branches are here.
  */
 import { GatewayError } from '../errors.ts';
+import { TextCompletionFilter } from '../formats/text-completion.ts';
 import { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import { withUsageRequested } from '../formats/usage-request.ts';
 import { type BodyFields, readFields } from '../http/body-fields.ts';
@@ -19,6 +20,7 @@ import { Exchange } from './exchange.ts';
 import { FormFields } from './form-fields.ts';
 import type { Gateway } from './gateway.ts';
 import { clientFields } from './headers.ts';
+import { asChatCompletion } from './legacy-completion.ts';
 import { checkMetered } from './metered-requests.ts';
 import { shortModelName } from './model-name.ts';
 import { fetchAllowedModels } from './models.ts';
@@ -46,7 +48,11 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     exchange.bodyWasRead = body !== null;
     const read = body && (body.length > 0 || endpoint.body === 'json') ? readFields(body) : null;
     const fields = read instanceof Promise ? await read : read;
-    const upstreamRequest = prepare(exchange, key, target, body, fields, gateway);
+    let upstreamRequest = prepare(exchange, key, target, body, fields, gateway);
+    if (endpoint.isLegacyCompletion && body && fields) {
+      upstreamRequest = await asChatCompletion(upstreamRequest, body, fields.stream);
+      exchange.rewriting = new TextCompletionFilter();
+    }
     gateway.connections.liftIdleTimeout(request);
     if (endpoint.models === 'list' && key.allowedModels) {
       return await fetchAllowedModels(upstreamRequest, key.allowedModels, exchange, gateway);

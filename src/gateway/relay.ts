@@ -39,7 +39,6 @@ const AT_ONCE = { highWaterMark: 1 };
 const USAGE_FOLLOWS_WITHIN_MS = 2000;
 const CR = 0x0d;
 const LINE_FEED = Uint8Array.of(0x0a);
-const ONCE = { once: true };
 const CLIENT_LEFT = new UpstreamError('aborted', 'The client left');
 
 /** Sends the request; resolves when the head is known, and then `response()` is the client's answer. */
@@ -110,7 +109,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
       return;
     }
     this.#options.deadlines.add(this);
-    signal.addEventListener('abort', this, ONCE);
+    signal.addEventListener('abort', this, { once: true });
     this.#owner.onSent();
     this.#call = this.#options.client.send(request, this);
   }
@@ -181,6 +180,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     else if (this.#phase !== RelayPhase.Relaying) return;
     else if (this.#endsByTerminalEvent && !this.#meter!.sawTerminalEvent)
       this.#break(new UpstreamError('reset', 'Upstream closed the connection before the end of the stream'));
+    else if (this.#filter?.isInvalid) this.#break(new UpstreamError('protocol', 'Upstream sent an invalid answer'));
     else {
       if (this.#filter) this.#pass(this.#filter.end());
       this.#conclude('complete', null, Ending.InOrder);
