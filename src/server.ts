@@ -95,6 +95,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       config.upstreamIdleTimeoutMs,
       config.upstreamTotalTimeoutMs,
       config.clientStallTimeoutMs,
+      config.leaveDrainMs || Number.POSITIVE_INFINITY,
     ),
   );
   const bodies = new BodyReader({

@@ -1,5 +1,5 @@
 /** OpenAI chat completions; embeddings report their usage in the same place. */
-import { errorCodeOf, hasKey, isVoid, lastValueOf } from './event-data.ts';
+import { errorCodeOf, find, isVoid, lastValueOf } from './event-data.ts';
 import { BREAK_CODE, BREAK_MESSAGE, eventBytes, type Format } from './format.ts';
 
 const FINISH_REASON = Buffer.from('"finish_reason"');
@@ -35,8 +35,9 @@ export const CHAT: Format = {
       facts.counts.replaceBy(document.rootUsage);
       facts.usageIsFinal = facts.contentEnded;
     }
-    if (json !== null && hasKey(json, ERROR)) {
-      const code = errorCodeOf(json, (root) => root.error);
+    if (json !== null && find(json, ERROR, 0) >= 0) {
+      // Some servers send the error itself, an object of that name.
+      const code = errorCodeOf(json, (root) => root.error ?? (root.object === 'error' ? root : null));
       if (code === null) return;
       // SDKs raise it at once: for them the stream is over.
       facts.errorCode ??= code;

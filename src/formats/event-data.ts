@@ -38,10 +38,6 @@ export function lastValueOf(bytes: Uint8Array, key: Buffer): number {
   return -1;
 }
 
-export function hasKey(bytes: Uint8Array, key: Buffer): boolean {
-  return lastValueOf(bytes, key) >= 0;
-}
-
 /** Null, or the empty text that some providers send in its place. */
 export function isVoid(bytes: Uint8Array, at: number): boolean {
   if (bytes[at] === QUOTE) return bytes[at + 1] === QUOTE;
@@ -58,6 +54,7 @@ export function numberAt(bytes: Uint8Array, at: number): number {
 }
 
 interface ErrorEvent {
+  readonly object?: unknown;
   readonly error?: unknown;
   readonly response?: { readonly error?: unknown } | null;
   readonly last_error?: unknown;

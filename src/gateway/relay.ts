@@ -263,7 +263,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     const meter = this.#meter;
     const { limits, leaveDrains } = this.#options;
     if (meter !== undefined && (!meter.canReport || meter.usageIsFinal || meter.sawTerminalEvent)) return false;
-    this.#isCountedDrain = this.#owner.drainsOnLeave && leaveDrains.begin();
+    this.#isCountedDrain = this.#owner.drainsOnLeave && limits.leaveDrainMs > 0 && leaveDrains.begin();
     if (!this.#isCountedDrain && meter?.contentEnded !== true) return false;
     this.#drainUntilMs = this.#leftAtMs + (this.#isCountedDrain ? limits.leaveDrainMs : USAGE_FOLLOWS_WITHIN_MS);
     this.#enter(RelayPhase.Draining);

@@ -92,8 +92,8 @@ function afterEvent(format: FormatName, before: State, name: string, text: strin
     }
     if (root === null) return state;
     if (reported) state.isFinal = state.contentEnded;
-    const error =
-      lastValue(text, 'error') === null ? null : codeOf((realParse(text) as { error?: unknown } | null)?.error);
+    const real = text.includes('"error"') ? (realParse(text) as { error?: unknown; object?: unknown } | null) : null;
+    const error = codeOf(real?.error ?? (real?.object === 'error' ? real : null));
     return error === null ? state : { ...state, errorCode: state.errorCode ?? error, sawTerminal: true };
   }
   if (format === 'responses') {

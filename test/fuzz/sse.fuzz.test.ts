@@ -106,7 +106,7 @@ function likely(random: Random): string {
     case 6:
       return `{"choices":[{"finish_reason":${pick(random, FINISHES)}},{"index":1,"finish_reason":${pick(random, FINISHES)}}]}`;
     case 7:
-      return `{"error":${pick(random, ERRORS)}}`;
+      return `{"object":"${pick(random, ['error', 'chunk'])}","code":7,"error":${pick(random, ERRORS)}}`;
     case 8:
       return `{"type":"${pick(random, ['error', 'response.failed'])}","error":${pick(random, ERRORS)},"response":{"error":${pick(random, ERRORS)}}}`;
     case 9:
