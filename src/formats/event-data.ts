@@ -38,6 +38,10 @@ export function lastValueOf(bytes: Uint8Array, key: Buffer): number {
   return -1;
 }
 
+export function hasKey(bytes: Uint8Array, key: Buffer): boolean {
+  return lastValueOf(bytes, key) >= 0;
+}
+
 /** Null, or the empty text that some providers send in its place. */
 export function isVoid(bytes: Uint8Array, at: number): boolean {
   if (bytes[at] === QUOTE) return bytes[at + 1] === QUOTE;

@@ -143,6 +143,7 @@ describe('an error inside a stream of status 200', () => {
     ['/v1/chat/completions', 'data: {"error":{"message":"m","type":"server_error","code":null}}\n\n', 'server_error'],
     ['/v1/chat/completions', 'data: {"error":{"message":"m","code":429},"choices":[]}\n\ndata: [DONE]\n\n', '429'],
     ['/v1/chat/completions', 'data: {"error":"a text with a prompt in it"}\n\n', 'upstream_error'],
+    ['/v1/chat/completions', 'data: {"object":"error","message":"m","code":400}\n\n', '400'],
     [
       '/v1/messages',
       'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n',
