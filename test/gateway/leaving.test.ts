@@ -37,7 +37,12 @@ describe('a client that leaves', () => {
         await client.until('"i":3,');
         await expectCancelled(await p.mock.waitForRequest(), () => client[how]());
         const record = await p.recordOf(id);
-        expect(record).toMatchObject({ finish: 'client_closed', status: 200, streamed: true });
+        expect(record).toMatchObject({
+          finish: 'client_closed',
+          status: 200,
+          streamed: true,
+          cancelMs: expect.any(Number),
+        });
         expect(record.usageSource).toBe(path === '/v1/messages' ? 'partial' : 'none');
         expect(record.bytesOut).toBeGreaterThan(0);
       });
@@ -52,6 +57,7 @@ describe('a client that leaves', () => {
           status: 499,
           bytesOut: 0,
           ttfbMs: null,
+          cancelMs: expect.any(Number),
           usageSource: 'none',
         });
       });
@@ -80,7 +86,7 @@ describe('a client that leaves', () => {
       callOf(key, { method: 'GET', path: '/v1/models', headers: { 'x-request-id': 'models' } }),
     );
     await expectCancelled(await p.mock.waitForRequest(), () => client.leave());
-    expect(await p.recordOf('models')).toMatchObject({ finish: 'client_closed' });
+    expect(await p.recordOf('models')).toMatchObject({ finish: 'client_closed', cancelMs: expect.any(Number) });
   });
 
   test('after the usage of its stream was reported has it on record as partial', async () => {

@@ -103,7 +103,11 @@ describe('a form', () => {
     const socket = await connectTo(p.gateway.port);
     socket.write(headText({ path: FILES, headers }) + file(1000));
     setTimeout(() => socket.destroy(), 100);
-    expect(await p.recordOf('left')).toMatchObject({ finish: 'client_closed', status: 499 });
+    expect(await p.recordOf('left')).toMatchObject({
+      finish: 'client_closed',
+      status: 499,
+      cancelMs: expect.any(Number),
+    });
     expect(p.mock.requests.length).toBe(0);
   });
 });
