@@ -1,6 +1,6 @@
 /**
- * The few calls of the C library that Bun 1.4.5 has no API for: socket options, the backlog of a listening socket, what
- * the kernel knows of a connection, and whether a pipe takes more. Linux only, with glibc or musl; elsewhere there is
+ * The few calls of the C library that Bun 1.4.5 has no API for: socket options, listening sockets, file descriptors,
+ * what the kernel knows of a connection, and whether a pipe takes more. Linux only, with glibc or musl; elsewhere there is
  * none, and callers do without.
  */
 import { dlopen, ptr } from 'bun:ffi';
@@ -16,6 +16,9 @@ const CALLS = {
   socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   dup: { args: ['i32'], returns: 'i32' },
   close: { args: ['i32'], returns: 'i32' },
+  fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  shutdown: { args: ['i32', 'i32'], returns: 'i32' },
+  epoll_ctl: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
 } as const;
 
 export type LibC = ReturnType<typeof dlopen<typeof CALLS>>['symbols'];

@@ -9,11 +9,12 @@ import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
 import { KeyMask } from './gateway/key-mask.ts';
 import { LeaveDrains } from './gateway/leave-drains.ts';
+import { AcceptGuard } from './http/accept-guard.ts';
 import { createApp } from './http/app.ts';
 import { BodyReader } from './http/body-reader.ts';
 import { Deadlines } from './http/deadlines.ts';
 import { Drain, within } from './http/drain.ts';
-import { tuneListeningSocket } from './http/listening-socket.ts';
+import { ListeningSocket } from './http/listening-socket.ts';
 import { Permits } from './http/permits.ts';
 import { KeyCache } from './keys/key-cache.ts';
 import { FailurePolicy } from './limits/failure-policy.ts';
@@ -21,6 +22,7 @@ import { MemoryLimiter } from './limits/memory.ts';
 import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport } from './observe/failure-report.ts';
 import type { Log } from './observe/log.ts';
+import { descriptorLimit, openDescriptors, spareDescriptors } from './spare-descriptors.ts';
 import { databaseFacts, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { StoreError } from './store/store-error.ts';
@@ -59,6 +61,11 @@ const STORE_WAIT_MIN_MS = 1000;
 const LAST_FLUSH_MS = 50;
 /** What an earlier process left in files is in the store before the first request; if there is more of it, soon after. */
 const TAKE_UP_WITHIN_MS = 5000;
+
+/** Of database, log, files and whatever else is not a connection, and of clients that are told that there is no room. */
+const OWN_DESCRIPTORS = 48;
+const ENOUGH_OF_MAX_CONCURRENT_REQUESTS = 0.9;
+const EXHAUSTION_TOLD_EVERY_MS = 60_000;
 
 /** HOST and PORT cannot be listened on; `cause` is Bun's error. */
 export class ListenError extends Error {
@@ -105,6 +112,12 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     timeoutMs: config.requestBodyTimeoutMs,
     deadlines,
   });
+  const requestsMax = Math.min(config.maxConcurrentRequests, requestsByDescriptors());
+  if (requestsMax < config.maxConcurrentRequests * ENOUGH_OF_MAX_CONCURRENT_REQUESTS)
+    log.warn(
+      { descriptors: descriptorLimit(), requests: requestsMax },
+      'ulimit -n allows fewer requests at once than MAX_CONCURRENT_REQUESTS',
+    );
   const gateway: Gateway = {
     client,
     keys,
@@ -123,7 +136,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     keyMask: new KeyMask(config.fuelixApiKey),
     upstream5xx: config.upstream5xx,
     usage: store,
-    permits: new Permits(config.maxConcurrentRequests),
+    permits: new Permits(requestsMax),
     bursts: new BurstSmoother(),
     leaveDrains: new LeaveDrains(config.leaveDrainsMax),
     clock: performance,
@@ -180,7 +193,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     ping: config.readyRequiresStore ? () => store.ping() : undefined,
   });
   const connect = (baseUrl: string) => createClient(baseUrl, config, DIRECT_NETWORK);
-  await warmUp({ requests: config.warmUpRequests, gateway, connect, log });
+  await warmUp({ requests: config.warmUpRequests, concurrencyMax: warmUpConcurrency(), gateway, connect, log });
   try {
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {
@@ -189,7 +202,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     throw new ListenError(error);
   }
   const server = app.server!;
-  tuneListeningSocket(server.port!);
+  const guard = guardOf(server, gateway.permits, requestsMax, log);
   const retention = retentionOf(config, store, log);
   let stopping: Promise<UsageClosing> | undefined;
 
@@ -214,6 +227,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     // Nothing is in flight, but the last answers are not at their clients yet, nor even all with Bun.
     await within(ANSWERS_REACH_CLIENTS_WITHIN_MS, server.stop(false));
     await server.stop(true);
+    guard?.stop();
     client.close();
     const leftMs = Math.max(STORE_WAIT_MIN_MS, deadlineMs - performance.now());
     await Promise.race([writer.flush(leftMs), cut ?? new Promise(() => {})]);
@@ -250,6 +264,36 @@ async function openUsage(config: Config, store: Store, log: Log): Promise<UsageW
     log.warn({ records, skipped: writer.skippedLines, done }, 'usage records of an earlier run are taken up');
   }
   return writer;
+}
+
+/** Each may need two: of the client's connection, and of one to upstream. */
+function requestsByDescriptors(): number {
+  return Math.max(1, Math.floor((descriptorLimit() - openDescriptors() - OWN_DESCRIPTORS) / 2));
+}
+
+/** Each has both ends of both connections in this process. */
+function warmUpConcurrency(): number {
+  return Math.floor((descriptorLimit() - openDescriptors() - OWN_DESCRIPTORS) / 4);
+}
+
+function guardOf(server: Bun.Server<unknown>, permits: Permits, requestsMax: number, log: Log): AcceptGuard | null {
+  const listening = ListeningSocket.find(server.port!);
+  if (listening === null) return null;
+  listening.tune();
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  return new AcceptGuard({
+    listening,
+    spare: spareDescriptors,
+    requestsMax,
+    closeIdle: () => server.closeIdleConnections(),
+    requestsInFlight: () => permits.inFlight,
+    onExhausted: () => {
+      if (performance.now() - toldAtMs < EXHAUSTION_TOLD_EVERY_MS) return;
+      toldAtMs = performance.now();
+      const said = 'clients take all file descriptors: idle connections are closed, new ones wait (ulimit -n)';
+      log.warn({ descriptors: descriptorLimit(), in_flight: permits.inFlight }, said);
+    },
+  });
 }
 
 function retentionOf(config: Config, store: Store, log: Log): UsageRetention | null {

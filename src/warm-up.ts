@@ -7,6 +7,7 @@
 
 import type { Gateway } from './gateway/gateway.ts';
 import { createApp } from './http/app.ts';
+import { within } from './http/drain.ts';
 import { Permits } from './http/permits.ts';
 import { createKey } from './keys/key.ts';
 import { KeyCache } from './keys/key-cache.ts';
@@ -19,6 +20,8 @@ import { UsageObserver } from './usage/usage-observer.ts';
 interface WarmUpOptions {
   /** How many requests; measured: the gain levels off at 2,000, which take a third of a second. */
   readonly requests: number;
+  /** How many at a time, at most; 0: there are no descriptors for it. */
+  readonly concurrencyMax: number;
   /** The gateway that is to be warm. */
   readonly gateway: Gateway;
   /** A client of the gateway's kind, for another base URL. */
@@ -33,6 +36,8 @@ interface WarmUpOptions {
 const LOOPBACK = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1';
 /** As many as a busy gateway has at once, so that what depends on concurrency (pool, timers) is warm too. */
 const CONCURRENCY = 50;
+/** Many times what it takes: whatever goes wrong, the gateway starts. */
+const WARM_UP_WITHIN_MS = 10_000;
 /** Few, so that most of the time goes into what is long: the beginning and the end of a request. */
 const EVENTS = 2;
 const EVENT = `data: ${JSON.stringify({ id: 'warm-up', choices: [{ index: 0, delta: { content: 'token' }, finish_reason: null }], usage: null })}\n\n`;
@@ -46,7 +51,7 @@ const REQUEST_END = REQUEST.subarray(-10);
 
 /** Never rejects: a gateway that could not warm up is a gateway all the same. */
 export async function warmUp(options: WarmUpOptions): Promise<void> {
-  if (options.requests === 0) return;
+  if (options.requests === 0 || options.concurrencyMax < 1) return;
   const startedAtMs = performance.now();
   try {
     await exercise(options);
@@ -56,7 +61,7 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
   }
 }
 
-async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Promise<void> {
+async function exercise({ requests, concurrencyMax, gateway, connect, log }: WarmUpOptions): Promise<void> {
   const upstream = cannedUpstream();
   const { key, secret } = createKey({ name: 'warm-up', rpmLimit: null, rpdLimit: null }, Date.now());
   const client = connect(`http://${LOOPBACK}:${upstream.port}/v1`);
@@ -85,7 +90,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
   }).listen({ hostname: LOOPBACK, port: 0 });
   const caller = connect(`http://${LOOPBACK}:${app.server!.port}/v1`);
   try {
-    await load(caller, secret, requests);
+    await within(WARM_UP_WITHIN_MS, load(caller, secret, requests, Math.min(CONCURRENCY, concurrencyMax)));
   } finally {
     caller.close();
     await app.stop(true);
@@ -95,7 +100,7 @@ async function exercise({ requests, gateway, connect, log }: WarmUpOptions): Pro
   }
 }
 
-async function load(caller: UpstreamClient, secret: string, requests: number): Promise<void> {
+async function load(caller: UpstreamClient, secret: string, requests: number, concurrency: number): Promise<void> {
   const request = {
     method: 'POST',
     target: '/chat/completions',
@@ -111,7 +116,7 @@ async function load(caller: UpstreamClient, secret: string, requests: number): P
       });
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
 function cannedUpstream() {

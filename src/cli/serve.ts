@@ -3,6 +3,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { type Loaded, loadConfig, proxyVariables, readCaFile, unusedProxyVariable } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import type { Log } from '../observe/log.ts';
+import { descriptorLimit } from '../spare-descriptors.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { UpstreamNetwork } from '../upstream/create-client.ts';
 import { type HttpProxy, proxyFor } from '../upstream/proxy.ts';
@@ -34,6 +35,7 @@ The least it needs:
     // Not before: a process that begins anew would forget the signal. Until here it ends the process by itself.
     const signals = stopSignals();
     // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
+    checkDescriptors();
     const { createLog } = await import('../observe/log.ts');
     const log = createLog(config.logLevel);
     const gateway = await Promise.race([start(loaded, network, log), signals.first]);
@@ -88,6 +90,15 @@ function proxyOf({ fuelixBaseUrl }: Config, { proxies }: UpstreamNetwork): HttpP
   } catch (error) {
     throw new ConfigError([(error as Error).message]);
   }
+}
+
+/** Below this there is none for a request. */
+const DESCRIPTORS_MIN = 64;
+
+function checkDescriptors(): void {
+  const limit = descriptorLimit();
+  if (limit < DESCRIPTORS_MIN)
+    throw new CommandFailure(`ulimit -n is ${limit}: at least ${DESCRIPTORS_MIN} file descriptors are needed`);
 }
 
 function warnAboutEnvironment(config: Config, log: Log): void {

@@ -7,6 +7,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { SocketHandler } from 'bun';
+import { spareDescriptors } from '../spare-descriptors.ts';
 import type { ConnectAttempts } from './connect-attempts.ts';
 import { ConnectError, codeOfFailedConnect } from './connect-error.ts';
 import type { HttpProxy } from './proxy.ts';
@@ -175,7 +176,8 @@ class Dial implements SocketOwner, Dialing {
       const failure = await this.#tryEach(addresses);
       if (failure === null || this.#isOver) return;
       if (descriptorsExhausted()) {
-        if (this.resources.shedIdle() === 0) throw new ConnectError('EMFILE', 'no file descriptors are left');
+        if (this.resources.shedIdle() === 0 && !spareDescriptors.release())
+          throw new ConnectError('EMFILE', 'no file descriptors are left');
         continue;
       }
       const { error, atOnce } = failure;

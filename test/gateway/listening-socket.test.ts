@@ -1,7 +1,7 @@
 /** What Bun's own backlog and the kernel's own buffers cost is told in src/http/listening-socket.ts. */
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { tuneListeningSocket } from '../../src/http/listening-socket.ts';
+import { ListeningSocket } from '../../src/http/listening-socket.ts';
 import { callOf, pair, STREAM } from '../support/pair.ts';
 import { StreamReader } from '../support/reader.ts';
 import { stoppedAt } from '../support/stopped-upstream.ts';
@@ -41,9 +41,9 @@ test.if(runs)('only the socket that listens on the port is touched, and none is 
   const [other, gone] = [open(), open()];
   const before = await backlogOf(other.port);
   gone.stop(true);
-  expect(tuneListeningSocket(gone.port)).toBe(null);
+  expect(ListeningSocket.find(gone.port)).toBe(null);
   expect(await backlogOf(other.port)).toBe(before);
-  expect(tuneListeningSocket(other.port)).toBeGreaterThan(0);
+  ListeningSocket.find(other.port)!.tune();
   expect(await backlogOf(other.port)).toBeGreaterThan(before);
   other.stop(true);
 });

@@ -58,6 +58,8 @@ interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Instead of a temporary folder that is deleted in the end. */
   readonly folder?: string;
+  /** What it is started with: a command that takes its place in the end. */
+  readonly startedBy?: readonly string[];
   /** Its exit code and what it prints on stderr are up to the test. */
   readonly mayFail?: boolean;
 }
@@ -79,7 +81,12 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   };
   const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);
   if (created.exitCode !== 0) throw new Error(`keys create failed: ${created.stderr}`);
-  const child = Bun.spawn([...BVE, 'serve'], { env, stdout: 'pipe', stderr: 'pipe', cwd: folder });
+  const child = Bun.spawn([...(options.startedBy ?? []), ...BVE, 'serve'], {
+    env,
+    stdout: 'pipe',
+    stderr: 'pipe',
+    cwd: folder,
+  });
   const { output, errors, closed } = collect(child.stdout, child.stderr);
   const listening = await eventually(
     () => listeningLine(output()),

@@ -1,0 +1,122 @@
+/**
+ * What happens when clients take all file descriptors. Left alone, Bun tries to accept the next one again and again, with a
+ * whole core, and connections to upstream get none. The guard sets descriptors aside for those, and when no others are left
+ * it closes idle connections and accepts only as many new ones as there is room for; the rest wait in the kernel.
+ */
+import { ptr } from 'bun:ffi';
+import { IPPROTO_TCP, libc, TCP_INFO } from '../libc.ts';
+import type { SpareDescriptors } from '../spare-descriptors.ts';
+import type { ListeningSocket } from './listening-socket.ts';
+
+interface AcceptGuardOptions {
+  readonly listening: ListeningSocket;
+  readonly spare: SpareDescriptors;
+  /** As many as may be in flight, each of which may need a connection to upstream. */
+  readonly requestsMax: number;
+  /** Closes client connections that wait for their next request. */
+  closeIdle(): void;
+  requestsInFlight(): number;
+  onExhausted(): void;
+}
+
+const LOOK_EVERY_MS = 250;
+const LOOK_EVERY_MS_WHEN_EXHAUSTED = 50;
+/** Without being exhausted once it is as before. */
+const CALM_AFTER_MS = 5000;
+/** More upstream connections than this are hardly begun between two looks. */
+const SPARE_MAX = 256;
+/** Left free when clients have taken all others: for the database, which opens files as it needs them, and the log. */
+const FREE_MIN = 16;
+const SHUT_RDWR = 2;
+/** A connection on which nothing was received for so long after it was made is closed. */
+const SILENT_MS = 1000;
+/** All connections are looked at for that, which takes 1 us each: so often, and no more than this part of the time. */
+const SEEK_SILENT_EVERY_MS = 200;
+const SEEK_SILENT_PART = 0.05;
+
+export class AcceptGuard {
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #isExhausted = false;
+  #exhaustedAtMs = 0;
+  #seekSilentAtMs = 0;
+  readonly #options: AcceptGuardOptions;
+  readonly #afterAccepting = () => this.#setAside(0);
+
+  constructor(options: AcceptGuardOptions) {
+    this.#options = options;
+    this.#setAside(FREE_MIN);
+    this.#look(LOOK_EVERY_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#options.spare.resize(0);
+  }
+
+  #look(everyMs: number): void {
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.#tick(performance.now()), everyMs);
+    this.#timer.unref();
+  }
+
+  #tick(nowMs: number): void {
+    const { listening, spare, onExhausted } = this.#options;
+    this.#setAside(this.#isExhausted ? 0 : FREE_MIN);
+    // The last ones are set aside while it is not exhausted, and free while it is.
+    if (!spare.hasFree(this.#isExhausted ? FREE_MIN + 1 : 1)) {
+      this.#exhaustedAtMs = nowMs;
+      if (!this.#isExhausted) {
+        this.#isExhausted = true;
+        listening.accept('never');
+        this.#setAside(0);
+        this.#look(LOOK_EVERY_MS_WHEN_EXHAUSTED);
+        onExhausted();
+      }
+      this.#shed(nowMs);
+    } else if (this.#isExhausted && nowMs - this.#exhaustedAtMs > CALM_AFTER_MS) {
+      this.#isExhausted = false;
+      this.#setAside(FREE_MIN);
+      listening.accept('always');
+      this.#look(LOOK_EVERY_MS);
+    } else if (this.#isExhausted) {
+      this.#acceptWaiting();
+    }
+  }
+
+  /** Those that wait now, without the last descriptors: the loop accepts in its next turn, and then they are free again. */
+  #acceptWaiting(): void {
+    this.#setAside(FREE_MIN);
+    this.#options.listening.accept('once');
+    setImmediate(() => setImmediate(this.#afterAccepting));
+  }
+
+  /** For upstream: requests in flight have their connection, those that may still come have none. And for nobody `more`. */
+  #setAside(more: number): void {
+    const { spare, requestsMax, requestsInFlight } = this.#options;
+    spare.resize(Math.max(0, Math.min(SPARE_MAX, requestsMax - requestsInFlight())) + more);
+  }
+
+  #shed(nowMs: number): void {
+    this.#options.closeIdle();
+    if (nowMs < this.#seekSilentAtMs) return;
+    // Looking for them takes a descriptor.
+    this.#options.spare.release();
+    for (const fd of this.#options.listening.accepted()) if (isSilent(fd)) libc()?.shutdown(fd, SHUT_RDWR);
+    const tookMs = performance.now() - nowMs;
+    this.#seekSilentAtMs = nowMs + Math.max(SEEK_SILENT_EVERY_MS, tookMs / SEEK_SILENT_PART);
+  }
+}
+
+const info = new DataView(new ArrayBuffer(232));
+const infoLength = new Uint32Array(1);
+/** In `struct tcp_info`: tcpi_last_data_recv, milliseconds, and tcpi_bytes_received. */
+const LAST_DATA_RECEIVED_AT = 52;
+const BYTES_RECEIVED_AT = 128;
+
+/** Whether a client has connected a while ago and never sent a byte: Bun does not count it as idle. */
+function isSilent(fd: number): boolean {
+  infoLength[0] = info.byteLength;
+  if (libc()?.getsockopt(fd, IPPROTO_TCP, TCP_INFO, ptr(info), ptr(infoLength)) !== 0) return false;
+  if (infoLength[0]! < BYTES_RECEIVED_AT + 8) return false;
+  return info.getBigUint64(BYTES_RECEIVED_AT, true) === 0n && info.getUint32(LAST_DATA_RECEIVED_AT, true) >= SILENT_MS;
+}
