@@ -28,3 +28,10 @@ const NEXT: Readonly<Record<RelayPhase, number>> = {
 export function mayFollow(before: RelayPhase, phase: RelayPhase): boolean {
   return ((NEXT[before] >> phase) & 1) === 1;
 }
+
+/** How the client's body ends. */
+export enum Ending {
+  InOrder,
+  ErrorEvent,
+  Reset,
+}

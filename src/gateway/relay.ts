@@ -21,14 +21,8 @@ import { type Acceptance, type AnswerOwner, ClientStalled, endByBody, type Relay
 import type { BodyFilter } from './body-filter.ts';
 import { ClientBody } from './client-body.ts';
 import type { Meter } from './meter.ts';
-import { mayFollow, RelayPhase } from './relay-phase.ts';
-
-/** How the client's body ends. */
-enum Ending {
-  InOrder,
-  ErrorEvent,
-  Reset,
-}
+import type { RefusedAnswer } from './refused-answer.ts';
+import { Ending, mayFollow, RelayPhase } from './relay-phase.ts';
 
 /**
  * Bun hands a piece of at least this size to the socket at once, and collects smaller ones until they are flushed: a second
@@ -81,6 +75,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   #finish: Finish = 'complete';
   #error: Error | null = null;
   #ending = Ending.InOrder;
+  #refused: RefusedAnswer | null = null;
   /** When the client left; 0 while it is there. */
   #leftAtMs = 0;
   #drainUntilMs = 0;
@@ -144,6 +139,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
       if (refused !== null || !meter.canReport) this.#stop('client_closed', CLIENT_LEFT);
     } else if (refused !== null) {
       this.#enter(RelayPhase.Refusing);
+      this.#refused = refused;
       refused.whenRead = (error) => {
         if (this.#phase !== RelayPhase.Refusing) return;
         this.#refuse(error);
@@ -286,7 +282,9 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   }
 
   #expire(wait: TimedOut['wait']): void {
-    this.#break(new TimedOut(wait));
+    // What has come of a refused answer will do.
+    if (this.#phase === RelayPhase.Refusing) this.#refused!.end();
+    else this.#break(new TimedOut(wait));
     this.#call?.abort();
   }
 

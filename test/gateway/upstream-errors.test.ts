@@ -117,7 +117,7 @@ describe('an error of upstream', () => {
 });
 
 describe('UPSTREAM_5XX=pass', () => {
-  const p = pair({ env: { UPSTREAM_5XX: 'pass' } });
+  const p = pair({ env: { UPSTREAM_5XX: 'pass', UPSTREAM_IDLE_TIMEOUT_MS: '200' } });
 
   test('hands JSON 5xx answers on, and no others', async () => {
     const json = { error: { message: 'overheated' } };
@@ -128,6 +128,13 @@ describe('UPSTREAM_5XX=pass', () => {
     expect((await p.call({ body: PLAIN })).status).toBe(502);
     p.mock.script({ status: 401, json });
     expect((await p.call({ body: PLAIN })).status).toBe(502);
+  });
+
+  test('of an error whose body falls silent the status is told', async () => {
+    const fault = { kind: 'silence', after_bytes: 5 } as const;
+    p.mock.script({ status: 401, json: { error: { message: 'unauthorized' } }, fault });
+    const message = 'Upstream answered with status 401';
+    expectOpenAi(await p.call({ body: PLAIN }), { status: 502, message, ...UPSTREAM_BROKE });
   });
 });
 
