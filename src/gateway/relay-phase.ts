@@ -30,7 +30,7 @@ export function mayFollow(before: RelayPhase, phase: RelayPhase): boolean {
 }
 
 /** How the client's body ends. */
-export enum Ending {
+export enum BodyEnding {
   InOrder,
   ErrorEvent,
   Reset,

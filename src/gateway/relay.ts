@@ -22,7 +22,7 @@ import type { BodyFilter } from './body-filter.ts';
 import { ClientBody } from './client-body.ts';
 import type { Meter } from './meter.ts';
 import type { RefusedAnswer } from './refused-answer.ts';
-import { Ending, mayFollow, RelayPhase } from './relay-phase.ts';
+import { BodyEnding, mayFollow, RelayPhase } from './relay-phase.ts';
 
 /**
  * Bun hands a piece of at least this size to the socket at once, and collects smaller ones until they are flushed: a second
@@ -74,7 +74,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   #hasBody = true;
   #finish: Finish = 'complete';
   #error: Error | null = null;
-  #ending = Ending.InOrder;
+  #ending = BodyEnding.InOrder;
   #refused: RefusedAnswer | null = null;
   /** When the client left; 0 while it is there. */
   #leftAtMs = 0;
@@ -179,7 +179,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     else if (this.#filter?.isInvalid) this.#break(new UpstreamError('protocol', 'Upstream sent an invalid answer'));
     else {
       if (this.#filter) this.#pass(this.#filter.end());
-      this.#conclude('complete', null, Ending.InOrder);
+      this.#conclude('complete', null, BodyEnding.InOrder);
     }
   }
 
@@ -298,13 +298,13 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     } else if (meter!.sawTerminalEvent) {
       // Broken off behind the last event: nothing is missing but the end of the HTTP message.
       if (filter) this.#pass(filter.end());
-      this.#conclude('complete', error, Ending.InOrder);
+      this.#conclude('complete', error, BodyEnding.InOrder);
     } else if (meter!.isEventStream && this.#options.limits.streamBreak === 'event') {
       const hasWholeEvents = filter === null ? meter!.atEventBoundary : filter.drop();
-      this.#conclude(finish, error, hasWholeEvents ? Ending.ErrorEvent : Ending.Reset);
+      this.#conclude(finish, error, hasWholeEvents ? BodyEnding.ErrorEvent : BodyEnding.Reset);
     } else {
       if (filter) this.#pass(filter.end());
-      this.#conclude(finish, error, Ending.Reset);
+      this.#conclude(finish, error, BodyEnding.Reset);
     }
   }
 
@@ -312,7 +312,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
    * Upstream is done. What is left of it may still wait for a client that reads slowly: only when that is gone is the
    * request over, or a gateway that stops would cut off the tail and call it complete.
    */
-  #conclude(finish: Finish, error: Error | null, ending: Ending): void {
+  #conclude(finish: Finish, error: Error | null, ending: BodyEnding): void {
     this.#finish = finish;
     this.#error = error;
     this.#ending = ending;
@@ -323,13 +323,13 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   }
 
   #endBody(): void {
-    if (this.#ending === Ending.Reset) {
+    if (this.#ending === BodyEnding.Reset) {
       // Only then is it over, or a gateway that stops would end the connection in order before.
       this.reset(this.#error!, () => this.#phase === RelayPhase.Finishing && this.#settle(this.#finish, this.#error));
       return;
     }
     // Before the meter is closed.
-    const event = this.#ending === Ending.ErrorEvent ? this.#breakEvent() : null;
+    const event = this.#ending === BodyEnding.ErrorEvent ? this.#breakEvent() : null;
     this.#settle(this.#finish, this.#error);
     if (event) this.closeBehind(event);
     else this.close();
