@@ -9,7 +9,7 @@ import { keyStatus } from '../gateway/key-status.ts';
 import { isCrossOrigin, preflight, withCors } from './cors.ts';
 import type { Drain } from './drain.ts';
 import { refusal } from './refusal.ts';
-import { refusalOfTarget } from './request-target.ts';
+import { raiseHeadBytesMax, refusalOfHead } from './request-head.ts';
 import { type Handler, pathOf, RouteTable, routeNotFound } from './route.ts';
 
 interface AppOptions {
@@ -40,6 +40,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOpti
   ];
   const table = new RouteTable(handlers);
 
+  raiseHeadBytesMax();
   const app = new Elysia({
     // Else `/v1/chat/completions/` is the endpoint for POST and an unknown path for every other method.
     strictPath: true,
@@ -70,7 +71,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOpti
       app.all(
         path,
         ({ request }) => {
-          const error = refusalOfTarget(request);
+          const error = refusalOfHead(request);
           return error ? refusal(request, error) : admin(request);
         },
         unread,
@@ -80,7 +81,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOpti
   return app.all('/*', ({ request }) => answer(request, unmatched), unread);
 
   function answer(request: Request, handle: Handler['handle']): Response | Promise<Response> {
-    const error = refusalOfTarget(request);
+    const error = refusalOfHead(request);
     const response = error ? refusal(request, error) : handle(request);
     if (!isCrossOrigin(request)) return response;
     return response instanceof Promise
