@@ -1,5 +1,6 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
 import { createAdmin } from './admin/admin.ts';
+import { LiveFeed } from './admin/live-feed.ts';
 import { localUrl } from './config/address.ts';
 import { effectiveOptions, effectiveToJson } from './config/effective.ts';
 import type { Loaded } from './config/load.ts';
@@ -21,7 +22,9 @@ import { FailurePolicy } from './limits/failure-policy.ts';
 import { MemoryLimiter } from './limits/memory.ts';
 import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport } from './observe/failure-report.ts';
+import { LiveWindow } from './observe/live-window.ts';
 import type { Log } from './observe/log.ts';
+import { TargetTally } from './observe/target-tally.ts';
 import { descriptorLimit, openDescriptors, spareDescriptors } from './spare-descriptors.ts';
 import { databaseFacts, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -31,6 +34,7 @@ import { HeaderBlock } from './upstream/header-block.ts';
 import { RecordedUse } from './usage/recorded-use.ts';
 import { DiskSpillFolder } from './usage/spill-folder.ts';
 import { UsageObserver } from './usage/usage-observer.ts';
+import type { UsageRecord } from './usage/usage-record.ts';
 import { UsageRetention } from './usage/usage-retention.ts';
 import { UsageSpill } from './usage/usage-spill.ts';
 import { type UsageClosing, UsageWriter } from './usage/usage-writer.ts';
@@ -118,6 +122,20 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       { descriptors: descriptorLimit(), requests: requestsMax },
       'ulimit -n allows fewer requests at once than MAX_CONCURRENT_REQUESTS',
     );
+  const liveWindow = new LiveWindow();
+  const targetTally = new TargetTally();
+  const live = new LiveFeed({
+    window: liveWindow,
+    inFlight: () => gateway.permits.inFlight,
+    streams: () => gateway.streams.inFlight,
+    targets: () => [targetTally.toJson(gateway.permits.inFlight)],
+  });
+  const recorder = {
+    record: (record: UsageRecord) => {
+      writer.record(record);
+      live.record(record);
+    },
+  };
   const gateway: Gateway = {
     client,
     keys,
@@ -132,11 +150,12 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
         ),
       ),
     }),
-    observers: [new UsageObserver(writer), new ExchangeLog(log)],
+    observers: [liveWindow, targetTally, new UsageObserver(recorder), new ExchangeLog(log)],
     keyMask: new KeyMask(config.fuelixApiKey),
     upstream5xx: config.upstream5xx,
     usage: store,
     permits: new Permits(requestsMax),
+    streams: new Permits(Number.POSITIVE_INFINITY),
     bursts: new BurstSmoother(),
     leaveDrains: new LeaveDrains(config.leaveDrainsMax),
     clock: performance,
@@ -174,6 +193,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     keys,
     limiter: gateway.limiter,
     effectiveConfig: () => effectiveToJson(effectiveOptions(loaded)),
+    live,
     addressOf: (request) => app.server?.requestIP(request)?.address ?? null,
     flushUsage: (deadlineMs) => writer.flush(deadlineMs),
     deadlines,
@@ -224,6 +244,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     void cut?.then(() => drain.cut());
     // It goes on listening meanwhile: a load balancer must be able to see /ready turn 503, on a new connection too.
     await drain.begin();
+    live.close();
     // Nothing is in flight, but the last answers are not at their clients yet, nor even all with Bun.
     await within(ANSWERS_REACH_CLIENTS_WITHIN_MS, server.stop(false));
     await server.stop(true);

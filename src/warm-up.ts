@@ -82,6 +82,7 @@ async function exercise({ requests, concurrencyMax, gateway, connect, log }: War
       observers: [new UsageObserver({ record: () => {} }), new ExchangeLog(silent)],
       limiter: new MemoryLimiter({ usedDays: async (_key, _first, _last, done) => done([]) }),
       permits: new Permits(CONCURRENCY),
+      streams: new Permits(CONCURRENCY),
       log: silent,
     },
     drain: { hasBegun: false },

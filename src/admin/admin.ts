@@ -23,6 +23,7 @@ import { AdminGate } from './admin-key.ts';
 import { AuditLog, type Caller } from './audit-log.ts';
 import { keyRoutes } from './key-routes.ts';
 import { type HeldKeys, KeyService } from './key-service.ts';
+import type { LiveFeed } from './live-feed.ts';
 import { queryOf } from './query.ts';
 import { UNREAD } from './request.ts';
 import { type UsageRoutesOptions, usageRoutes } from './usage-routes.ts';
@@ -36,6 +37,8 @@ interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
   readonly limiter: Pick<Limiter, 'status'>;
   /** The response of GET /admin/config. */
   effectiveConfig(): object;
+  /** Answers GET /admin/live. */
+  readonly live: Pick<LiveFeed, 'open'>;
   /** The peer address of a request; null when the connection is closed. */
   addressOf(request: Request): string | null;
   readonly deadlines: Deadlines;
@@ -79,6 +82,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     })
     .use(keyRoutes(service, { readBody: parsedBody, readOptionalBody: parsedOptionalBody, callerOf }))
     .use(usageRoutes({ store, flushUsage: options.flushUsage }))
+    .get('/live', () => options.live.open())
     .get('/config', () => Response.json(options.effectiveConfig()))
     .post(
       '/drain',
@@ -111,8 +115,12 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     }
     try {
       // Elysia answers HEAD only where it has a route of its own; Bun leaves out the body.
-      const asked = request.method === 'HEAD' ? new Request(request.url, { headers: request.headers }) : request;
-      return await app.handle(asked);
+      if (request.method !== 'HEAD') return await app.handle(request);
+      const answer = await app.handle(new Request(request.url, { headers: request.headers }));
+      if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) return answer;
+      // Nobody will read the stream.
+      await answer.body?.cancel();
+      return new Response(null, answer);
     } finally {
       if (isChange) options.changes.release();
     }

@@ -38,6 +38,8 @@ interface ClientConnections {
 /** Of the gateway: what an exchange takes and gives back, and who is told of its end. */
 export interface ExchangeOptions {
   readonly permits: Permits;
+  /** Counts the streamed requests in flight. */
+  readonly streams: Permits;
   readonly bodies: Pick<BodyReader, 'release'>;
   readonly connections: ClientConnections;
   readonly observers: readonly ExchangeObserver[];
@@ -68,7 +70,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   admission: Granted | null = null;
   /** Short, see model-name.ts. */
   model: string | null = null;
-  streamed = false;
+  #streamed = false;
   meter: Meter | null = null;
   status = 0;
   bodyWasRead = false;
@@ -106,6 +108,17 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
 
   get bodyMovedAtMs(): number {
     return this.upload?.lastMovedMs ?? 0;
+  }
+
+  get streamed(): boolean {
+    return this.#streamed;
+  }
+
+  set streamed(streamed: boolean) {
+    if (streamed === this.#streamed || this.#settled) return;
+    this.#streamed = streamed;
+    if (streamed) this.options.streams.take();
+    else this.options.streams.release();
   }
 
   onModel(model: string): void {
@@ -212,9 +225,10 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   settle(finish: Finish, error: Error | null, errorCode: string | null): void {
     if (this.#settled) return;
     this.#settled = true;
-    const { permits, bodies, connections, observers } = this.options;
+    const { permits, streams, bodies, connections, observers } = this.options;
     bodies.release(this);
     if (this.#holdsPermit) permits.release();
+    if (this.#streamed) streams.release();
     connections.restoreIdleTimeout(this.request);
     const settled = this.#settledExchange(finish, error, errorCode);
     const tokens = settled.usage?.totalTokens;

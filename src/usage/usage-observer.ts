@@ -29,11 +29,11 @@ export class UsageObserver implements ExchangeObserver {
       streamed: exchange.streamed,
       startedAt: exchange.startedAt,
       admittedAt: exchange.admittedAt,
-      sentMs: exchange.sentMs,
-      headMs: exchange.headMs,
-      ttfbMs: exchange.ttfbMs,
-      durationMs: exchange.durationMs,
-      cancelMs: exchange.cancelMs,
+      sentMs: wholeMs(exchange.sentMs),
+      headMs: wholeMs(exchange.headMs),
+      ttfbMs: wholeMs(exchange.ttfbMs),
+      durationMs: Math.round(exchange.durationMs),
+      cancelMs: wholeMs(exchange.cancelMs),
       bytesOut: exchange.bytesOut,
       finish: exchange.finish,
       errorCode: exchange.errorCode,
@@ -47,4 +47,8 @@ export class UsageObserver implements ExchangeObserver {
       usageSource: exchange.usageSource,
     });
   }
+}
+
+function wholeMs(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
 }

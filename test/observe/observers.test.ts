@@ -10,6 +10,7 @@ import type { ExchangeObserver, SettledExchange } from '../../src/observe/observ
 import { UsageObserver } from '../../src/usage/usage-observer.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { CHAT_ENDPOINT, chatRequest, dataPlane } from '../support/data-plane.ts';
+import { settledExchange } from './settled-exchange.ts';
 
 let mock: MockServer;
 beforeAll(() => {
@@ -109,31 +110,7 @@ describe('each request is told of once', () => {
   });
 });
 
-const SETTLED: SettledExchange = {
-  requestId: 'r',
-  upstreamRequestId: null,
-  key: null,
-  method: 'POST',
-  endpoint: '/v1/messages',
-  model: null,
-  status: 200,
-  streamed: true,
-  startedAt: 1,
-  admittedAt: null,
-  sentMs: 1.5,
-  headMs: null,
-  ttfbMs: 2.4,
-  durationMs: 3.6,
-  cancelMs: null,
-  bytesOut: 4,
-  finish: 'complete',
-  errorCode: null,
-  error: null,
-  target: 'fuelix',
-  attempts: 1,
-  usage: null,
-  usageSource: 'none',
-};
+const SETTLED = settledExchange();
 
 describe('the log', () => {
   function logged(exchange: Partial<SettledExchange>, enabled = true): [string, Record<string, unknown>] | undefined {
@@ -184,6 +161,8 @@ describe('usage records', () => {
     expect(records).toEqual([]);
     const usage = { promptTokens: 5, cachedTokens: 1, completionTokens: 7, reasoningTokens: 2, totalTokens: 12 };
     observer.settled({ ...SETTLED, key: { id: 'k' } as never, usage, usageSource: 'upstream' });
-    expect(records).toMatchObject([{ ...usage, keyId: 'k', requestId: 'r', sentMs: 1.5, usageSource: 'upstream' }]);
+    expect(records).toMatchObject([
+      { ...usage, keyId: 'k', requestId: 'r', sentMs: 2, durationMs: 4, usageSource: 'upstream' },
+    ]);
   });
 });

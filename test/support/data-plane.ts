@@ -48,6 +48,7 @@ export function dataPlane(upstreamUrl: string, parts: Partial<Gateway> = {}): Da
     upstream5xx: 'error',
     usage: { usageDays: async () => [] },
     permits: new Permits(1000),
+    streams: new Permits(1000),
     bursts: new BurstSmoother(),
     leaveDrains: new LeaveDrains(1),
     clock: performance,

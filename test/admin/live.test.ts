@@ -1,0 +1,130 @@
+/** GET /admin/live over real sockets. */
+import { describe, expect, test } from 'bun:test';
+import { startGatewayProcess } from '../support/gateway.ts';
+import { CHAT, PLAIN, pair, STREAM } from '../support/pair.ts';
+import { ADMIN_KEY, admin, adminCall } from './admin-client.ts';
+
+const bench = pair({ env: { ADMIN_API_KEY: ADMIN_KEY } });
+
+interface LiveEvent {
+  readonly name: string;
+  // biome-ignore lint/suspicious/noExplicitAny: what a test reads of an event is what it tests.
+  readonly data: any;
+}
+
+class LiveView {
+  readonly response: Response;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #decoder = new TextDecoder();
+  readonly #events: LiveEvent[] = [];
+  #text = '';
+
+  private constructor(response: Response) {
+    this.response = response;
+    this.#reader = response.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  }
+
+  static async open(url: string): Promise<LiveView> {
+    return new LiveView(await fetch(`${url}/admin/live`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } }));
+  }
+
+  /** The next event that is wanted; what comes before it is passed over. Null: the view has ended. */
+  async next(wanted: (event: LiveEvent) => boolean): Promise<LiveEvent | null> {
+    for (;;) {
+      for (let event = this.#events.shift(); event; event = this.#events.shift()) if (wanted(event)) return event;
+      const { done, value } = await this.#reader.read();
+      if (done) return null;
+      this.#text += this.#decoder.decode(value, { stream: true });
+      const parts = this.#text.split('\n\n');
+      this.#text = parts.pop()!;
+      for (const part of parts) {
+        const [, name, data] = /^event: (\w+)\ndata: (.*)$/.exec(part)!;
+        this.#events.push({ name: name!, data: JSON.parse(data!) });
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.cancel();
+  }
+}
+
+const isRequest = ({ name }: LiveEvent) => name === 'request';
+const isSnapshot = ({ name }: LiveEvent) => name === 'snapshot';
+
+describe('the live view', () => {
+  test('needs the admin key, and says what it is', async () => {
+    const refused = await adminCall(bench.gateway, '/live', { headers: { authorization: 'Bearer no' } });
+    expect([refused.status, refused.json.error.code]).toEqual([401, 'invalid_api_key']);
+    const view = await LiveView.open(bench.gateway.url);
+    expect(view.response.status).toBe(200);
+    expect(view.response.headers.get('content-type')).toBe('text/event-stream');
+    expect(view.response.headers.get('cache-control')).toBe('no-store');
+    await view.close();
+    const head = await fetch(`${bench.gateway.url}/admin/live`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${ADMIN_KEY}` },
+    });
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    expect((await adminCall(bench.gateway, '/live', { method: 'POST' })).status).toBe(405);
+  });
+
+  test('shows each request that ends as its record, under the id it is kept under', async () => {
+    const view = await LiveView.open(bench.gateway.url);
+    bench.mock.script(() => ({ text: 'Hello', usage: { prompt_tokens: 4, completion_tokens: 2, total_tokens: 6 } }));
+    await bench.call({ body: PLAIN, headers: { 'x-request-id': 'seen-live' } });
+    const { data } = (await view.next(isRequest))!;
+    expect(data).toMatchObject({ requestId: 'seen-live', endpoint: CHAT, status: 200, finish: 'complete' });
+    expect([data]).toEqual(await admin(bench.gateway, '/requests?request_id=seen-live'));
+    await bench.call({ body: { model: 7 }, headers: { 'x-request-id': 'refused-live' } });
+    expect((await view.next(isRequest))!.data).toMatchObject({
+      requestId: 'refused-live',
+      errorCode: 'invalid_request',
+    });
+    const snapshot = await view.next(({ name, data }) => name === 'snapshot' && data.errors.invalid_request > 0);
+    expect(snapshot!.data.requests_per_s).toBeGreaterThan(0);
+    expect(snapshot!.data.ttfb_ms.p50).toBeGreaterThan(0);
+    await view.close();
+  });
+
+  test('counts what is in flight and what of it is streamed', async () => {
+    const view = await LiveView.open(bench.gateway.url);
+    bench.mock.script(() => ({ fault: { kind: 'hang' } }));
+    const client = new AbortController();
+    const calls = [STREAM, STREAM, PLAIN].map((body) =>
+      fetch(bench.gateway.url + CHAT, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${bench.gateway.key}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: client.signal,
+      }).catch(() => {}),
+    );
+    const busy = await view.next(({ name, data }) => name === 'snapshot' && data.in_flight === 3);
+    expect(busy!.data).toMatchObject({ streams: 2, targets: [{ name: 'fuelix', state: 'up', in_flight: 3 }] });
+    client.abort();
+    await Promise.all(calls);
+    expect((await view.next(({ name, data }) => name === 'snapshot' && data.in_flight === 0))!.data.streams).toBe(0);
+    await view.close();
+  });
+
+  test('sends a snapshot each second', async () => {
+    const view = await LiveView.open(bench.gateway.url);
+    const times: number[] = [];
+    for (let i = 0; i < 4; i++) times.push(Date.parse((await view.next(isSnapshot))!.data.at));
+    const gaps = times.slice(1).map((time, i) => time - times[i]!);
+    expect(Math.max(...gaps)).toBeLessThan(3_000);
+    // The first comes at once, the others by the clock.
+    expect(times.at(-1)! - times[1]!).toBeGreaterThan(1_500);
+    await view.close();
+  });
+
+  test('ends with the gateway, and does not hold up its stop', async () => {
+    const gateway = await startGatewayProcess({ upstreamUrl: bench.mock.url, env: { ADMIN_API_KEY: ADMIN_KEY } });
+    const view = await LiveView.open(gateway.url);
+    await view.next(isSnapshot);
+    gateway.signal('SIGTERM');
+    expect(await view.next(() => false)).toBeNull();
+    expect(await gateway.exited).toBe(0);
+    await gateway.stop();
+  });
+});
