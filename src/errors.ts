@@ -37,6 +37,8 @@ interface GatewayErrorOptions {
   readonly cause?: unknown;
   /** Sent as Retry-After, whole seconds. */
   readonly retryAfterS?: number;
+  /** Words of upstream's that the client is told behind the message. They are never logged: they may quote a prompt. */
+  readonly quoted?: string | null;
   /** Sent as Allow with a 405. */
   readonly allow?: string;
   /** Ends the connection with the answer: the next request belongs on another one. */
@@ -45,6 +47,8 @@ interface GatewayErrorOptions {
 
 /** A refusal that the client is told about. The message goes to the client as it is: no secret, no internal name. */
 export class GatewayError extends Error {
+  /** Without what is quoted. */
+  readonly ownMessage: string;
   readonly status: number;
   readonly type: string;
   readonly retryAfterS: number | undefined;
@@ -56,7 +60,8 @@ export class GatewayError extends Error {
     message: string,
     options: GatewayErrorOptions = {},
   ) {
-    super(message, { cause: options.cause });
+    super(options.quoted ? `${message}: ${options.quoted}` : message, { cause: options.cause });
+    this.ownMessage = message;
     const entry = ERRORS[code];
     this.status = entry.status;
     this.type = entry.type;

@@ -44,8 +44,7 @@ export class RefusedAnswer implements BodySink {
 /** @param json the body, when it is JSON */
 export function refusalInstead(status: number, json: Uint8Array | null, keyMask: KeyMask): GatewayError {
   const message = json === null ? null : messageIn(keyMask.masked(json));
-  const told = `Upstream answered with status ${status}`;
-  return new GatewayError('upstream_error', message === null ? told : `${told}: ${message}`);
+  return new GatewayError('upstream_error', `Upstream answered with status ${status}`, { quoted: message });
 }
 
 /** `error.message` as OpenAI and Anthropic have it, or what others have in its place. */

@@ -1,4 +1,5 @@
 /** One log line for each request. */
+import { GatewayError } from '../errors.ts';
 import type { Log } from './log.ts';
 import type { ExchangeObserver, SettledExchange } from './observer.ts';
 
@@ -30,11 +31,16 @@ export class ExchangeLog implements ExchangeObserver {
         cancel_ms: cancelMs === null ? undefined : Math.round(cancelMs),
         bytes_out: exchange.bytesOut,
         error_code: errorCode ?? undefined,
-        ...(error ? { reason: error.message, cause: causeOf(error) } : {}),
+        ...(error ? { reason: reasonOf(error), cause: causeOf(error) } : {}),
       },
       'request',
     );
   }
+}
+
+/** In the gateway's own words. */
+function reasonOf(error: Error): string {
+  return error instanceof GatewayError ? error.ownMessage : error.message;
 }
 
 /** The code of the underlying error (ECONNREFUSED …), which names no host, key or text. */

@@ -51,6 +51,12 @@ describe('an error of upstream', () => {
     p.mock.script({ status: 401, body: BODY, content_type: 'application/json' });
     const message = `Upstream answered with status 401: Incorrect API key provided: ${'*'.repeat(20)}… (é)`;
     expectOpenAi(await p.call({ body: PLAIN }), { status: 502, message, ...UPSTREAM_BROKE });
+    // Nor is it in the log, where no word of upstream's is: it may quote a prompt.
+    const id = crypto.randomUUID();
+    await p.call({ body: PLAIN, headers: { 'x-request-id': id } });
+    await p.recordOf(id);
+    expect(p.gateway.output()).toContain(id);
+    expect(p.gateway.output()).not.toContain('Incorrect API key');
   });
 
   test('in an event stream, or an answer that is none, is not touched', async () => {
