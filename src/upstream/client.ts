@@ -1,6 +1,6 @@
 /**
- * The interface to the network upstream; nothing else in the gateway opens a connection there. Bytes are pushed to the
- * receiver as they come, and no promise is made per chunk.
+ * The interface to the network upstream; nothing else in the gateway opens a connection there. The client pushes bytes to
+ * the receiver as they arrive, and makes no promise per chunk.
  *
  * For every `send` the sink is called in one of these orders, and test/upstream/contract.ts holds each implementation to it:
  *
@@ -8,14 +8,14 @@
  *     sink.head(status, headers) → body.data(bytes)* → body.fail(error)
  *     sink.fail(error)
  *
- * `body` is what `head` returned: a retry or a tee returns another object for the body, and costs nothing per chunk.
+ * `body` is what `head` returned. So a retry or a tee costs one object per request, and nothing per chunk.
  *
  * - Nothing is called before `send` has returned, and nothing after `end` or `fail`.
  * - A failure before `head` has returned, such as an `abort()` from within it, is told to the sink, any later one to the body.
  * - `fail` may come in the same turn of the event loop as `head`: the read that held the head held a framing error too.
  * - After `pause()` at most one more `data` may come; `end` and `fail` may come at any time.
  * - `abort()`, or the signal, leads to exactly one `fail` with kind `aborted`, unless the exchange is over already.
- * - The bytes given to `data` are the receiver's for the length of the call, to change as well; whoever keeps them copies.
+ * - The receiver owns the bytes given to `data` during that call, and may change them. It must copy what it keeps.
  * - An answer may come before the request is whole: it is handed on at once, and when it has ended no more is sent.
  * - `pause()` and `resume()` concern the answer only.
  */

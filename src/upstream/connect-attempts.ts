@@ -1,17 +1,16 @@
 /**
- * Bounds the attempts to connect that nobody waits for any more.
+ * Bounds the attempts to connect that were given up.
  *
- * Bun.connect cannot be cancelled (BUN 1.4.5: it ignores a `signal`, and there is no socket before `open`), so an attempt
- * that was given up keeps its file descriptor until the kernel gives it up too: two minutes on Linux for an address that does
- * not answer (tcp_syn_retries). Without a bound such an upstream takes all descriptors, and then the gateway cannot even
- * accept the clients it would have to tell. Beyond the bound only a few try at a time, which shows when upstream answers
- * again, and the others fail at once.
+ * Bun.connect cannot be cancelled (Bun 1.4.5 ignores a `signal`, and there is no socket before `open`). An attempt that was
+ * given up keeps its file descriptor until the kernel gives up too: two minutes on Linux for an address that does not answer
+ * (tcp_syn_retries). Without a bound such an upstream takes all descriptors, and the gateway can accept no more clients.
+ * Beyond the bound a few attempts run at a time, to notice when upstream answers again. The others fail at once.
  */
 import { ConnectError } from './connect-error.ts';
 
-/** So many given up and still under way are more than some clients that left. */
+/** Attempts given up and still under way: more than some clients that disconnect can cause. */
 export const GIVEN_UP_MAX = 256;
-/** So many try at a time beyond that; with an upstream that answers again each makes room for another within a round trip. */
+/** Attempts at a time beyond that. When upstream answers again each makes room for the next within a round trip. */
 export const TRIES_MAX = 16;
 
 /** Each attempt is begun, perhaps given up, and ended. */
@@ -27,13 +26,13 @@ export class ConnectAttempts {
     this.#awaited++;
   }
 
-  /** Nobody waits any more for one that is under way. */
+  /** One that is under way is not needed any more. */
   giveUp(): void {
     this.#awaited--;
     this.#givenUp++;
   }
 
-  /** One has succeeded or failed. @param givenUp nobody waited for it any more */
+  /** One has succeeded or failed. @param givenUp it was given up before */
   end(givenUp: boolean): void {
     if (givenUp) this.#givenUp--;
     else this.#awaited--;

@@ -16,7 +16,7 @@ import { provesUnread } from './unread-request.ts';
 export interface ConnectionUser {
   /** @returns who takes the body; nothing is given to it once `destroy` was called */
   head(head: ResponseHead): DataSink;
-  /** The kernel has taken all of the request so far, and it is not whole: time for the next `write`. */
+  /** The kernel has accepted all of the request so far, and more is to come: time for the next `write`. */
   writable(): void;
   done(): void;
   broken(error: UpstreamError): void;
@@ -62,7 +62,7 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
   #unsent: Uint8Array | null = null;
   /** Follows it. */
   #rest: Uint8Array | null = null;
-  /** Of the request on it, bytes that the kernel has taken. */
+  /** Of the current request, bytes that the kernel has accepted. */
   #written = 0;
   /** More of the request is to come. */
   #open = false;
@@ -160,7 +160,7 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
     try {
       this.push(bytes);
     } catch (error) {
-      // Anything else was thrown by the receiver: a bug of ours, which must end this exchange only.
+      // Any other error comes from the receiver. It is a bug of ours, and must end this exchange only.
       const ours = !(error instanceof Http1Error);
       this.#break('protocol', ours ? 'The receiver of the answer failed' : 'Upstream sent an invalid answer', error);
     }
@@ -187,14 +187,14 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
 
   protected override onHead(head: ResponseHead): DataSink {
     if (head.idleTimeoutMs !== null) this.keptByUpstreamMs = head.idleTimeoutMs;
-    // A response that nobody waits for is refused before it gets here.
+    // The reader has refused a response without a request before this.
     return this.#user!.head(head);
   }
 
   protected override onEnd(): void {
     const user = this.#user;
     this.#user = null;
-    // An answer that came before the whole request was sent leaves the rest of it on the connection.
+    // After an early answer the rest of the request would still be on the connection.
     if (this.reusable && !this.#open && this.#unsent === null && this.#phase === Phase.Exchange) {
       this.#enter(Phase.Idle);
       if (this.#paused) this.resume();

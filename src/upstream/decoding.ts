@@ -1,9 +1,9 @@
 /**
- * An answer that comes compressed although `accept-encoding: identity` was sent: decoded on the way, because the label
- * (content-encoding) is not on the allow-list and the client would not know. The rare path: it may cost something, but
- * not memory: what a few bytes unfold to waits inside until the sink takes it.
+ * Decodes an answer that is compressed although `accept-encoding: identity` was sent. The client would not know: the field
+ * content-encoding is not on the allow-list. This is the rare path, and may cost processor time, but not memory: the decoder
+ * stops until the sink has taken what a few bytes expand to.
  *
- * On DecompressionStream, not on node:zlib, whose zstd stream ends as if whole when its end is missing (BUN 1.4.5).
+ * It uses DecompressionStream and not node:zlib, whose zstd stream ends as if whole when its end is missing (Bun 1.4.5).
  */
 import { type BodySink, UpstreamError } from './client.ts';
 
@@ -18,7 +18,7 @@ const FORMATS: ReadonlyMap<string, Format> = new Map([
 ]);
 
 export interface DecodedSink extends BodySink {
-  /** The decoder has enough to do: no more compressed bytes before `drained`. */
+  /** The decoder's queue is full: no more compressed bytes before `drained`. */
   full(): void;
   drained(): void;
 }

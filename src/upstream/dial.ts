@@ -2,7 +2,8 @@
  * How a connection comes to be: connecting, a tunnel through a proxy, TLS. It ends in exactly one call, `connected` or
  * `failed`, unless it is cancelled, and it calls neither from within `start`.
  *
- * A refused connection is tried again for a while: nobody has seen the request, and a server that restarts is back soon.
+ * A refused connection is tried again for a while: upstream has seen nothing of the request, and a server that restarts is
+ * back soon.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -45,7 +46,7 @@ export interface DialResult {
 /** On its way to `connected` or `failed`. */
 export interface Dialing {
   start(): void;
-  /** Nobody waits for it any more. */
+  /** It is not needed any more. */
   cancel(): void;
 }
 
@@ -81,7 +82,7 @@ const PAUSE_MAX_MS = 160;
 
 interface Failure {
   readonly error: unknown;
-  /** connect() failed within the call: nobody was asked, so nobody refused. */
+  /** connect() failed within the call. No packet was sent, so this is not a refusal. */
   readonly atOnce: boolean;
 }
 
@@ -183,7 +184,7 @@ class Dial implements SocketOwner, Dialing {
       const { error, atOnce } = failure;
       if ((error as { code?: unknown }).code !== 'ECONNREFUSED') throw error;
       if (addresses[0] === hostname && isIP(hostname) === 0) {
-        // Of a name Bun does not say whether anybody was asked: its addresses tell.
+        // For a name Bun does not tell a refusal from an error within the call. For an address it does.
         addresses = (await lookup(hostname, { all: true })).map(({ address }) => address);
         continue;
       }
@@ -194,7 +195,7 @@ class Dial implements SocketOwner, Dialing {
     }
   }
 
-  /** @returns null when one of them was reached or nobody waits any more; a refusal if there was one */
+  /** @returns null when one of them was reached or the dial is over; a refusal if there was one */
   async #tryEach(addresses: readonly string[]): Promise<Failure | null> {
     let worst: Failure | null = null;
     for (const address of addresses) {

@@ -4,8 +4,8 @@ export type HeaderField = readonly [name: string, value: string];
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /**
- * What would end a field and begin another. The values come from parsed headers; this is the second lock on that door.
- * Nothing above Latin-1 either: of U+010A it would keep the low byte, a line feed.
+ * No character that would end a field and begin another. The values come from parsed headers, so this is a second check.
+ * Nothing above Latin-1 either: of U+010A only the low byte would be sent, a line feed.
  */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 

@@ -51,8 +51,8 @@ const MARKS = 4;
 const COLON = 0x3a;
 
 /**
- * The fields of a head that is known to be valid; what nobody asks for is never taken out of it. One pass marks where each
- * is: to search the text for each of the dozen names that are asked for took a third more, and a copy in lower case.
+ * The fields of a head that is known to be valid. A value is cut out of the text only when it is asked for. One pass marks
+ * where each field is: searching the text for each of the dozen names took a third more, and a copy in lower case.
  */
 class Fields implements ResponseHeaders {
   readonly #text: string;

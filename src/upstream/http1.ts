@@ -9,7 +9,7 @@ import type { BodySink } from './client.ts';
 import { Http1Error, parseHead, type ResponseHead } from './http1-head.ts';
 import { Payload } from './payload.ts';
 
-/** Takes the body of a response. The bytes are the receiver's for the length of the call: whoever keeps them copies. */
+/** Receives the body of a response. It owns the bytes during the call, and must copy what it keeps. */
 export type DataSink = Pick<BodySink, 'data'>;
 
 export const HEAD_BYTES_MAX = 64 * 1024;
@@ -33,7 +33,7 @@ const SEMICOLON = 0x3b;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 enum State {
-  /** Between responses: any byte is one that nobody asked for. */
+  /** Between responses: any byte is unexpected. */
   Idle,
   Head,
   Length,
@@ -58,14 +58,14 @@ const payload = new Payload();
 const NOBODY: DataSink = { data: () => {} };
 
 /**
- * To be extended by whoever owns the connection, so that a stream has one object for both: with hundreds of streams an
- * object more to look at is a cache miss more for each chunk (some 0.1 µs). What each chunk touches comes first.
+ * The connection extends it, so that a stream has one object for both: with hundreds of streams another object to look at
+ * is another cache miss for each chunk (some 0.1 µs). The fields that each chunk touches come first.
  */
 export abstract class ResponseReader {
   #state = State.Idle;
   #gotBytes = false;
   /** Of the body (Length) or of the chunk (ChunkData), bytes still to come. */
-  #left = 0;
+  #remaining = 0;
   #digits = 0;
   #body = NOBODY;
   #lineBytes = 0;
@@ -167,27 +167,28 @@ export abstract class ResponseReader {
 
   #begin(head: ResponseHead, isLastOfRead: boolean): void {
     if (head.status < 200) {
-      // 101 would hand the connection to another protocol, which nobody asked for.
+      // 101 would hand the connection to another protocol, and the request asked for none.
       if (head.status === 101) throw new Http1Error('unexpected protocol switch');
       if (++this.#interimHeads > INTERIM_HEADS_MAX) throw new Http1Error('too many interim responses');
       return;
     }
     this.#keepAlive = head.keepAlive;
-    this.#left = head.framing.kind === 'length' ? head.framing.bytes : 0;
+    this.#remaining = head.framing.kind === 'length' ? head.framing.bytes : 0;
     this.#state = stateOf(head);
     this.#digits = 0;
     this.#lineBytes = 0;
     this.#excessBytes = 0;
     this.#trailerBytes = 0;
-    this.#takenBy(this.onHead(head));
-    if (this.#state === State.Idle || (this.#state === State.Length && this.#left === 0)) this.#finish(isLastOfRead);
+    this.#deliverTo(this.onHead(head));
+    if (this.#state === State.Idle || (this.#state === State.Length && this.#remaining === 0))
+      this.#finish(isLastOfRead);
   }
 
   #readLength(bytes: Uint8Array, from: number): number {
-    const to = Math.min(bytes.length, from + this.#left);
-    this.#left -= to - from;
+    const to = Math.min(bytes.length, from + this.#remaining);
+    this.#remaining -= to - from;
     this.#handOn(bytes, from, to);
-    if (this.#left === 0) this.#finish(to === bytes.length);
+    if (this.#remaining === 0) this.#finish(to === bytes.length);
     return to;
   }
 
@@ -199,11 +200,11 @@ export abstract class ResponseReader {
     try {
       while (at < bytes.length && !complete) {
         if (this.#state === State.ChunkData) {
-          const to = Math.min(bytes.length, at + this.#left);
+          const to = Math.min(bytes.length, at + this.#remaining);
           payload.add(bytes, at, to);
-          this.#left -= to - at;
+          this.#remaining -= to - at;
           at = to;
-          if (this.#left === 0) this.#state = State.ChunkDataCr;
+          if (this.#remaining === 0) this.#state = State.ChunkDataCr;
         } else {
           complete = this.#chunkByte(bytes[at++]!);
         }
@@ -230,7 +231,7 @@ export abstract class ResponseReader {
       case State.ChunkSizeLf:
         requireLf(byte);
         if (this.#lineBytes + this.#digits > CHUNK_LINE_USUAL) this.#countExcess();
-        this.#state = this.#left === 0 ? State.TrailerStart : State.ChunkData;
+        this.#state = this.#remaining === 0 ? State.TrailerStart : State.ChunkData;
         return false;
       case State.ChunkDataCr:
         if (byte !== CR) throw new Http1Error('chunk longer than its size');
@@ -248,9 +249,9 @@ export abstract class ResponseReader {
   #chunkSizeByte(byte: number): void {
     const digit = hexDigit(byte);
     if (digit >= 0) {
-      this.#left = this.#left * 16 + digit;
+      this.#remaining = this.#remaining * 16 + digit;
       // Leading zeros are harmless, but a line of them without end is not.
-      if (this.#left > CHUNK_BYTES_MAX || ++this.#digits > CHUNK_LINE_BYTES_MAX)
+      if (this.#remaining > CHUNK_BYTES_MAX || ++this.#digits > CHUNK_LINE_BYTES_MAX)
         throw new Http1Error('chunk size too large');
       return;
     }
@@ -276,12 +277,12 @@ export abstract class ResponseReader {
 
   #countExcess(): void {
     const line = this.#lineBytes + this.#digits;
-    this.#excessBytes = Math.max(0, this.#excessBytes + line - CHUNK_LINE_USUAL - 2 * this.#left);
+    this.#excessBytes = Math.max(0, this.#excessBytes + line - CHUNK_LINE_USUAL - 2 * this.#remaining);
     if (this.#excessBytes > CHUNK_EXCESS_MAX) throw new Http1Error('chunk lines too long for what they carry');
   }
 
   #startChunk(): void {
-    this.#left = 0;
+    this.#remaining = 0;
     this.#digits = 0;
     this.#lineBytes = 0;
     this.#state = State.ChunkSize;
@@ -289,7 +290,7 @@ export abstract class ResponseReader {
 
   /**
    * Trailer fields are read past and dropped: none is on an allow-list. Their names are checked all the same: where the
-   * last CRLF is missing, the head of another response would be taken for a trailer.
+   * last CRLF is missing, the head of another response would be read as a trailer.
    */
   #trailerByte(byte: number): boolean {
     if (++this.#trailerBytes > TRAILER_BYTES_MAX) throw new Http1Error('trailers too large');
@@ -317,17 +318,17 @@ export abstract class ResponseReader {
     }
   }
 
-  /** Bytes behind the response are refused later; whoever sends a request from within `end` must not get them for an answer. */
+  /** Bytes behind the response are refused later. A request that is sent from within `end` must not get them as its answer. */
   #finish(isLastOfRead: boolean): void {
     if (this.#state === State.Stopped) return;
     this.#state = State.Idle;
-    this.#left = 0;
+    this.#remaining = 0;
     this.#body = NOBODY;
     this.#keepAlive &&= isLastOfRead;
     this.onEnd();
   }
 
-  #takenBy(body: DataSink): void {
+  #deliverTo(body: DataSink): void {
     if (this.#state !== State.Stopped) this.#body = body;
   }
 
@@ -350,7 +351,8 @@ function stateOf({ framing }: ResponseHead): State {
 }
 
 /**
- * What cannot become a head is refused at once: a peer that ends its lines otherwise would be waited for in vain.
+ * Refuses at once what cannot become a head: the empty line that ends it would never come from a peer that ends its lines
+ * in another way.
  * @param seen bytes of it that were looked at before
  */
 function rejectEarly(start: Buffer, seen: number): void {

@@ -1,10 +1,10 @@
 /**
  * The payload of one read without the framing around it, put together without making an object.
  *
- * A view of the read would be the obvious way, and costs some 0.1 µs at once and as much again later: Bun hands small
- * reads over in memory of the collector's own (up to 1,000 bytes), and JavaScriptCore moves such an array to a buffer of
- * malloc the first time a view of it is asked for. So small payloads are copied (20 ns) into one piece of memory that
- * all connections share, which is always in the cache, and handed on by views of it that were made before.
+ * A view of the read costs some 0.1 µs at once and as much again later: Bun hands over small reads (up to 1,000 bytes) in the
+ * collector's own memory, and JavaScriptCore moves such an array to malloc memory when the first view of it is made. So small
+ * payloads are copied (20 ns) into one buffer that all connections share, which is always in the cache, and handed on by
+ * views of it that were made before.
  */
 
 /** Reads above it have memory of their own; their chunks are moved together in place, since the read is ours. */

@@ -3,9 +3,8 @@
  * closed, and the rest may grow old and go. None lives for ever, and a new one looks up its host name anew: Bun asks DNS
  * again when its own answer is older than 30 s (BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS).
  *
- * A connection is given out again only when upstream has sent nothing on it since its last answer, neither a FIN nor a
- * byte. Who sends a request on one that is closing cannot know whether it was read, and a byte behind an answer would be
- * taken for the next one.
+ * A connection is used again only when upstream has sent nothing on it since its last answer, neither a FIN nor a byte. A
+ * request on one that is closing may or may not be read, and a byte behind an answer would be read as the next one.
  */
 import { ConnectAttempts } from './connect-attempts.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
@@ -22,7 +21,7 @@ export interface PoolOptions {
 const REFUSED_FOR_MS = 1000;
 /** An upstream that says how long it keeps an idle connection begins to close it about then. */
 const CLOSE_BEFORE_UPSTREAM_MS = 1000;
-/** So many idle connections at a time make room for new ones when there are no descriptors left. */
+/** Idle connections to close at a time when there are no file descriptors left for a new one. */
 const SHED_AT_A_TIME = 8;
 
 export class Pool implements ConnectionOwner {

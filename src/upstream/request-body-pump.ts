@@ -1,14 +1,14 @@
 /**
- * Moves a streamed request body onto a connection: one piece at a time, the next one asked of the source only when the
- * connection has taken the last one whole. Nothing of it is kept, so that a request that was begun is never sent again.
+ * Moves a streamed request body onto a connection, a piece at a time: it asks the source for the next one only when the
+ * kernel has accepted the last one whole. It keeps nothing, so a request that was begun is never sent again.
  *
- * Nothing is read before the connection is there and has taken the head.
+ * It reads nothing before the connection is there and the head is sent.
  */
 import { UpstreamError } from './client.ts';
 import type { StreamedBody } from './streamed-body.ts';
 
 /** A connection with a request on it that is not whole yet. */
-interface BodyTaker {
+interface RequestWriter {
   /** @param last nothing follows */
   write(bytes: Uint8Array, last: boolean): void;
 }
@@ -25,12 +25,12 @@ export class RequestBodyPump {
     private readonly fail: (error: UpstreamError) => void,
   ) {}
 
-  /** The connection has taken all it was given. */
-  next(taker: BodyTaker): void {
+  /** The kernel has accepted all of the request so far. */
+  next(writer: RequestWriter): void {
     if (this.#over) return;
     this.body
       .read()
-      .then((piece) => this.#write(taker, piece))
+      .then((piece) => this.#write(writer, piece))
       .catch((error) => this.#failed(error));
   }
 
@@ -40,14 +40,14 @@ export class RequestBodyPump {
     this.body.cancel();
   }
 
-  #write(taker: BodyTaker, piece: Uint8Array | null): void {
+  #write(writer: RequestWriter, piece: Uint8Array | null): void {
     if (this.#over) return;
     const chunked = this.body.bytes === undefined;
     if (piece !== null) {
-      taker.write(chunked ? chunkOf(piece) : piece, false);
+      writer.write(chunked ? chunkOf(piece) : piece, false);
     } else {
       this.#over = true;
-      taker.write(chunked ? LAST_CHUNK : NOTHING, true);
+      writer.write(chunked ? LAST_CHUNK : NOTHING, true);
     }
   }
 

@@ -196,7 +196,7 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
     try {
       (this.#body ?? this.sink).fail(error);
     } catch {
-      // A bug of ours in the very last call: nobody is left to be told, and whoever aborts must not pay for it.
+      // A bug of ours in the very last call. There is nobody to tell, and it must not reach the caller of `abort`.
     }
   }
 

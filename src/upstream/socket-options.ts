@@ -38,7 +38,7 @@ const PROBE_AFTER_S = 5;
 const PROBE_EVERY_S = 2;
 /**
  * The same for a long request. TCP_USER_TIMEOUT also ends a connection whose peer is alive but reads nothing, and an
- * upstream that is busy may leave what does not fit into its receive buffer (64 kB at first) for a while.
+ * busy upstream may not read for a while what does not fit into its receive buffer (64 kB at first).
  */
 const DEAD_AFTER_LONG_REQUEST_MS = 60_000;
 const LONG_REQUEST_BYTES = 32 * 1024;
@@ -70,7 +70,7 @@ export function isLongRequest(requestBytes: number): boolean {
   return requestBytes > LONG_REQUEST_BYTES;
 }
 
-/** How long the peer may leave a request without an acknowledgement. */
+/** Sets how long the peer may go without acknowledging the request. */
 export function setUserTimeout(socket: object, longRequest: boolean): void {
   const timeoutMs = longRequest ? DEAD_AFTER_LONG_REQUEST_MS : DEAD_AFTER_MS;
   setSocketOption(descriptorOf(socket), IPPROTO_TCP, TCP_USER_TIMEOUT, timeoutMs);

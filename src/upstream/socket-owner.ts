@@ -1,9 +1,9 @@
-/** A socket to upstream, and who is told what happens on it: first what connects (dial.ts), then the connection. */
+/** A socket to upstream, and the object that its events go to: first the dial that connects it, then the connection. */
 import type { Socket, SocketHandler } from 'bun';
 
 export interface SocketOwner {
   received(bytes: Uint8Array): void;
-  /** The kernel takes bytes again. */
+  /** The kernel accepts bytes again. */
   drained(): void;
   /** FIN. */
   ended(): void;
@@ -13,7 +13,7 @@ export interface SocketOwner {
 
 export type UpstreamSocket = Socket<SocketOwner>;
 
-/** Whose socket is closed already, or must not be listened to any more. */
+/** For a socket whose events do not matter any more. */
 export const NOBODY: SocketOwner = { received() {}, drained() {}, ended() {}, lost() {} };
 
 export const OWNER_HANDLERS: SocketHandler<SocketOwner> = {

@@ -1,16 +1,16 @@
 /**
- * The source of a streamed request body: read a piece at a time by whoever sends it, held to the length that was
- * announced for it, and cancelled once it is of no further use.
+ * The source of a streamed request body: read a piece at a time, held to the length that was announced for it, and
+ * cancelled once it is not needed any more.
  *
- * The piece that completes an announced length is handed out only when the source has ended behind it: upstream never
- * sees a whole request of a source that then fails or has more.
+ * The piece that completes an announced length is handed out only when the source has ended behind it. So upstream never
+ * sees a whole request from a source that then fails or has more.
  */
 import { UpstreamError, type UpstreamRequest } from './client.ts';
 
 export class StreamedBody {
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   /** Announced and not read yet; undefined when nothing was announced. */
-  #left: number | undefined;
+  #remaining: number | undefined;
   #over = false;
 
   /** That of a request, or null when its body is none or whole. */
@@ -23,7 +23,7 @@ export class StreamedBody {
     private readonly stream: ReadableStream<Uint8Array>,
     readonly bytes: number | undefined,
   ) {
-    this.#left = bytes;
+    this.#remaining = bytes;
   }
 
   /** It was cancelled: nothing of it may be sent any more. */
@@ -49,17 +49,17 @@ export class StreamedBody {
   async read(): Promise<Uint8Array | null> {
     try {
       const piece = await this.#next();
-      return this.#left === undefined || this.#over ? piece : await this.#held(piece, this.#left);
+      return this.#remaining === undefined || this.#over ? piece : await this.#held(piece, this.#remaining);
     } catch (error) {
       throw new UpstreamError('aborted', 'The request body broke off', { cause: error });
     }
   }
 
-  /** Tells the source that nobody reads on. Harmless at any time, and more than once. */
+  /** Tells the source that no more is read. May be called at any time, and more than once. */
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
-    // What is wrong with a source that nobody reads any more is of no interest.
+    // The body is not needed any more, so an error of its source does not matter.
     (this.#reader ?? this.stream).cancel().catch(() => {});
   }
 
@@ -68,7 +68,7 @@ export class StreamedBody {
     if (piece === null && after > 0) throw new Error('the request body is shorter than announced');
     const surplus = after < 0 || (after === 0 && piece !== null && (await this.#next()) !== null);
     if (surplus) throw new Error('the request body is longer than announced');
-    this.#left = after;
+    this.#remaining = after;
     return piece;
   }
 

@@ -3,7 +3,7 @@
  * socket returns undefined), but it makes a TLS client of any descriptor. So the inner TLS runs over a pair of local
  * sockets, and this carries its records between their other end and the socket to the proxy.
  *
- * At most one read of each direction waits here: whoever brought it is paused until it is written.
+ * At most one read of each direction waits here: the socket it came from is paused until it is written.
  */
 import { ptr } from 'bun:ffi';
 import type { SocketHandler } from 'bun';

@@ -2,7 +2,7 @@
 import { ConnectError, ProxyRefusal } from './connect-error.ts';
 import { Http1Error, parseHead } from './http1-head.ts';
 
-/** A proxy's answer has a few fields; one that refuses may send a page behind them, which nobody reads. */
+/** A proxy's answer has a few fields. The page behind a refusal is not read. */
 const ANSWER_BYTES_MAX = 16 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
@@ -33,7 +33,7 @@ export class TunnelAnswer {
 
   #isOpen(status: number): boolean {
     if (status >= 300) throw new ProxyRefusal(`PROXY_STATUS_${status}`, `the proxy answered with status ${status}`);
-    // Through the tunnel the client speaks first, so these would be bytes of the proxy taken for upstream's.
+    // Through the tunnel the client speaks first, so these bytes would be the proxy's own, read as upstream's.
     if (this.#read.length > 0) throw invalid('bytes behind its answer');
     return true;
   }

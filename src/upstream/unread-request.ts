@@ -15,7 +15,7 @@ const TCP_CLOSE = 7;
 /** A reset comes back within a round trip. */
 const PROOF_WITHIN_MS = 1000;
 const LOOK_EVERY_MS = 2;
-/** TLS adds some 22 bytes per 16 kB: up to this they are less than one record, which nobody can read a part of. */
+/** TLS adds some 22 bytes per 16 kB: up to this size that is less than one record, and a part of a record cannot be read. */
 const REQUEST_BYTES_MAX = 1024 * 1024;
 
 const number = new Int32Array(1);
