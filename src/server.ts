@@ -17,6 +17,7 @@ import { Deadlines } from './http/deadlines.ts';
 import { Drain, within } from './http/drain.ts';
 import { ListeningSocket } from './http/listening-socket.ts';
 import { Permits } from './http/permits.ts';
+import type { ApiKey } from './keys/key.ts';
 import { KeyCache } from './keys/key-cache.ts';
 import { FailurePolicy } from './limits/failure-policy.ts';
 import { MemoryLimiter } from './limits/memory.ts';
@@ -25,10 +26,11 @@ import { FailureReport } from './observe/failure-report.ts';
 import { LiveWindow } from './observe/live-window.ts';
 import type { Log } from './observe/log.ts';
 import { TargetTally } from './observe/target-tally.ts';
-import { descriptorLimit, openDescriptors, spareDescriptors } from './spare-descriptors.ts';
+import { descriptorLimit, descriptorsFor, spareDescriptors } from './spare-descriptors.ts';
 import { databaseFacts, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { StoreError } from './store/store-error.ts';
+import type { UpstreamClient } from './upstream/client.ts';
 import { createClient, DIRECT_NETWORK, type UpstreamNetwork } from './upstream/create-client.ts';
 import { HeaderBlock } from './upstream/header-block.ts';
 import { RecordedUse } from './usage/recorded-use.ts';
@@ -39,7 +41,7 @@ import { UsageRetention } from './usage/usage-retention.ts';
 import { UsageSpill } from './usage/usage-spill.ts';
 import { type UsageClosing, UsageWriter } from './usage/usage-writer.ts';
 import { VERSION } from './version.ts';
-import { warmUp } from './warm-up.ts';
+import { WARM_UP_CONCURRENCY, warmUp } from './warm-up.ts';
 
 export interface RunningGateway {
   /** http://HOST:PORT, as it can be called from this machine. */
@@ -66,10 +68,8 @@ const LAST_FLUSH_MS = 50;
 /** What an earlier process left in files is in the store before the first request; if there is more of it, soon after. */
 const TAKE_UP_WITHIN_MS = 5000;
 
-/** Of database, log, files and whatever else is not a connection, and of clients that are told that there is no room. */
-const OWN_DESCRIPTORS = 48;
-const ENOUGH_OF_MAX_CONCURRENT_REQUESTS = 0.9;
-const EXHAUSTION_TOLD_EVERY_MS = 60_000;
+/** Of MAX_CONCURRENT_REQUESTS: with room for fewer than this the start log says so. */
+const ROOM_EXPECTED = 0.9;
 
 /** HOST and PORT cannot be listened on; `cause` is Bun's error. */
 export class ListenError extends Error {
@@ -116,8 +116,9 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     timeoutMs: config.requestBodyTimeoutMs,
     deadlines,
   });
-  const requestsMax = Math.min(config.maxConcurrentRequests, requestsByDescriptors());
-  if (requestsMax < config.maxConcurrentRequests * ENOUGH_OF_MAX_CONCURRENT_REQUESTS)
+  // Each may need two: for its client, and for upstream.
+  const requestsMax = Math.max(1, Math.min(config.maxConcurrentRequests, descriptorsFor(2)));
+  if (requestsMax < config.maxConcurrentRequests * ROOM_EXPECTED)
     log.warn(
       { descriptors: descriptorLimit(), requests: requestsMax },
       'ulimit -n allows fewer requests at once than MAX_CONCURRENT_REQUESTS',
@@ -212,8 +213,14 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     idleTimeoutS: config.clientIdleTimeoutS,
     ping: config.readyRequiresStore ? () => store.ping() : undefined,
   });
-  const connect = (baseUrl: string) => createClient(baseUrl, config, DIRECT_NETWORK);
-  await warmUp({ requests: config.warmUpRequests, concurrencyMax: warmUpConcurrency(), gateway, connect, log });
+  await warmUp({
+    requests: config.warmUpRequests,
+    // Each has both ends of both connections in this process.
+    concurrencyMax: descriptorsFor(4),
+    connect: (baseUrl) => createClient(baseUrl, config, DIRECT_NETWORK),
+    serve: (upstream, key, hostname) => serveWithoutEffects(gateway, upstream, key, hostname),
+    log,
+  });
   try {
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {
@@ -287,33 +294,54 @@ async function openUsage(config: Config, store: Store, log: Log): Promise<UsageW
   return writer;
 }
 
-/** Each may need two: of the client's connection, and of one to upstream. */
-function requestsByDescriptors(): number {
-  return Math.max(1, Math.floor((descriptorLimit() - openDescriptors() - OWN_DESCRIPTORS) / 2));
-}
-
-/** Each has both ends of both connections in this process. */
-function warmUpConcurrency(): number {
-  return Math.floor((descriptorLimit() - openDescriptors() - OWN_DESCRIPTORS) / 4);
+/** Everything is as in the gateway but what it would leave behind: no records, no log lines, no counts. */
+async function serveWithoutEffects(gateway: Gateway, client: UpstreamClient, key: ApiKey, hostname: string) {
+  const log = gateway.log.child({}, { level: 'silent' });
+  const found = { key, secretExpiresAt: null };
+  const keys = new KeyCache(
+    {
+      findByHashes: async (hashes) => new Map(hashes.map((hash) => [hash, found])),
+      changesSince: async () => ({ seq: 0, keyIds: [] }),
+    },
+    'without-effects',
+  );
+  await keys.start();
+  const app = createApp({
+    gateway: {
+      ...gateway,
+      client,
+      keys,
+      observers: [new UsageObserver({ record: () => {} }), new ExchangeLog(log)],
+      limiter: new MemoryLimiter({ usedDays: async (_key, _first, _last, done) => done([]) }),
+      permits: new Permits(WARM_UP_CONCURRENCY),
+      log,
+    },
+    drain: { hasBegun: false },
+    idleTimeoutS: 10,
+    ping: undefined,
+  }).listen({ hostname, port: 0 });
+  const stop = async () => {
+    await app.stop(true);
+    await keys.stop();
+  };
+  return { port: app.server!.port!, stop };
 }
 
 function guardOf(server: Bun.Server<unknown>, permits: Permits, requestsMax: number, log: Log): AcceptGuard | null {
   const listening = ListeningSocket.find(server.port!);
   if (listening === null) return null;
   listening.tune();
-  let toldAtMs = Number.NEGATIVE_INFINITY;
   return new AcceptGuard({
     listening,
     spare: spareDescriptors,
     requestsMax,
     closeIdle: () => server.closeIdleConnections(),
     requestsInFlight: () => permits.inFlight,
-    onExhausted: () => {
-      if (performance.now() - toldAtMs < EXHAUSTION_TOLD_EVERY_MS) return;
-      toldAtMs = performance.now();
-      const said = 'clients take all file descriptors: idle connections are closed, new ones wait (ulimit -n)';
-      log.warn({ descriptors: descriptorLimit(), in_flight: permits.inFlight }, said);
-    },
+    onExhausted: () =>
+      log.warn(
+        { descriptors: descriptorLimit(), in_flight: permits.inFlight },
+        'clients take all file descriptors: idle connections are closed, new ones wait (ulimit -n)',
+      ),
   });
 }
 

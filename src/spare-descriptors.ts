@@ -61,8 +61,16 @@ export function descriptorLimit(): number {
   }
 }
 
-/** How many descriptors this process has open; 0 where that is not known. */
-export function openDescriptors(): number {
+/** Of database, log, files and whatever else is not a connection, and of clients that are told that there is no room. */
+const OWN_DESCRIPTORS = 48;
+
+/** For how many of something there are descriptors, beside those that are open and those for other things. */
+export function descriptorsFor(each: number): number {
+  return Math.max(0, Math.floor((descriptorLimit() - openDescriptors() - OWN_DESCRIPTORS) / each));
+}
+
+/** 0 where that is not known. */
+function openDescriptors(): number {
   try {
     return readdirSync('/proc/self/fd').length;
   } catch {

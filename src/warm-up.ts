@@ -5,28 +5,26 @@
  * upstream is a canned one on loopback, the key is made up, records and log lines go nowhere.
  */
 
-import type { Gateway } from './gateway/gateway.ts';
-import { createApp } from './http/app.ts';
 import { within } from './http/drain.ts';
-import { Permits } from './http/permits.ts';
-import { createKey } from './keys/key.ts';
-import { KeyCache } from './keys/key-cache.ts';
-import { MemoryLimiter } from './limits/memory.ts';
-import { ExchangeLog } from './observe/exchange-log.ts';
+import { type ApiKey, createKey } from './keys/key.ts';
 import type { Log } from './observe/log.ts';
 import type { UpstreamClient } from './upstream/client.ts';
-import { UsageObserver } from './usage/usage-observer.ts';
 
 interface WarmUpOptions {
   /** How many requests; measured: the gain levels off at 2,000, which take a third of a second. */
   readonly requests: number;
   /** How many at a time, at most; 0: there are no descriptors for it. */
   readonly concurrencyMax: number;
-  /** The gateway that is to be warm. */
-  readonly gateway: Gateway;
   /** A client of the gateway's kind, for another base URL. */
-  readonly connect: (baseUrl: string) => UpstreamClient;
+  connect(baseUrl: string): UpstreamClient;
+  /** A gateway like the one that is to be warm, but without effects, which has this upstream and lets this key in. */
+  serve(upstream: UpstreamClient, key: ApiKey, hostname: string): Promise<Served>;
   readonly log: Log;
+}
+
+interface Served {
+  readonly port: number;
+  stop(): Promise<void>;
 }
 
 /**
@@ -35,7 +33,7 @@ interface WarmUpOptions {
  */
 const LOOPBACK = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1';
 /** As many as a busy gateway has at once, so that what depends on concurrency (pool, timers) is warm too. */
-const CONCURRENCY = 50;
+export const WARM_UP_CONCURRENCY = 50;
 /** Many times what it takes: whatever goes wrong, the gateway starts. */
 const WARM_UP_WITHIN_MS = 10_000;
 /** Few, so that most of the time goes into what is long: the beginning and the end of a request. */
@@ -61,41 +59,17 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
   }
 }
 
-async function exercise({ requests, concurrencyMax, gateway, connect, log }: WarmUpOptions): Promise<void> {
+async function exercise({ requests, concurrencyMax, connect, serve }: WarmUpOptions): Promise<void> {
   const upstream = cannedUpstream();
   const { key, secret } = createKey({ name: 'warm-up', rpmLimit: null, rpdLimit: null }, Date.now());
   const client = connect(`http://${LOOPBACK}:${upstream.port}/v1`);
-  const silent = log.child({}, { level: 'silent' });
-  const keys = new KeyCache(
-    {
-      findByHashes: async (hashes) => new Map(hashes.map((hash) => [hash, { key, secretExpiresAt: null }])),
-      changesSince: async () => ({ seq: 0, keyIds: [] }),
-    },
-    'warm-up',
-  );
-  await keys.start();
-  const app = createApp({
-    gateway: {
-      ...gateway,
-      client,
-      keys,
-      observers: [new UsageObserver({ record: () => {} }), new ExchangeLog(silent)],
-      limiter: new MemoryLimiter({ usedDays: async (_key, _first, _last, done) => done([]) }),
-      permits: new Permits(CONCURRENCY),
-      streams: new Permits(CONCURRENCY),
-      log: silent,
-    },
-    drain: { hasBegun: false },
-    idleTimeoutS: 10,
-    ping: undefined,
-  }).listen({ hostname: LOOPBACK, port: 0 });
-  const caller = connect(`http://${LOOPBACK}:${app.server!.port}/v1`);
+  const served = await serve(client, key, LOOPBACK);
+  const caller = connect(`http://${LOOPBACK}:${served.port}/v1`);
   try {
-    await within(WARM_UP_WITHIN_MS, load(caller, secret, requests, Math.min(CONCURRENCY, concurrencyMax)));
+    await within(WARM_UP_WITHIN_MS, load(caller, secret, requests, Math.min(WARM_UP_CONCURRENCY, concurrencyMax)));
   } finally {
     caller.close();
-    await app.stop(true);
-    await keys.stop();
+    await served.stop();
     client.close();
     upstream.stop(true);
   }

@@ -16,6 +16,7 @@ interface AcceptGuardOptions {
   /** Closes client connections that wait for their next request. */
   closeIdle(): void;
   requestsInFlight(): number;
+  /** Told once a minute at the most. */
   onExhausted(): void;
 }
 
@@ -27,6 +28,7 @@ const CALM_AFTER_MS = 5000;
 const SPARE_MAX = 256;
 /** Left free when clients have taken all others: for the database, which opens files as it needs them, and the log. */
 const FREE_MIN = 16;
+const TELL_EVERY_MS = 60_000;
 const SHUT_RDWR = 2;
 /** A connection on which nothing was received for so long after it was made is closed. */
 const SILENT_MS = 1000;
@@ -38,6 +40,7 @@ export class AcceptGuard {
   #timer: ReturnType<typeof setInterval> | undefined;
   #isExhausted = false;
   #exhaustedAtMs = 0;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
   #seekSilentAtMs = 0;
   readonly #options: AcceptGuardOptions;
   readonly #afterAccepting = () => this.#setAside(0);
@@ -70,7 +73,10 @@ export class AcceptGuard {
         listening.accept('never');
         this.#setAside(0);
         this.#look(LOOK_EVERY_MS_WHEN_EXHAUSTED);
-        onExhausted();
+        if (nowMs - this.#toldAtMs > TELL_EVERY_MS) {
+          this.#toldAtMs = nowMs;
+          onExhausted();
+        }
       }
       this.#shed(nowMs);
     } else if (this.#isExhausted && nowMs - this.#exhaustedAtMs > CALM_AFTER_MS) {
