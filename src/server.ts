@@ -6,6 +6,7 @@ import { effectiveOptions, effectiveToJson } from './config/effective.ts';
 import type { Loaded } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import { BurstSmoother } from './gateway/burst-smoother.ts';
+import { ExtraHeaders } from './gateway/extra-headers.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { gatewayFields } from './gateway/headers.ts';
 import { KeyMask } from './gateway/key-mask.ts';
@@ -154,6 +155,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     observers: [liveWindow, targetTally, new UsageObserver(recorder), new ExchangeLog(log)],
     keyMask: new KeyMask(config.fuelixApiKey),
     upstream5xx: config.upstream5xx,
+    extraHeaders: new ExtraHeaders(config.responseHeadersExtra),
     usage: store,
     permits: new Permits(requestsMax),
     streams: new Permits(Number.POSITIVE_INFINITY),

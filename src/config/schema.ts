@@ -2,6 +2,7 @@
  * Every option of the gateway in one table: its environment name, how its text is read, its default and the reason
  * for that default. The TOML key is the same name in lower case, the flag the same name in kebab case.
  */
+import { parseExtraHeaders } from '../gateway/extra-headers.ts';
 
 export interface Option<T> {
   readonly env: string;
@@ -160,6 +161,12 @@ export const OPTIONS = {
     'event',
     'a stream that upstream breaks off ends with an error event, where there is room for one, or always with a reset',
     oneOf(STREAM_BREAK),
+  ),
+  responseHeadersExtra: option(
+    'RESPONSE_HEADERS_EXTRA',
+    '',
+    'further headers of upstream that clients get: names, or beginnings like x-ratelimit-*, separated by commas',
+    text(parseExtraHeaders),
   ),
   upstream5xx: option(
     'UPSTREAM_5XX',

@@ -17,10 +17,12 @@ import type { Log } from '../observe/log.ts';
 import type { ExchangeObserver, SettledExchange } from '../observe/observer.ts';
 import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
 import type { Finish, UsageSource } from '../usage/usage-record.ts';
+import { AnnouncedBody } from './announced-body.ts';
 import { type Acceptance, type AnswerOwner, ClientStalled, TimedOut } from './answer.ts';
 import type { Endpoint } from './endpoints.ts';
+import type { ExtraHeaders } from './extra-headers.ts';
 import type { FormOwner } from './form-fields.ts';
-import { clientHeaders } from './headers.ts';
+import { clientHeaders, passDownloadHeaders } from './headers.ts';
 import type { KeyMask } from './key-mask.ts';
 import { type BodyKind, Meter, type Usage } from './meter.ts';
 import { shortModelName } from './model-name.ts';
@@ -46,6 +48,7 @@ export interface ExchangeOptions {
   readonly keyMask: KeyMask;
   /** Of upstream, to requests that are not streamed: passed as they are, or told in an error of ours. */
   readonly upstream5xx: 'pass' | 'error';
+  readonly extraHeaders: ExtraHeaders;
   readonly log: Log;
 }
 
@@ -79,6 +82,8 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   upload: Upload | null = null;
   /** Set when upstream was asked for a usage event on the client's behalf. */
   usageFilter: UsageEventFilter | null = null;
+  /** Set when the answer is worth waiting for, see there. */
+  announced: AnnouncedBody | null = null;
   /** Set when the answer is to become another one. */
   rewriting: TextCompletionFilter | null = null;
   #upstreamRequestId: string | null = null;
@@ -163,11 +168,14 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
       this.meter = meter;
       this.status = status;
     }
-    const headers = clientHeaders(upstream, this.elapsedMs, isError);
+    const headers = clientHeaders(upstream, this.elapsedMs, isError, this.options.extraHeaders);
     if (!this.streamed && !headers.get('x-request-id')) headers.set('x-request-id', this.requestId);
     // The rest of an upload that upstream does not want is not read.
     if (this.upload?.isWhole === false) headers.set('connection', 'close');
     const endsByClosing = upstream.get('transfer-encoding') === null && upstream.get('content-length') === null;
+    const isDownload = !isError && !isEventStream && (kind === 'none' || this.endpoint.bulk);
+    if (isDownload) passDownloadHeaders(upstream, headers);
+    if (isDownload && hasBody) this.announced = AnnouncedBody.of(upstream.get('content-length'));
     if (this.rewriting && !isError) headers.set('content-type', 'application/json');
     return {
       status,
@@ -178,7 +186,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
         ? this.options.keyMask.filter()
         : isEventStream || kind === 'unlabelled'
           ? this.usageFilter
-          : this.rewriting,
+          : (this.rewriting ?? this.announced),
       endsByTerminalEvent: isEventStream && endsByClosing,
       refused: isRefused ? new RefusedAnswer(status, kind === 'json', this.options.keyMask) : null,
     };

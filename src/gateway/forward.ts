@@ -57,7 +57,7 @@ export async function forward(request: Request, endpoint: Endpoint, gateway: Gat
     if (endpoint.models === 'list' && key.allowedModels) {
       return await fetchAllowedModels(upstreamRequest, key.allowedModels, exchange, gateway);
     }
-    return (await relay(upstreamRequest, request.signal, exchange, gateway)).response();
+    return await answerOf(upstreamRequest, exchange, gateway);
   } catch (error) {
     return exchange.refuse(error);
   }
@@ -92,7 +92,14 @@ async function relayForm(exchange: Exchange, key: ApiKey, target: string, gatewa
     bulk: endpoint.bulk,
   };
   gateway.connections.liftIdleTimeout(request);
-  return (await relay(upstreamRequest, request.signal, exchange, gateway)).response();
+  return await answerOf(upstreamRequest, exchange, gateway);
+}
+
+async function answerOf(upstreamRequest: UpstreamRequest, exchange: Exchange, gateway: Gateway): Promise<Response> {
+  const response = (await relay(upstreamRequest, exchange.request.signal, exchange, gateway)).response();
+  const wait = exchange.announced?.wait();
+  if (wait !== undefined) await wait;
+  return response;
 }
 
 function granted(admission: Admission): Granted {

@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.ts';
 import type { HeaderReader } from '../http/request-id.ts';
 import type { ResponseHeaders } from '../upstream/client.ts';
 import type { HeaderField } from '../upstream/header-block.ts';
+import { ExtraHeaders } from './extra-headers.ts';
 
 /** Client → Fuelix. Credentials, accept-encoding and user-agent are ours (`gatewayFields`); x-request-id only when it is valid. */
 const REQUEST_ALLOW_LIST = [
@@ -31,6 +32,11 @@ const RESPONSE_ALLOW_LIST = [
 
 /** Fuelix → client, with an error: SDKs wait by them. */
 const RETRY_HEADERS = ['retry-after', 'retry-after-ms', 'x-should-retry'] as const;
+
+/** Fuelix → client, with what is no text: files, audio. */
+const DOWNLOAD_HEADERS = ['content-disposition', 'content-length'] as const;
+
+const NO_EXTRA = new ExtraHeaders('');
 
 /** RFC 9110, section 5.5. Bun lets DEL pass, and what Latin-1 has above ASCII. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -63,12 +69,23 @@ export function clientFields(headers: HeaderReader, requestId: string | null): H
 }
 
 /** The headers of a relayed answer: the allow-list, and how long the gateway and upstream took until its head. */
-export function clientHeaders(upstream: ResponseHeaders, latencyMs: number, isError: boolean): Headers {
+export function clientHeaders(
+  upstream: ResponseHeaders,
+  latencyMs: number,
+  isError: boolean,
+  extra: ExtraHeaders = NO_EXTRA,
+): Headers {
   const out = new Headers();
+  for (const name of extra.namesIn(upstream)) passOn(upstream, name, out);
   for (const name of RESPONSE_ALLOW_LIST) passOn(upstream, name, out);
   if (isError) for (const name of RETRY_HEADERS) passOn(upstream, name, out);
   out.set('X-BVE-Latency', String(Math.max(0, Math.floor(latencyMs))));
   return out;
+}
+
+/** Added to the headers of an answer whose body passes unchanged. */
+export function passDownloadHeaders(upstream: ResponseHeaders, to: Headers): void {
+  for (const name of DOWNLOAD_HEADERS) passOn(upstream, name, to);
 }
 
 /** A value that cannot be sent on (control characters, beyond Latin-1) is dropped rather than failing the answer. */

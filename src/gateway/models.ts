@@ -86,7 +86,7 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
         exchange.onHead(upstream);
         exchange.onFirstByte();
         status = upstreamStatus;
-        headers = clientHeaders(upstream, exchange.elapsedMs, upstreamStatus >= 400);
+        headers = clientHeaders(upstream, exchange.elapsedMs, upstreamStatus >= 400, gateway.extraHeaders);
         return body;
       },
       fail,

@@ -24,11 +24,6 @@ import type { Meter } from './meter.ts';
 import type { RefusedAnswer } from './refused-answer.ts';
 import { BodyEnding, mayFollow, RelayPhase } from './relay-phase.ts';
 
-/**
- * Bun hands a piece of at least this size to the socket at once, and collects smaller ones until they are flushed: a second
- * call and a second copy for each chunk (6% of the gateway's time with 250 streams).
- */
-const AT_ONCE = { highWaterMark: 1 };
 /** After the last content upstream sends the usage at once, if it does. */
 const USAGE_FOLLOWS_WITHIN_MS = 2000;
 const CR = 0x0d;
@@ -118,7 +113,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     if (head === undefined) throw this.#error;
     this.#head = undefined;
     const isWanted = this.#phase === RelayPhase.Relaying || this.#phase === RelayPhase.Finishing;
-    return new Response(isWanted && this.#hasBody ? new ReadableStream(this, AT_ONCE) : null, head);
+    return new Response(isWanted && this.#hasBody ? this.stream() : null, head);
   }
 
   head(status: number, upstreamHeaders: ResponseHeaders): BodySink {
@@ -239,6 +234,11 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     // SDKs close on the last event without waiting for the end.
     else if (this.#meter?.sawTerminalEvent === true && !this.isWaiting) this.#stop('complete', CLIENT_LEFT);
     else if (this.#phase === RelayPhase.Refusing || !this.#startDrain()) this.#stop('client_closed', CLIENT_LEFT);
+  }
+
+  protected get isWhole(): boolean {
+    if (this.#phase !== RelayPhase.Finishing || this.#meter!.isEventStream) return false;
+    return this.#ending === BodyEnding.InOrder;
   }
 
   protected onFull(): void {

@@ -83,10 +83,9 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOpti
   function answer(request: Request, handle: Handler['handle']): Response | Promise<Response> {
     const error = refusalOfHead(request);
     const response = error ? refusal(request, error) : handle(request);
-    if (!isCrossOrigin(request)) return response;
-    return response instanceof Promise
-      ? response.then((settled) => withCors(request, settled))
-      : withCors(request, response);
+    if (!isCrossOrigin(request) && request.method !== 'HEAD') return response;
+    const finish = (settled: Response) => keepLength(request, withCors(request, settled));
+    return response instanceof Promise ? response.then(finish) : finish(response);
   }
 
   function unmatched(request: Request): Response {
@@ -111,4 +110,14 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOpti
     gateway.log.error({ err: error, method: request.method }, 'internal error');
     return new GatewayError('internal_error', 'Internal error', { cause: error });
   }
+}
+
+/**
+ * On a route with parameters Elysia sets the content-length of an answer to HEAD to that of the body at hand, which is none
+ * (ELYSIA 1.4.30): what upstream announced stays.
+ */
+function keepLength(request: Request, response: Response): Response {
+  if (request.method === 'HEAD' && response.headers.has('content-length'))
+    Object.defineProperty(response.headers, 'set', { value: () => {} });
+  return response;
 }

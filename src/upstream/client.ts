@@ -25,6 +25,8 @@ import type { HeaderBlock, HeaderField } from './header-block.ts';
 export interface ResponseHeaders {
   /** The value of a field by its lower-case name, several lines joined by `, `; null when it is absent. */
   get(name: string): string | null;
+  /** Of all fields, in lower case. */
+  keys(): Iterable<string>;
 }
 
 export interface UpstreamRequest {

@@ -86,6 +86,14 @@ class Fields implements ResponseHeaders {
     return found;
   }
 
+  keys(): string[] {
+    const names = new Set<string>();
+    for (let at = 0; at < this.#marks.length; at += MARKS) {
+      names.add(this.#text.slice(this.#marks[at], this.#marks[at + 1]).toLowerCase());
+    }
+    return [...names];
+  }
+
   #mark(start: number, end: number): void {
     const text = this.#text;
     let colon = start;

@@ -134,6 +134,15 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     bad: ['Event', 'close'],
     complaint: 'must be one of event, reset',
   },
+  responseHeadersExtra: {
+    good: [
+      ['', ''],
+      ['openai-processing-ms', 'openai-processing-ms'],
+      ['X-RateLimit-*, Server', 'x-ratelimit-*,server'],
+    ],
+    bad: ['*', 'a b', 'a,', 'x-*-y', 'Set-Cookie', 'content-length', 'connection'],
+    complaint: 'must ',
+  },
   upstream5xx: {
     good: [
       ['error', 'error'],

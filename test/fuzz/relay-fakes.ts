@@ -49,6 +49,10 @@ export class Controller {
     this.#onFull = onFull;
   }
 
+  start(): void {
+    if (this.text !== '') throw new Error('started behind a write');
+  }
+
   write(bytes: Uint8Array): number | Promise<number> {
     if (this.closed !== 'no') throw new Error('written behind the end');
     this.text += Buffer.from(bytes).toString('latin1');

@@ -190,7 +190,7 @@ class Answer {
   #head(): string {
     this.#acceptance = pick(this.random, ['accepted', 'accepted', 'accepted', 'accepted', 'refused', 'thrown']);
     this.model.head(this.#acceptance);
-    this.#body = this.#sink.head(200, { get: () => null });
+    this.#body = this.#sink.head(200, { get: () => null, keys: () => [] });
     return `head, ${this.#acceptance}`;
   }
 

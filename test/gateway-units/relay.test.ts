@@ -67,7 +67,7 @@ async function relayed() {
 
 test('what comes before anybody reads is kept as it came, though its memory is used again', async () => {
   const { sink, response } = await relayed();
-  const body = sink.head(200, { get: () => null });
+  const body = sink.head(200, { get: () => null, keys: () => [] });
   const memory = new Uint8Array(10);
   for (let digit = 0; digit < 50; digit++) {
     memory.fill(0x30 + (digit % 10));
@@ -84,7 +84,7 @@ test.each([
   ['while the end of it still waits for room', true, 'client_closed'],
 ])('a client that leaves behind the last event, %s, is on record as it was', async (_, stalled, expected) => {
   const { sink, response, paused, settled, leave } = await relayed();
-  const body = sink.head(200, { get: () => null });
+  const body = sink.head(200, { get: () => null, keys: () => [] });
   const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => response });
   const delivered = Promise.withResolvers<void>();
   const client = await Bun.connect({

@@ -36,7 +36,7 @@ describe('a request with an Origin', () => {
       [401, await p.call({ headers: { ...ORIGIN, authorization: '' } })],
       [400, await p.call({ body: '[', headers: ORIGIN })],
       [404, await p.call({ path: '/v1/unknown', headers: ORIGIN })],
-      [405, await p.call({ method: 'GET', path: CHAT, headers: ORIGIN })],
+      [405, await p.call({ method: 'PUT', path: CHAT, headers: ORIGIN })],
     ];
     p.mock.script({ status: 429, json: {} });
     answers.push([429, await p.call({ body: STREAM, headers: ORIGIN })]);
@@ -69,7 +69,7 @@ test('a request without an Origin gets none of them, whatever the answer', async
     {},
     { body: PLAIN },
     { path: '/v1/unknown' },
-    { method: 'GET', path: CHAT },
+    { method: 'PUT', path: CHAT },
     { method: 'GET', path: '/health' },
   ]) {
     expect(corsOf(await p.call(call))).toEqual({});
@@ -114,7 +114,7 @@ describe('a preflight', () => {
   test('without an Origin has no such headers', async () => {
     const answer = await p.call({ method: 'OPTIONS', path: CHAT, headers: { authorization: '' } });
     expect(corsOf(answer)).toEqual({});
-    expect([answer.status, answer.header('allow')]).toEqual([204, 'POST, OPTIONS']);
+    expect([answer.status, answer.header('allow')]).toEqual([204, 'POST, GET, HEAD, OPTIONS']);
     const models = await p.call({ method: 'OPTIONS', path: '/v1/models', headers: { authorization: '' } });
     expect(models.header('allow')).toBe('GET, HEAD, OPTIONS');
     const unknown = await p.call({ method: 'OPTIONS', path: '/v1/unknown', headers: { authorization: '' } });

@@ -190,7 +190,7 @@ describe('routes', () => {
     for (const [path, status] of [
       ['/health', 200],
       ['/v1/models', 401],
-      [CHAT, 405],
+      ['/v1/embeddings', 405],
       ['/v1/unknown', 404],
     ] as const) {
       const socket = await connectTo(p.gateway.port);

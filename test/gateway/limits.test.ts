@@ -141,7 +141,7 @@ describe('what is counted', () => {
   test('what never gets as far as the limits is not counted', async () => {
     const { call, status } = await keyWith(p);
     expect((await call({ path: '/v1/unknown' })).status).toBe(404);
-    expect((await call({ method: 'GET', path: CHAT })).status).toBe(405);
+    expect((await call({ method: 'PUT', path: CHAT })).status).toBe(405);
     expect((await call({ method: 'OPTIONS' })).status).toBe(204);
     expect((await status()).limits.requests_per_day.used).toBe(0);
   });

@@ -1,6 +1,7 @@
 /** The data plane in this process, without a server around it: an active key, limits that always grant, real upstream client. */
 import { BurstSmoother } from '../../src/gateway/burst-smoother.ts';
 import { ENDPOINTS } from '../../src/gateway/endpoints.ts';
+import { ExtraHeaders } from '../../src/gateway/extra-headers.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
 import { KeyMask } from '../../src/gateway/key-mask.ts';
 import { LeaveDrains } from '../../src/gateway/leave-drains.ts';
@@ -46,6 +47,7 @@ export function dataPlane(upstreamUrl: string, parts: Partial<Gateway> = {}): Da
     observers: [],
     keyMask: new KeyMask('fx'),
     upstream5xx: 'error',
+    extraHeaders: new ExtraHeaders(''),
     usage: { usageDays: async () => [] },
     permits: new Permits(1000),
     streams: new Permits(1000),

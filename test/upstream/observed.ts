@@ -42,7 +42,7 @@ export function send(
 
 export class Observed implements UpstreamSink, UpstreamCall {
   status = 0;
-  headers: ResponseHeaders = { get: () => null };
+  headers: ResponseHeaders = { get: () => null, keys: () => [] };
   readonly parts: Uint8Array[] = [];
   outcome: 'end' | UpstreamError | undefined;
   readonly gotHead: Promise<void>;
