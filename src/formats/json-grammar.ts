@@ -19,13 +19,10 @@ export const BACKSLASH = 0x5c;
 export const CLOSE_BRACKET = 0x5d;
 export const CLOSE_BRACE = 0x7d;
 
-// What ends the plain part of a string, and a run of numbers; the tables for what is near, the searches for what is far.
+// What ends the plain part of a string, and a run of numbers.
 export const ENDS_PLAIN = tableOf((byte) => byte < 0x20 || byte === QUOTE || byte === BACKSLASH);
 export const ENDS_PLAIN_LENIENT = tableOf((byte) => byte === QUOTE || byte === BACKSLASH);
-export const ENDS_NUMBERS = tableOf((byte) => !' \t\r\n,+-.0123456789Ee'.includes(String.fromCharCode(byte)));
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-export const PLAIN_END = /["\\\x00-\x1f]/g;
-export const NUMBERS_END = /[^ \t\r\n,+\-.0-9Ee]/g;
+export const ENDS_NUMBERS = tableOf((byte) => !' \t\r\n,+-./0123456789Ee'.includes(String.fromCharCode(byte)));
 
 function tableOf(test: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (test(byte) ? 1 : 0));
@@ -72,7 +69,6 @@ export function isHexEscape(bytes: Uint8Array, at: number): boolean {
  * on. What stands before `from` is no backslash.
  */
 export function lenientPlainEnd(bytes: Uint8Array, from: number, to: number): number {
-  // Native, and unlike the search by an expression without garbage.
   const quote = bytes.subarray(from, to).indexOf(QUOTE);
   const end = quote < 0 ? to : from + quote;
   let start = end;

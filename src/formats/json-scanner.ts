@@ -7,10 +7,10 @@
  *
  * The sink is told of the members of one object at a time, the watched one, and of the elements of a watched array. All else
  * costs no call, so a document of a million members costs what its bytes cost: 0.2 to 2.9 ms for each MB without the last tier
- * of the JIT, JSON.parse 0.2 to 23 ms. Long strings are passed by a native search.
+ * of the JIT, JSON.parse 0.2 to 23 ms.
  *
  * A lenient scan is for answers, which nobody parses again after us. In a string any byte may stand and a backslash takes any
- * byte with it; a run of numbers in an array is passed by a native search, whatever its order of digits, signs and commas.
+ * byte with it; a run of numbers in an array is passed by a search, whatever its order of digits, signs and commas.
  */
 import {
   BACKSLASH,
@@ -30,14 +30,12 @@ import {
   JSON_OBJECT,
   JSON_STRING,
   lenientPlainEnd,
-  NUMBERS_END,
-  PLAIN_END,
   QUOTE,
 } from './json-grammar.ts';
 import { type JsonSink, NAME_BYTES_MAX } from './json-sink.ts';
 import { EscapeToken, LiteralToken, NumberToken, REFUSED, wholeIntegerEnd, wholeLiteralEnd } from './json-tokens.ts';
-import { PieceSearch } from './piece-search.ts';
 import { ShortText } from './short-text.ts';
+import { WordSearch } from './word-search.ts';
 
 /** Open containers, the root among them. */
 export const JSON_DEPTH_MAX = 512;
@@ -57,9 +55,8 @@ const IN_NUMBER = 9;
 const IN_LITERAL = 10;
 const IN_NUMBERS = 11;
 
-/** A native search costs as much as looking at so many bytes here; the first in a piece costs more than the next. */
-const NEAR_BYTES = 40;
-const NEAR_BYTES_SEARCHED = 16;
+/** So many bytes are looked at one by one before a search for what is far begins. */
+const NEAR_BYTES = 24;
 
 const NOTHING_WANTED = -1;
 
@@ -92,7 +89,7 @@ export class JsonScanner {
   #offset = 0;
   /** The beginning of a watched name that did not end with its piece. */
   readonly #name = new ShortText(NAME_BYTES_MAX);
-  readonly #search = new PieceSearch();
+  readonly #search = new WordSearch();
 
   constructor(sink: JsonSink, lenient = false) {
     this.#sink = sink;
@@ -275,11 +272,10 @@ export class JsonScanner {
         if (!this.#escape.pass(bytes[at++] as number)) return this.#fail(to);
         continue;
       }
-      const nearBytes = this.#search.isReady ? NEAR_BYTES_SEARCHED : NEAR_BYTES;
-      const near = Math.min(at + nearBytes, to);
+      const near = Math.min(at + NEAR_BYTES, to);
       while (at < near && ends[bytes[at] as number] === 0) at++;
       if (at === near && at < to) {
-        at = this.#lenient ? lenientPlainEnd(bytes, at, to) : this.#search.first(PLAIN_END, bytes, at, to);
+        at = this.#lenient ? lenientPlainEnd(bytes, at, to) : this.#search.plainEnd(bytes, at, to);
       }
       if (at === to) break;
       const byte = bytes[at++];
@@ -352,7 +348,7 @@ export class JsonScanner {
     const near = Math.min(from + NEAR_BYTES, to);
     let at = from;
     while (at < near && ENDS_NUMBERS[bytes[at] as number] === 0) at++;
-    if (at === near && at < to) at = this.#search.first(NUMBERS_END, bytes, at, to);
+    if (at === near && at < to) at = this.#search.numbersEnd(bytes, at, to);
     this.#state = at === to ? IN_NUMBERS : VALUE_OR_CLOSE;
     return at;
   }

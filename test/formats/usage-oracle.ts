@@ -174,7 +174,7 @@ function parse(text: string): Record<string, unknown> | null {
  */
 function normalized(text: string): string {
   return text.replace(
-    /("(?:[^"\\]|\\[\s\S])*")|([[,][ \t\r\n]*)[-\d][-+.\dEe, \t\r\n]*(\]?)/g,
+    /("(?:[^"\\]|\\[\s\S])*")|([[,][ \t\r\n]*)[-\d][-+./\dEe, \t\r\n]*(\]?)/g,
     (_, string: string | undefined, before: string, close: string) =>
       string === undefined ? `${before}0${close || ','}` : normalizedString(string),
   );

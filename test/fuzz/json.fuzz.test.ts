@@ -18,7 +18,7 @@ const NO_NUMBERS = ['01', '-', '+1', '.5', '1.', '1e', '1e+', '--1', '0x10', 'Na
 const STRINGS = ['', 'a', 'in', 'list', 'no', 'model', 'Hello, world', 'héllo 🌍', '€ \u2028\u2029', '\\n\\t\\r\\b\\f\\/', '\\"', '\\\\',
   '\\\\\\"', '\\u0041\\u00e9', '\\ud83d\\ude00', '\\ud800', '\\udc00\\ud83d', '\\u0000', 'x'.repeat(70), `${'y'.repeat(300)}\\"z`,
   `${'ü'.repeat(90)}`, '漢字'.repeat(40), '\\u00fc'.repeat(30), '[{"no":1}]'.replaceAll('"', '\\"'), '\u007f']; // biome-ignore format: a table
-const NO_STRINGS = ['\\x', '\\u12', '\\u12g4', '\\', '\n', '\t', '\u0000', '\u001f', '\\U0041', '"', '\\\u00e9']; // biome-ignore format: a table
+const NO_STRINGS = ['\\x', '\\u12', '\\u12g4', '\\', '\n', '\t', '\u0000', '\u001f', '\\U0041', '"', '\\\u00e9', `${'x'.repeat(50)}\n${'y'.repeat(50)}`, `${'漢'.repeat(30)}\u001f`]; // biome-ignore format: a table
 const BLANKS = ['', '', '', '', ' ', '\n', '\r\n', '\t', '  \n  '];
 const LITERALS = ['true', 'false', 'null'];
 const NO_LITERALS = ['tru', 'True', 'nul', 'falsee', 'undefined', 'nulll', 't', 'TRUE'];
