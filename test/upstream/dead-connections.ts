@@ -24,7 +24,7 @@ interface Ended {
 
 const OPTIONS = { connectTimeoutMs: 5_000, idleConnectionsMax: 16, idleLimitMs: 60_000, ageMaxMs: 600_000 };
 const ANSWER = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
-const THINKS_MS = 18_000;
+const THINKS_MS = 16_000;
 const POOLED = 3;
 
 function run(...command: string[]): string {
