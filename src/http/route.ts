@@ -73,7 +73,8 @@ export class RouteTable {
    */
   #hintFor(path: string): string {
     const again = path.lastIndexOf('/v1/');
-    if (again > 0 && this.#exists(path.slice(again))) return ': the base URL must not end in /v1';
+    if (path.slice(0, again).endsWith('/v1') && this.#exists(path.slice(again)))
+      return ': the base URL must not end in /v1';
     for (let slash = path.lastIndexOf('/'); slash >= 0; slash = path.lastIndexOf('/', slash - 1)) {
       const isBase = slash === 0 || this.#exists(path.slice(0, slash));
       if (isBase && this.#exists(`/v1${path.slice(slash)}`)) return ': the base URL must end in /v1';
