@@ -165,7 +165,10 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs one command of `bve` to its end. */
+/**
+ * Runs one command of `bve` to its end. It is to end with exit code 0 and nothing on stderr: a test that means otherwise
+ * looks at one of these before it looks at what was printed.
+ */
 export async function runBve(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -182,7 +185,27 @@ export async function runBve(
     new Response(child.stderr).text(),
     child.exited,
   ]);
-  return { exitCode, stdout, stderr };
+  return exitCode === 0 && stderr === '' ? { exitCode, stdout, stderr } : unclean(args, exitCode, stdout, stderr);
+}
+
+function unclean(args: readonly string[], exitCode: number, stdout: string, stderr: string): Ran {
+  let isExpected = false;
+  const seen = <T>(value: T): T => {
+    isExpected = true;
+    return value;
+  };
+  return {
+    get exitCode() {
+      return seen(exitCode);
+    },
+    get stderr() {
+      return seen(stderr);
+    },
+    get stdout() {
+      if (isExpected) return stdout;
+      throw new Error(`bve ${args.join(' ')} ended with ${exitCode}; stderr: ${stderr}`);
+    },
+  };
 }
 
 export function rssOf(pid: number): number {
