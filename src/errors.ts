@@ -17,6 +17,7 @@ const ERRORS = {
   route_not_found: { status: 404, type: 'invalid_request_error' },
   /** Not in the contract's table: the admin API was asked for a key that does not exist. */
   api_key_not_found: { status: 404, type: 'invalid_request_error' },
+  model_not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
   /** Not in the contract's table: RFC 9110, section 15.5.9, for a body that does not arrive in time. */
   request_timeout: { status: 408, type: 'invalid_request_error' },

@@ -21,6 +21,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'print the effective configuration, secrets redacted',
     load: async () => (await import('./cli/check.ts')).check,
   },
+  targets: {
+    summary: 'show the upstream targets of a running gateway',
+    load: async () => (await import('./cli/targets.ts')).targets,
+  },
   mock: {
     summary: 'run the scripted OpenAI-compatible upstream',
     load: async () => (await import('./cli/mock.ts')).mock,

@@ -1,9 +1,11 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
 import { createAdmin } from './admin/admin.ts';
 import { LiveFeed } from './admin/live-feed.ts';
+import { targetsToJson } from './admin/targets-json.ts';
 import { localUrl } from './config/address.ts';
 import { effectiveOptions, effectiveToJson } from './config/effective.ts';
 import type { Loaded } from './config/load.ts';
+import { reloadOf } from './config/reload.ts';
 import type { Config } from './config/schema.ts';
 import { BurstSmoother } from './gateway/burst-smoother.ts';
 import { ExtraHeaders } from './gateway/extra-headers.ts';
@@ -26,14 +28,17 @@ import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport } from './observe/failure-report.ts';
 import { LiveWindow } from './observe/live-window.ts';
 import type { Log } from './observe/log.ts';
-import { TargetTally } from './observe/target-tally.ts';
+import { TargetLog } from './observe/target-log.ts';
 import { descriptorLimit, descriptorsFor, spareDescriptors } from './spare-descriptors.ts';
 import { databaseFacts, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { StoreError } from './store/store-error.ts';
+import { TargetClient } from './upstream/attempts.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 import { createClient, DIRECT_NETWORK, type UpstreamNetwork } from './upstream/create-client.ts';
-import { HeaderBlock } from './upstream/header-block.ts';
+import { TargetFactory } from './upstream/create-targets.ts';
+import { RetryBudget } from './upstream/retry-budget.ts';
+import { TargetPool } from './upstream/target-pool.ts';
 import { RecordedUse } from './usage/recorded-use.ts';
 import { DiskSpillFolder } from './usage/spill-folder.ts';
 import { UsageObserver } from './usage/usage-observer.ts';
@@ -52,12 +57,20 @@ export interface RunningGateway {
   /** Resolves when all usage recorded so far is in the store. */
   flushUsage(): Promise<void>;
   /**
+   * Takes over what can change while it runs: LOG_LEVEL, and the targets with their keys. No open request notices.
+   * @returns the names of changed options that need a restart
+   * @throws Error when a target cannot be used; then nothing has changed
+   */
+  reload(loaded: Loaded): string[];
+  /**
    * Takes it out of service (http/drain.ts), at once when `cut` resolves; then the last usage records are written and
    * everything is closed. Calling it twice waits for the same stop.
    */
   stop(cut?: Promise<unknown>): Promise<UsageClosing>;
 }
 
+/** So that with the rest between two probes a target is found again within 5 s. */
+const PROBE_TIMEOUT_MS = 2000;
 /** An answer that is decided has this long to reach a client that reads slowly. */
 const ANSWERS_REACH_CLIENTS_WITHIN_MS = 1000;
 /** What a key used is read in a fraction of a millisecond; LIMITS_ON_FAILURE decides when it is not there after this. */
@@ -88,7 +101,19 @@ export class ListenError extends Error {
 /** @throws StoreError when the database cannot be opened, ListenError */
 export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log: Log): Promise<RunningGateway> {
   const { config } = loaded;
-  const client = createClient(config.fuelixBaseUrl, config, network);
+  let current = loaded;
+  const factory = new TargetFactory(
+    (baseUrl) => createClient(baseUrl, config, network),
+    (apiKey) => gatewayFields(apiKey, `bve-gateway/${VERSION}`),
+  );
+  const budget = new RetryBudget(config.retryBudgetPercent);
+  const targets = new TargetPool(factory.create(loaded.targets), {
+    budget,
+    events: new TargetLog(log),
+    probeTimeoutMs: Math.min(PROBE_TIMEOUT_MS, config.upstreamHeadTimeoutMs),
+  });
+  const client = new TargetClient(targets, budget, config);
+  const keyMask = new KeyMask(...loaded.targets.map(({ apiKey }) => apiKey));
   const store = await openStore(config.databaseUrl);
   const writer = await openUsage(config, store, log);
   const keyFailures = new FailureReport(({ count, error }) =>
@@ -125,12 +150,11 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       'ulimit -n allows fewer requests at once than MAX_CONCURRENT_REQUESTS',
     );
   const liveWindow = new LiveWindow();
-  const targetTally = new TargetTally();
   const live = new LiveFeed({
     window: liveWindow,
     inFlight: () => gateway.permits.inFlight,
     streams: () => gateway.streams.inFlight,
-    targets: () => [targetTally.toJson(gateway.permits.inFlight)],
+    targets: () => targetsToJson(targets.all).targets,
   });
   const recorder = {
     record: (record: UsageRecord) => {
@@ -152,8 +176,8 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
         ),
       ),
     }),
-    observers: [liveWindow, targetTally, new UsageObserver(recorder), new ExchangeLog(log)],
-    keyMask: new KeyMask(config.fuelixApiKey),
+    observers: [liveWindow, new UsageObserver(recorder), new ExchangeLog(log)],
+    keyMask,
     upstream5xx: config.upstream5xx,
     extraHeaders: new ExtraHeaders(config.responseHeadersExtra),
     usage: store,
@@ -177,7 +201,6 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     },
     limits: config,
     injectStreamUsage: config.streamUsage === 'inject',
-    commonFields: new HeaderBlock(gatewayFields(config.fuelixApiKey, `bve-gateway/${VERSION}`)),
     log,
   };
   const changes = new Permits(Number.POSITIVE_INFINITY);
@@ -195,7 +218,8 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     store,
     keys,
     limiter: gateway.limiter,
-    effectiveConfig: () => effectiveToJson(effectiveOptions(loaded)),
+    effectiveConfig: () => effectiveToJson(effectiveOptions(current)),
+    targets: () => targetsToJson(targets.all),
     live,
     addressOf: (request) => app.server?.requestIP(request)?.address ?? null,
     flushUsage: (deadlineMs) => writer.flush(deadlineMs),
@@ -242,11 +266,22 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     flushUsage: async () => {
       await writer.flush();
     },
+    reload,
     stop: (cut) => {
       stopping ??= stop(cut);
       return stopping;
     },
   };
+
+  function reload(next: Loaded): string[] {
+    targets.replace(factory.create(next.targets));
+    // A request under way may still be answered with an old key in the message.
+    keyMask.replace([...new Set([...current.targets, ...next.targets].map(({ apiKey }) => apiKey))]);
+    log.level = next.config.logLevel;
+    const { current: now, needRestart } = reloadOf(loaded, next);
+    current = now;
+    return needRestart;
+  }
 
   async function stop(cut?: Promise<unknown>): Promise<UsageClosing> {
     const deadlineMs = performance.now() + config.readyGraceMs + config.drainTimeoutMs;

@@ -9,6 +9,7 @@ import { within } from './http/drain.ts';
 import { type ApiKey, createKey } from './keys/key.ts';
 import type { Log } from './observe/log.ts';
 import type { UpstreamClient } from './upstream/client.ts';
+import { singleTarget } from './upstream/create-targets.ts';
 
 interface WarmUpOptions {
   /** How many requests; measured: the gain levels off at 2,000, which take a third of a second. */
@@ -62,7 +63,7 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
 async function exercise({ requests, concurrencyMax, connect, serve }: WarmUpOptions): Promise<void> {
   const upstream = cannedUpstream();
   const { key, secret } = createKey({ name: 'warm-up', rpmLimit: null, rpdLimit: null }, Date.now());
-  const client = connect(`http://${LOOPBACK}:${upstream.port}/v1`);
+  const client = singleTarget('warm-up', connect(`http://${LOOPBACK}:${upstream.port}/v1`), 'warm-up');
   const served = await serve(client, key, LOOPBACK);
   const caller = connect(`http://${LOOPBACK}:${served.port}/v1`);
   try {

@@ -39,6 +39,8 @@ interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
   effectiveConfig(): object;
   /** Answers GET /admin/live. */
   readonly live: Pick<LiveFeed, 'open'>;
+  /** The response of GET /admin/targets. */
+  targets(): object;
   /** The peer address of a request; null when the connection is closed. */
   addressOf(request: Request): string | null;
   readonly deadlines: Deadlines;
@@ -84,6 +86,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     .use(usageRoutes({ store, flushUsage: options.flushUsage }))
     .get('/live', () => options.live.open())
     .get('/config', () => Response.json(options.effectiveConfig()))
+    .get('/targets', () => Response.json(options.targets()))
     .post(
       '/drain',
       ({ request }) => {

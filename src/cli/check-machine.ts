@@ -1,17 +1,16 @@
 /** Checks for `bve check` that need the machine: the address, the CA file and the folder of the database. */
 import { createServer } from 'node:net';
 import { ConfigError } from '../config/config-error.ts';
-import { proxyVariables, readCaFile } from '../config/load.ts';
-import type { Config } from '../config/schema.ts';
+import { type Loaded, proxyVariables, readCaFile } from '../config/load.ts';
 import { databaseProblem } from '../store/open-store.ts';
 import { proxyFor } from '../upstream/proxy.ts';
 
 /** Returns one line for each problem, with the name of the variable. */
-export async function problemsOfMachine(config: Config): Promise<string[]> {
+export async function problemsOfMachine({ config, targets }: Loaded): Promise<string[]> {
   const problems = [
     await hostProblem(config.host),
     ...caProblems(config.fuelixCaFile),
-    proxyProblem(config.fuelixBaseUrl),
+    ...new Set(targets.map(({ baseUrl }) => proxyProblem(baseUrl))),
     databaseProblem(config.databaseUrl),
   ];
   return problems.filter((problem) => problem !== null);

@@ -26,7 +26,7 @@ cannot be bound, a missing FUELIX_CA_FILE, and a DATABASE_URL in a missing folde
   async run(args) {
     if (args.flags.health) return checkHealth(args);
     const loaded = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
-    const problems = await problemsOfMachine(loaded.config);
+    const problems = await problemsOfMachine(loaded);
     if (problems.length > 0) throw new ConfigError(problems);
     const options = effectiveOptions(loaded);
     if (args.flags.json) printJson(effectiveToJson(options));

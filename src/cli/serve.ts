@@ -1,8 +1,16 @@
 /** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
 import { ConfigError } from '../config/config-error.ts';
-import { type Loaded, loadConfig, proxyVariables, readCaFile, unusedProxyVariable } from '../config/load.ts';
+import {
+  type Loaded,
+  type LoadRequest,
+  loadConfig,
+  proxyVariables,
+  readCaFile,
+  unusedProxyVariable,
+} from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import type { Log } from '../observe/log.ts';
+import type { RunningGateway } from '../server.ts';
 import { descriptorLimit } from '../spare-descriptors.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { UpstreamNetwork } from '../upstream/create-client.ts';
@@ -20,20 +28,24 @@ export const serve: Command = {
   details: `${CONFIG_DETAILS}
 
 SIGTERM or SIGINT stops it: /ready is 503, after READY_GRACE_MS new requests are refused, those in flight may finish within
-DRAIN_TIMEOUT_MS, a second signal cuts them.
+DRAIN_TIMEOUT_MS, a second signal cuts them. SIGHUP reads file and value files again: LOG_LEVEL, the targets and their keys are
+taken over without touching an open request, what else has changed is named in the log and needs a restart. A file with a
+mistake changes nothing.
 
 The least it needs:
   export FUELIX_API_KEY=... API_KEY_PEPPER=at-least-16-characters
   bve serve
   bve keys create --name first     in another terminal, with the same API_KEY_PEPPER and in the same folder`,
   async run(args) {
-    const loaded = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });
+    const request = { configFile: textFlag(args, 'config'), flags: args.flags };
+    const loaded = loadConfig(request);
     const { config } = loaded;
     const network = { proxies: proxyVariables(), ca: readCaFile(config.fuelixCaFile) };
-    const proxy = proxyOf(config, network);
+    const proxies = loaded.targets.map(({ baseUrl }) => proxyOf(baseUrl, network));
     settleRuntimeEnvironment();
     // Not before: a process that begins anew would forget the signal. Until here it ends the process by itself.
     const signals = stopSignals();
+    const reloads = new ReloadSignals();
     // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
     checkDescriptors();
     const { createLog } = await import('../observe/log.ts');
@@ -47,8 +59,15 @@ The least it needs:
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
     const always = log.child({}, { level: 'info' });
     always.info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
-    log.info({ url: config.fuelixBaseUrl, proxy: proxy ? `${proxy.hostname}:${proxy.port}` : undefined }, 'upstream');
+    for (const [index, { name, baseUrl }] of loaded.targets.entries()) {
+      const proxy = proxies[index];
+      log.info(
+        { target: name, url: baseUrl, proxy: proxy ? `${proxy.hostname}:${proxy.port}` : undefined },
+        'upstream',
+      );
+    }
     warnAboutEnvironment(config, log);
+    reloads.serve(() => reload(request, gateway, log));
     log.info({ signal: await signals.first }, 'stopping');
     const { spilled, lost } = await gateway.stop(signals.second);
     if (spilled > 0) log.warn({ spilled }, 'usage records are in a file, the next start takes them up');
@@ -56,6 +75,35 @@ The least it needs:
     return stopped(log, lost > 0 ? 1 : 0);
   },
 };
+
+/** SIGHUP, from now on; one that comes during the start is served after it. */
+class ReloadSignals {
+  #reload: (() => void) | null = null;
+  #isPending = false;
+
+  constructor() {
+    process.on('SIGHUP', () => {
+      if (this.#reload) this.#reload();
+      else this.#isPending = true;
+    });
+  }
+
+  serve(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#isPending) reload();
+  }
+}
+
+function reload(request: LoadRequest, gateway: RunningGateway, log: Log): void {
+  try {
+    const needRestart = gateway.reload(loadConfig(request));
+    const rest = needRestart.length > 0 ? { need_restart: needRestart } : {};
+    log.info(rest, 'configuration reloaded');
+  } catch (error) {
+    const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];
+    log.error({ problems }, 'the configuration is not reloaded, the one before stays in effect');
+  }
+}
 
 /** Ends the process whatever is pending: Bun cannot cancel an attempt to connect, which would keep it for minutes. */
 function stopped(log: Log, exitCode: number): never {
@@ -84,9 +132,9 @@ function whyNotListening({ host, port }: Config, reason: string): string {
 }
 
 /** @throws ConfigError */
-function proxyOf({ fuelixBaseUrl }: Config, { proxies }: UpstreamNetwork): HttpProxy | null {
+function proxyOf(baseUrl: string, { proxies }: UpstreamNetwork): HttpProxy | null {
   try {
-    return proxyFor(new URL(fuelixBaseUrl), proxies);
+    return proxyFor(new URL(baseUrl), proxies);
   } catch (error) {
     throw new ConfigError([(error as Error).message]);
   }

@@ -1,7 +1,8 @@
 /** The effective configuration with secrets, and passwords in URLs, replaced by ***. */
 import type { Loaded } from './load.ts';
 import type { Source } from './option-reader.ts';
-import { OPTIONS, type OptionName } from './schema.ts';
+import { type Config, OPTIONS, type OptionName } from './schema.ts';
+import type { TargetConfig } from './targets.ts';
 
 export interface EffectiveOption {
   readonly env: string;
@@ -12,12 +13,24 @@ export interface EffectiveOption {
 
 const HIDDEN = '***';
 
-export function effectiveOptions({ config, sources }: Loaded): EffectiveOption[] {
-  return (Object.keys(OPTIONS) as OptionName[]).map((name) => ({
+export function effectiveOptions({ config, sources, targets, targetsAreTables }: Loaded): EffectiveOption[] {
+  const options = (Object.keys(OPTIONS) as OptionName[]).map((name) => ({
     env: OPTIONS[name].env,
     value: shownValue(config[name], OPTIONS[name].secret),
     source: sources[name],
   }));
+  if (!targetsAreTables) return options;
+  const value = targets.map(shownTarget).join('; ');
+  // They stand for these three.
+  const replaced = ['FUELIX_API_KEY', 'FUELIX_API_KEYS', 'FUELIX_BASE_URL'];
+  return [{ env: 'TARGETS', value, source: 'file' }, ...options.filter(({ env }) => !replaced.includes(env))];
+}
+
+function shownTarget({ name, baseUrl, weight, maxConcurrent, models }: TargetConfig): string {
+  const limits = [`weight ${weight}`];
+  if (maxConcurrent !== null) limits.push(`max_concurrent ${maxConcurrent}`);
+  if (models !== null) limits.push(`models ${models.join(' ')}`);
+  return `${name} ${baseUrl} (${limits.join(', ')})`;
 }
 
 /** The JSON of `bve check --json` and GET /admin/config; the names are the keys of the TOML file. */
@@ -25,9 +38,9 @@ export function effectiveToJson(options: readonly EffectiveOption[]) {
   return Object.fromEntries(options.map(({ env, value, source }) => [env.toLowerCase(), { value, source }]));
 }
 
-function shownValue(value: string | number | boolean | undefined, isSecret: boolean): EffectiveOption['value'] {
+function shownValue(value: Config[OptionName], isSecret: boolean): EffectiveOption['value'] {
   if (value === undefined) return null;
-  if (isSecret) return HIDDEN;
+  if (isSecret || typeof value === 'object') return HIDDEN;
   return typeof value === 'string' ? withoutPasswords(value) : value;
 }
 

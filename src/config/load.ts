@@ -10,12 +10,17 @@ import type { ProxyVariables } from '../upstream/proxy.ts';
 import { ConfigError } from './config-error.ts';
 import { OptionReader, type Source, type Sources } from './option-reader.ts';
 import { type Config, OPTIONS, type OptionName } from './schema.ts';
+import type { TargetConfig } from './targets.ts';
 
 type Environment = Sources['env'];
 
 export interface Loaded {
   readonly config: Config;
   readonly sources: Readonly<Record<OptionName, Source>>;
+  /** Where requests go; at least one. */
+  readonly targets: readonly TargetConfig[];
+  /** They are `[[targets]]` of the file. */
+  readonly targetsAreTables: boolean;
 }
 
 export interface LoadRequest {
@@ -39,8 +44,14 @@ export function loadConfig(request: LoadRequest = {}): Loaded {
     sources[name] = source;
   }
   reader.checkPepper(values.apiKeyPepper, values.host);
+  const { targets, fromTables } = reader.readTargets(values.fuelixApiKey, values.fuelixApiKeys, values.fuelixBaseUrl);
   reader.finish();
-  return { config: values as Config, sources: sources as Loaded['sources'] };
+  return {
+    config: values as Config,
+    sources: sources as Loaded['sources'],
+    targets,
+    targetsAreTables: fromTables,
+  };
 }
 
 /**
@@ -74,6 +85,16 @@ export function loadAddress(request: LoadRequest = {}): { host: string; port: nu
   const port = reader.read('port').value;
   reader.finish();
   return { host: host!, port: port! };
+}
+
+/** Where the admin API of a gateway with this configuration is; other required options may be missing. @throws ConfigError */
+export function loadAdminAccess(request: LoadRequest = {}): { host: string; port: number; adminApiKey: string | null } {
+  const reader = readerOf(request);
+  const host = reader.read('host').value;
+  const port = reader.read('port').value;
+  const adminApiKey = reader.readUnlessAbsent('adminApiKey');
+  reader.finish();
+  return { host: host!, port: port!, adminApiKey: adminApiKey ?? null };
 }
 
 /** The content of FUELIX_CA_FILE. @throws ConfigError when it cannot be read or is no PEM */

@@ -3,6 +3,7 @@
 import { readTextFile } from '../text-file.ts';
 import { ConfigError } from './config-error.ts';
 import { checkPepper, flagName, OPTIONS, type Option, type OptionName } from './schema.ts';
+import { type TargetConfig, targetsOfKeys, targetsOfTables } from './targets.ts';
 import { readTomlFile } from './toml.ts';
 
 export interface Sources {
@@ -33,18 +34,26 @@ export class OptionReader {
   readonly #problems: string[] = [];
   readonly #sources: Sources;
   readonly #file: Readonly<Record<string, string>>;
+  /** Names of options that `read` has found somewhere. */
+  readonly #set = new Set<string>();
+  /** As many of the problems are of the file as a whole. */
+  #fileProblems = 0;
+  /** `[[targets]]` of the file; undefined when there are none. */
+  #targetTables: unknown;
   /** false when the configuration file could not be read: then no option is reported as missing. */
   #fileIsReadable = true;
 
   constructor(sources: Sources) {
     this.#sources = sources;
     this.#file = sources.configFile === undefined ? {} : this.#readFile(sources.configFile);
+    this.#fileProblems = this.#problems.length;
   }
 
   /** Records problems for `finish`. */
   read<N extends OptionName>(name: N): { value: Value<N> | undefined; source: Source } {
     const option: Option<unknown> = OPTIONS[name];
     const found = this.#find(option);
+    if (found) this.#set.add(option.env);
     const { text, source } = found ?? { text: option.defaultText, source: 'default' };
     if (!found && text === undefined && option.required && this.#fileIsReadable) {
       this.#problems.push(`${option.env} is required`);
@@ -60,6 +69,28 @@ export class OptionReader {
   checkPepper(pepper: unknown, host: unknown): void {
     const problem = typeof pepper === 'string' ? checkPepper(pepper, String(host)) : null;
     if (problem !== null) this.#problems.push(`${OPTIONS.apiKeyPepper.env} ${problem}`);
+  }
+
+  /** The targets that these values and the file give. */
+  readTargets(apiKey: unknown, apiKeys: unknown, baseUrl: unknown): { targets: TargetConfig[]; fromTables: boolean } {
+    if (this.#targetTables !== undefined) {
+      for (const option of [OPTIONS.fuelixApiKey, OPTIONS.fuelixApiKeys, OPTIONS.fuelixBaseUrl]) {
+        if (this.#set.has(option.env))
+          this.#problems.push(`${option.env} and [[targets]] are both set, use one of them`);
+      }
+      const { targets, problems } = targetsOfTables(this.#targetTables, (path) => readValueFile(path));
+      for (const problem of problems)
+        this.#problems.push(`configuration file '${this.#sources.configFile}': ${problem}`);
+      return { targets, fromTables: true };
+    }
+    const hasKey = this.#set.has(OPTIONS.fuelixApiKey.env);
+    const hasKeys = this.#set.has(OPTIONS.fuelixApiKeys.env);
+    if (hasKey && hasKeys) this.#problems.push('FUELIX_API_KEY and FUELIX_API_KEYS are both set, use one of them');
+    // The first thing to have is named first.
+    if (!hasKey && !hasKeys && this.#fileIsReadable)
+      this.#problems.splice(this.#fileProblems, 0, 'FUELIX_API_KEY is required');
+    const keys = (hasKeys ? apiKeys : apiKey && [apiKey]) as readonly string[] | undefined;
+    return { targets: targetsOfKeys(keys ?? [], String(baseUrl), hasKeys), fromTables: false };
   }
 
   /** @throws ConfigError when there was a problem */
@@ -89,8 +120,7 @@ export class OptionReader {
 
   #readValueFile(name: string, path: string): string | undefined {
     try {
-      // Editors and `echo` add a line break at the end of a file.
-      return readTextFile(path, VALUE_FILE_BYTES_MAX).replace(/[\r\n]+$/, '');
+      return readValueFile(path);
     } catch (error) {
       this.#problems.push(`${name} '${path}': ${(error as Error).message}`);
       return undefined;
@@ -111,6 +141,10 @@ export class OptionReader {
     const texts: Record<string, string> = {};
     try {
       for (const [key, value] of Object.entries(readTomlFile(path))) {
+        if (key === 'targets') {
+          this.#targetTables = value;
+          continue;
+        }
         const problem = tomlProblem(key, value);
         if (problem === null) texts[key] = String(value);
         else this.#problems.push(`configuration file '${path}': ${problem}`);
@@ -121,6 +155,12 @@ export class OptionReader {
     }
     return texts;
   }
+}
+
+/** @throws Error */
+function readValueFile(path: string): string {
+  // Editors and `echo` add a line break at the end of a file.
+  return readTextFile(path, VALUE_FILE_BYTES_MAX).replace(/[\r\n]+$/, '');
 }
 
 const OPTION_BY_KEY = new Map(Object.values(OPTIONS).map((option) => [option.env.toLowerCase(), option]));

@@ -52,7 +52,12 @@ const TRUE_OR_FALSE: Reader<boolean> = {
 const SHOWN_CHARACTERS_MAX = 64;
 
 export const OPTIONS = {
-  fuelixApiKey: secret('FUELIX_API_KEY', 'the real key, sent upstream in place of the client key', true),
+  fuelixApiKey: secret(
+    'FUELIX_API_KEY',
+    'the real key, sent upstream in place of the client key; this, FUELIX_API_KEYS or [[targets]] is required',
+    false,
+  ),
+  fuelixApiKeys: secretList('FUELIX_API_KEYS', 'several real keys, separated by commas: targets fuelix-1, fuelix-2 …'),
   fuelixBaseUrl: option(
     'FUELIX_BASE_URL',
     'https://api.fuelix.ai/v1',
@@ -173,6 +178,21 @@ export const OPTIONS = {
     'error',
     'pass hands on JSON 5xx answers to requests that are not streamed; error answers 502 with their message',
     oneOf(UPSTREAM_5XX),
+  ),
+  retryAttemptsMax: option('RETRY_ATTEMPTS_MAX', '3', 'targets that are sent a request at the most', integer(1, 10)),
+  /** A platform in trouble must not get twice the load. Contract, section 2. */
+  retryBudgetPercent: option(
+    'RETRY_BUDGET_PERCENT',
+    '20',
+    'further attempts, in percent of the requests of the last 10 s; 3 are always allowed',
+    integer(0, 100),
+  ),
+  /** Off, because the request may have been begun, and would be paid for twice. */
+  retryOnReset: option(
+    'RETRY_ON_RESET',
+    'false',
+    'true sends a request to another target after a reset before the answer; else only with an idempotency-key',
+    TRUE_OR_FALSE,
   ),
   /** Most answers are over within it; those that are not cost upstream's tokens for nobody. Contract, section 1. */
   leaveDrainMs: option(
@@ -302,12 +322,22 @@ function secret(env: string, help: string, required: boolean): Option<string> {
   return { env, help, secret: true, required, toml: 'text', defaultText: undefined, parse: headerSafe };
 }
 
+function secretList(env: string, help: string): Option<readonly string[] | undefined> {
+  const parse = (text: string) => {
+    const values = text.split(',').map((value) => value.trim());
+    if (values.includes('')) throw new Error('must not have an empty entry');
+    if (new Set(values).size < values.length) throw new Error('must not have the same key twice');
+    return values.map(headerSafe);
+  };
+  return { env, help, secret: true, required: false, toml: 'text', defaultText: undefined, parse };
+}
+
 function text<T>(parse: (text: string) => T): Reader<T> {
   return { toml: 'text', parse };
 }
 
 /** Secrets are sent in header fields. A line break or a space is a copy mistake; it should fail now, not at the first request. */
-function headerSafe(text: string): string {
+export function headerSafe(text: string): string {
   if (text === '') throw new Error('must not be empty');
   if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('must be printable ASCII without spaces');
   return text;
@@ -337,7 +367,7 @@ function shortened(text: string): string {
 }
 
 /** Without a trailing slash, so that paths can be appended. */
-function parseBaseUrl(text: string): string {
+export function parseBaseUrl(text: string): string {
   const url = URL.parse(text);
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     throw new Error('must be an http:// or https:// URL');

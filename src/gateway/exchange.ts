@@ -15,7 +15,7 @@ import { type ApiKey, drainsOnLeave } from '../keys/key.ts';
 import type { Granted } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { ExchangeObserver, SettledExchange } from '../observe/observer.ts';
-import { type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
+import { type AttemptOwner, type AttemptTarget, type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
 import type { Finish, UsageSource } from '../usage/usage-record.ts';
 import { AnnouncedBody } from './announced-body.ts';
 import { type Acceptance, type AnswerOwner, ClientStalled, TimedOut } from './answer.ts';
@@ -60,9 +60,8 @@ const UNLABELLED = /^\s*(application\/octet-stream\b.*)?$/i;
 /** What is taken for an id of upstream's. */
 const UPSTREAM_ID = /^[\x21-\x7e]{1,128}$/;
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
-const TARGET = 'fuelix';
 
-export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
+export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwner {
   /** The one the client chose, if it has the allowed form: it goes upstream. */
   readonly clientRequestId: string | null;
   readonly requestId: string;
@@ -74,6 +73,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   /** Short, see model-name.ts. */
   model: string | null = null;
   #streamed = false;
+  wantedModel: string | null = null;
   meter: Meter | null = null;
   status = 0;
   bodyWasRead = false;
@@ -91,6 +91,8 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   #headMs: number | null = null;
   #ttfbMs: number | null = null;
   #cancelMs: number | null = null;
+  #target: AttemptTarget | null = null;
+  #attempts = 0;
   #holdsPermit = false;
   #settled = false;
 
@@ -144,6 +146,11 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
     this.#sentMs = this.elapsedMs;
   }
 
+  onAttempt(target: AttemptTarget, count: number): void {
+    this.#target = target;
+    this.#attempts = count;
+  }
+
   /** Of upstream's body, less what was taken out of it, or of what it became. */
   get #bytesOut(): number {
     const added = this.status < 400 ? (this.rewriting?.addedBytes ?? 0) : 0;
@@ -154,7 +161,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   accept(status: number, upstream: ResponseHeaders): Acceptance {
     // It is not sent again: a long answer does not hold on to its prompt.
     this.options.bodies.release(this);
-    this.onHead(upstream);
+    this.onHead(status, upstream);
     // Fetch takes 1xx for itself; what is beyond 599 is no HTTP status and could not be sent on.
     if (status < 200 || status > 599)
       throw new GatewayError('upstream_error', `Upstream answered with status ${status}`);
@@ -193,8 +200,9 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   }
 
   /** The response head of upstream is here. */
-  onHead(upstream: ResponseHeaders): void {
+  onHead(status: number, upstream: ResponseHeaders): void {
     this.#headMs = this.elapsedMs;
+    this.#target?.answered(this, status, upstream, Date.now());
     const id = upstream.get('x-request-id');
     if (id !== null && UPSTREAM_ID.test(id)) this.#upstreamRequestId = id;
   }
@@ -219,6 +227,8 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
   /** The gateway's own answer in place of one from upstream; settles the exchange. */
   refuse(reason: unknown): Response {
     const error = refusalOf(reason);
+    if (this.#headMs === null && isFailureOfUpstream(reason))
+      this.#target?.failed(this, reason.message, true, Date.now());
     const aborted = reason instanceof UpstreamError && reason.kind === 'aborted' && reason.cause !== error;
     const clientLeft = this.request.signal.aborted || aborted;
     this.status = clientLeft ? CLIENT_CLOSED_STATUS : error.status;
@@ -237,6 +247,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
     bodies.release(this);
     if (this.#holdsPermit) permits.release();
     if (this.#streamed) streams.release();
+    this.#target?.end(this);
     connections.restoreIdleTimeout(this.request);
     const settled = this.#settledExchange(finish, error, errorCode);
     const tokens = settled.usage?.totalTokens;
@@ -259,7 +270,7 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
       streamed: this.streamed,
       startedAt: this.#startedAt,
       admittedAt: this.admission?.admittedAtMs ?? null,
-      sentMs: this.#sentMs,
+      sentMs: this.#target === null ? null : this.#sentMs,
       headMs: this.#headMs,
       ttfbMs: this.#ttfbMs,
       durationMs: this.elapsedMs,
@@ -268,8 +279,8 @@ export class Exchange implements AnswerOwner, BodyHolder, FormOwner {
       finish,
       errorCode,
       error,
-      target: this.#sentMs === null ? null : TARGET,
-      attempts: this.#sentMs === null ? 0 : 1,
+      target: this.#target?.name ?? null,
+      attempts: this.#attempts,
       usage,
       usageSource: sourceOf(usage, isWhole),
     };
@@ -291,6 +302,12 @@ function bodyKindOf(contentType: string, streamed: boolean): BodyKind {
 
 export function isJsonType(contentType: string): boolean {
   return JSON_TYPE.test(contentType);
+}
+
+/** There was no answer, and neither the client nor the gateway ended the request. */
+function isFailureOfUpstream(reason: unknown): reason is Error {
+  if (reason instanceof UpstreamError) return reason.kind !== 'aborted';
+  return reason instanceof GatewayError && reason.code === 'upstream_timeout';
 }
 
 function sourceOf(usage: Usage | null, isWhole: boolean): UsageSource {

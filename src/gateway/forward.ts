@@ -85,11 +85,11 @@ async function relayForm(exchange: Exchange, key: ApiKey, target: string, gatewa
   const upstreamRequest: UpstreamRequest = {
     method: endpoint.method,
     target,
-    common: gateway.commonFields,
     headers: clientFields(request.headers, exchange.clientRequestId),
     body: upload.stream,
     bodyBytes: upload.bytes,
     bulk: endpoint.bulk,
+    owner: exchange,
   };
   gateway.connections.liftIdleTimeout(request);
   return await answerOf(upstreamRequest, exchange, gateway);
@@ -119,6 +119,7 @@ function prepare(
   const { request, endpoint } = exchange;
   let body = read;
   const model = endpoint.models === 'one' ? modelOf(target) : (fields?.model ?? null);
+  exchange.wantedModel = model;
   if (model !== null) exchange.model = shortModelName(model);
   exchange.streamed = fields ? fields.stream : endpoint.method === 'GET' && asksForStream(target);
   if (fields && key.monthlyTokenLimit !== null) checkMetered(endpoint.isRun, fields);
@@ -132,7 +133,7 @@ function prepare(
   const isFiltered = endpoint.models === 'list' && key.allowedModels !== null;
   const method = request.method === 'HEAD' && !isFiltered ? 'HEAD' : endpoint.method;
   const headers = clientFields(request.headers, exchange.clientRequestId);
-  return { method, target, common: gateway.commonFields, headers, body, bulk: endpoint.bulk };
+  return { method, target, headers, body, bulk: endpoint.bulk, owner: exchange };
 }
 
 function askForUsage(

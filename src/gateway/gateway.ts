@@ -4,7 +4,6 @@ import type { BodyReader } from '../http/body-reader.ts';
 import type { UploadOptions } from '../http/uploads.ts';
 import type { KeyDirectory } from '../keys/key-cache.ts';
 import type { Limiter } from '../limits/limiter.ts';
-import type { HeaderBlock } from '../upstream/header-block.ts';
 import type { UsageDay } from '../usage/usage-totals.ts';
 import type { RelayLimits, RelayOptions } from './answer.ts';
 import type { BurstSmoother } from './burst-smoother.ts';
@@ -25,6 +24,4 @@ export interface Gateway extends RelayOptions, ExchangeOptions {
   readonly limits: RelayLimits;
   /** Ask for the usage of chat streams whose clients did not. */
   readonly injectStreamUsage: boolean;
-  /** Of every request upstream: the real key is in it. */
-  readonly commonFields: HeaderBlock;
 }

@@ -1,6 +1,6 @@
 /**
- * Masks our own Fuelix key in what upstream says of an error (contract, section 4): each run of `RUN_LENGTH` or more consecutive
- * characters of it becomes as many `*`.
+ * Masks our own Fuelix keys in what upstream says of an error (contract, section 4): each run of `RUN_LENGTH` or more consecutive
+ * characters of one becomes as many `*`.
  *
  * The runs of that length are looked for all at once (Aho and Corasick): a state stands for the longest end of what has passed
  * that may yet become one, and just that much is held back.
@@ -13,25 +13,31 @@ const STAR = 0x2a;
 interface State {
   readonly next: Map<number, State>;
   readonly depth: number;
+  /** As many of the last characters are to be masked; 0: none. */
+  masks: number;
   /** The state of the longest proper end of this one. */
   shorter: State | null;
 }
 
 export class KeyMask {
-  readonly #runLength: number;
-  readonly #key: Uint8Array;
+  #keys: readonly Uint8Array[] = [];
   /** Made for the first error. */
   #start: State | null = null;
 
-  constructor(key: string) {
-    this.#key = new TextEncoder().encode(key);
-    this.#runLength = Math.min(RUN_LENGTH, this.#key.length);
+  constructor(...keys: readonly string[]) {
+    this.replace(keys);
+  }
+
+  /** From the next body on these are masked. */
+  replace(keys: readonly string[]): void {
+    this.#keys = keys.map((key) => new TextEncoder().encode(key));
+    this.#start = null;
   }
 
   /** For one body. */
   filter(): BodyFilter {
     this.#start ??= this.#automaton();
-    return new MaskingFilter(this.#start, this.#runLength);
+    return new MaskingFilter(this.#start);
   }
 
   /** Of a whole body. */
@@ -42,33 +48,40 @@ export class KeyMask {
   }
 
   #automaton(): State {
-    const start: State = { next: new Map(), depth: 0, shorter: null };
-    for (let from = 0; from + this.#runLength <= this.#key.length; from++) {
-      let state = start;
-      for (const byte of this.#key.subarray(from, from + this.#runLength)) {
-        const next = state.next.get(byte) ?? { next: new Map(), depth: state.depth + 1, shorter: null };
-        state.next.set(byte, next);
-        state = next;
-      }
+    const start: State = { next: new Map(), depth: 0, masks: 0, shorter: null };
+    for (const key of this.#keys) {
+      const runLength = Math.min(RUN_LENGTH, key.length);
+      for (let from = 0; from + runLength <= key.length; from++) addRun(start, key.subarray(from, from + runLength));
     }
     // By depth, so that what is shorter is known before what is longer.
     for (let level = [start]; level.length > 0; level = level.flatMap((state) => [...state.next.values()])) {
       for (const state of level) {
-        for (const [byte, next] of state.next) next.shorter = state === start ? start : step(state.shorter!, byte);
+        for (const [byte, next] of state.next) {
+          next.shorter = state === start ? start : step(state.shorter!, byte);
+          next.masks = Math.max(next.masks, next.shorter.masks);
+        }
       }
     }
     return start;
   }
 }
 
+function addRun(start: State, run: Uint8Array): void {
+  let state = start;
+  for (const byte of run) {
+    const next: State = state.next.get(byte) ?? { next: new Map(), depth: state.depth + 1, masks: 0, shorter: null };
+    state.next.set(byte, next);
+    state = next;
+  }
+  state.masks = run.length;
+}
+
 class MaskingFilter implements BodyFilter {
-  readonly #runLength: number;
   #state: State;
   #held: Uint8Array = new Uint8Array(0);
 
-  constructor(start: State, runLength: number) {
+  constructor(start: State) {
     this.#state = start;
-    this.#runLength = runLength;
   }
 
   push(bytes: Uint8Array): Uint8Array | null {
@@ -77,8 +90,9 @@ class MaskingFilter implements BodyFilter {
     let masked = 0;
     for (let at = this.#held.length; at < all.length; at++) {
       this.#state = step(this.#state, all[at]!);
-      if (this.#state.depth !== this.#runLength) continue;
-      all.fill(STAR, Math.max(masked, at + 1 - this.#runLength), at + 1);
+      const { masks } = this.#state;
+      if (masks === 0) continue;
+      all.fill(STAR, Math.max(masked, at + 1 - masks), at + 1);
       masked = at + 1;
     }
     // What is masked already goes on, although it may be the beginning of another run.

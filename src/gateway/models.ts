@@ -83,7 +83,7 @@ function collect(request: UpstreamRequest, exchange: Exchange, gateway: Gateway)
     };
     const sink: UpstreamSink = {
       head: (upstreamStatus, upstream) => {
-        exchange.onHead(upstream);
+        exchange.onHead(upstreamStatus, upstream);
         exchange.onFirstByte();
         status = upstreamStatus;
         headers = clientHeaders(upstream, exchange.elapsedMs, upstreamStatus >= 400, gateway.extraHeaders);

@@ -29,12 +29,30 @@ export interface ResponseHeaders {
   keys(): Iterable<string>;
 }
 
+/** What the owner of a request knows of the target it was sent to. Its token is the owner. */
+export interface AttemptTarget {
+  readonly name: string;
+  /** The head of an answer is here. */
+  answered(owner: AttemptOwner, status: number, headers: ResponseHeaders, nowMs: number): void;
+  /** There was none. @param isSilent nothing says that the request was not begun */
+  failed(owner: AttemptOwner, reason: string, isSilent: boolean, nowMs: number): void;
+  end(owner: AttemptOwner): void;
+}
+
+/** On whose behalf a request is sent. Of the last target it was told of it calls `answered` or `failed`, then `end`. */
+export interface AttemptOwner {
+  /** In full; null when the request names none. */
+  readonly wantedModel: string | null;
+  /** @param count how many targets were sent the request, this one included */
+  onAttempt(target: AttemptTarget, count: number): void;
+}
+
 export interface UpstreamRequest {
   readonly method: string;
   /** Path and query, appended to the base URL as they are: starts with a slash. */
   readonly target: string;
-  /** Sent before `headers`; none of them may be in both. */
-  readonly common?: HeaderBlock;
+  /** Sent before `headers`; none of them may be in both. Set anew for each attempt (attempts.ts). */
+  common?: HeaderBlock;
   readonly headers: readonly HeaderField[];
   /**
    * Bytes are the whole body and are sent with their length; null sends none. A stream is sent as it comes, read no
@@ -48,7 +66,9 @@ export interface UpstreamRequest {
    */
   readonly bodyBytes?: number | undefined;
   /** How long a refused connection is tried again, by default a second; 0 where there is another upstream to turn to. */
-  readonly refusedForMs?: number | undefined;
+  refusedForMs?: number | undefined;
+  /** On whose behalf it is sent to a target; the client of one target does not look at it. */
+  readonly owner?: AttemptOwner;
   /**
    * The answer is a download: the kernel may hold as much of it as the speed of the connection needs. Of any other answer
    * it holds 96 KiB, so that a client that stops reading stops upstream soon.

@@ -48,8 +48,28 @@ function integer(min: number, max: number): Expectations {
   };
 }
 
+const TRUE_OR_FALSE: Expectations = {
+  good: [
+    ['true', true],
+    ['false', false],
+  ],
+  bad: ['yes', '1', 'True'],
+  complaint: 'must be true or false',
+};
+
 const OF: Readonly<Record<OptionName, Expectations>> = {
   fuelixApiKey: SECRET,
+  fuelixApiKeys: {
+    good: [
+      ['fx-1', ['fx-1']],
+      ['fx-1, fx-2', ['fx-1', 'fx-2']],
+    ],
+    bad: ['fx-1,', ',', 'fx-1,fx-1', 'fx 1,fx-2'],
+    complaint: 'must ',
+  },
+  retryAttemptsMax: integer(1, 10),
+  retryBudgetPercent: integer(0, 100),
+  retryOnReset: TRUE_OR_FALSE,
   adminApiKey: SECRET,
   apiKeyPepper: SECRET,
   fuelixBaseUrl: {
@@ -108,14 +128,7 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   },
   usageSpillBytesMax: integer(0, 2 ** 40),
   keyCacheStaleMs: integer(0, 86_400_000),
-  readyRequiresStore: {
-    good: [
-      ['true', true],
-      ['false', false],
-    ],
-    bad: ['yes', '1', 'True'],
-    complaint: 'must be true or false',
-  },
+  readyRequiresStore: TRUE_OR_FALSE,
   warmUpRequests: integer(0, 100_000),
   streamUsage: {
     good: [
@@ -193,9 +206,12 @@ describe.each(NAMES)('%s', (name) => {
   const { env, secret, defaultText, parse } = OPTIONS[name];
   const { good, bad, complaint } = OF[name];
   const key = env.toLowerCase();
-  const around = { ...REQUIRED, [env]: undefined };
+  const required: Record<string, string | undefined> = { ...REQUIRED };
+  // One excludes the other.
+  if (env === 'FUELIX_API_KEYS') delete required.FUELIX_API_KEY;
+  const around = { ...required, [env]: undefined };
   const others = (from: 'file' | 'flag' | 'environment') => {
-    const { [env]: _, ...rest } = { ...REQUIRED } as Record<string, string>;
+    const { [env]: _, ...rest } = required;
     return from === 'environment' ? around : rest;
   };
 

@@ -10,7 +10,7 @@ import { Deadlines } from '../../src/http/deadlines.ts';
 import { Permits } from '../../src/http/permits.ts';
 import { createKey } from '../../src/keys/key.ts';
 import { createLog } from '../../src/observe/log.ts';
-import { HeaderBlock } from '../../src/upstream/header-block.ts';
+import { singleTarget } from '../../src/upstream/create-targets.ts';
 import { SocketClient } from '../../src/upstream/socket-client.ts';
 
 const HOUR_MS = 3_600_000;
@@ -28,12 +28,7 @@ export function dataPlane(upstreamUrl: string, parts: Partial<Gateway> = {}): Da
   const deadlines = new Deadlines(HOUR_MS);
   const bodies = new BodyReader({ bytesMax: 1_000, bytesTotalMax: 10_000, timeoutMs: HOUR_MS, deadlines });
   const gateway: Gateway = {
-    client: new SocketClient(upstreamUrl, {
-      connectTimeoutMs: HOUR_MS,
-      idleConnectionsMax: 1,
-      idleLimitMs: HOUR_MS,
-      ageMaxMs: HOUR_MS,
-    }),
+    client: singleTarget('fuelix', socketClient(upstreamUrl), 'fx'),
     keys: { lookup: () => ({ kind: 'active', key }) },
     limiter: {
       admit: (_key, nowMs) => {
@@ -67,11 +62,19 @@ export function dataPlane(upstreamUrl: string, parts: Partial<Gateway> = {}): Da
       streamBreak: 'event',
     },
     injectStreamUsage: false,
-    commonFields: new HeaderBlock([['authorization', 'Bearer fx']]),
     log: createLog('silent'),
     ...parts,
   };
   return { gateway, keyPermits };
+}
+
+function socketClient(upstreamUrl: string): SocketClient {
+  return new SocketClient(upstreamUrl, {
+    connectTimeoutMs: HOUR_MS,
+    idleConnectionsMax: 1,
+    idleLimitMs: HOUR_MS,
+    ageMaxMs: HOUR_MS,
+  });
 }
 
 export function chatRequest(fields: object, signal: AbortSignal = new AbortController().signal): Request {

@@ -60,6 +60,8 @@ interface GatewayOptions {
   readonly folder?: string;
   /** What it is started with: a command that takes its place in the end. */
   readonly startedBy?: readonly string[];
+  /** Behind `serve`. */
+  readonly args?: readonly string[];
   /** Its exit code and what it prints on stderr are up to the test. */
   readonly mayFail?: boolean;
 }
@@ -81,7 +83,7 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
   };
   const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);
   if (created.exitCode !== 0) throw new Error(`keys create failed: ${created.stderr}`);
-  const child = Bun.spawn([...(options.startedBy ?? []), ...BVE, 'serve'], {
+  const child = Bun.spawn([...(options.startedBy ?? []), ...BVE, 'serve', ...(options.args ?? [])], {
     env,
     stdout: 'pipe',
     stderr: 'pipe',
