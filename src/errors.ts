@@ -34,6 +34,13 @@ const ERRORS = {
 
 type ErrorCode = keyof typeof ERRORS;
 
+export function isErrorCode(code: string): boolean {
+  return Object.hasOwn(ERRORS, code);
+}
+
+/** What there was no room in, for metrics. */
+type OverloadReason = 'requests' | 'bodies' | 'draining' | 'store' | 'limits' | 'targets';
+
 interface GatewayErrorOptions {
   readonly cause?: unknown;
   /** Sent as Retry-After, whole seconds. */
@@ -42,6 +49,8 @@ interface GatewayErrorOptions {
   readonly quoted?: string | null;
   /** Sent as Allow with a 405. */
   readonly allow?: string;
+  /** Why it is `overloaded`. */
+  readonly reason?: OverloadReason;
   /** Ends the connection with the answer: the next request belongs on another one. */
   readonly closes?: boolean;
 }
@@ -54,6 +63,7 @@ export class GatewayError extends Error {
   readonly type: string;
   readonly retryAfterS: number | undefined;
   readonly allow: string | undefined;
+  readonly reason: OverloadReason | undefined;
   readonly closes: boolean;
 
   constructor(
@@ -68,6 +78,7 @@ export class GatewayError extends Error {
     this.type = entry.type;
     this.retryAfterS = options.retryAfterS;
     this.allow = options.allow;
+    this.reason = options.reason;
     this.closes = options.closes ?? false;
   }
 }

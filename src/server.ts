@@ -6,7 +6,6 @@ import { localUrl } from './config/address.ts';
 import { effectiveOptions, effectiveToJson } from './config/effective.ts';
 import type { Loaded } from './config/load.ts';
 import { reloadOf } from './config/reload.ts';
-import type { Config } from './config/schema.ts';
 import { BurstSmoother } from './gateway/burst-smoother.ts';
 import { ExtraHeaders } from './gateway/extra-headers.ts';
 import type { Gateway } from './gateway/gateway.ts';
@@ -25,27 +24,25 @@ import { KeyCache } from './keys/key-cache.ts';
 import { FailurePolicy } from './limits/failure-policy.ts';
 import { MemoryLimiter } from './limits/memory.ts';
 import { ExchangeLog } from './observe/exchange-log.ts';
-import { FailureReport } from './observe/failure-report.ts';
+import { FailureReport, messageOf } from './observe/failure-report.ts';
 import { LiveWindow } from './observe/live-window.ts';
 import type { Log } from './observe/log.ts';
+import { createMetrics } from './observe/metrics/create-metrics.ts';
 import { TargetLog } from './observe/target-log.ts';
 import { descriptorLimit, descriptorsFor, spareDescriptors } from './spare-descriptors.ts';
-import { databaseFacts, openStore } from './store/open-store.ts';
+import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
-import { StoreError } from './store/store-error.ts';
 import { TargetClient } from './upstream/attempts.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 import { createClient, DIRECT_NETWORK, type UpstreamNetwork } from './upstream/create-client.ts';
 import { TargetFactory } from './upstream/create-targets.ts';
 import { RetryBudget } from './upstream/retry-budget.ts';
 import { TargetPool } from './upstream/target-pool.ts';
+import { openUsage, retentionOf } from './usage/open-usage.ts';
 import { RecordedUse } from './usage/recorded-use.ts';
-import { DiskSpillFolder } from './usage/spill-folder.ts';
 import { UsageObserver } from './usage/usage-observer.ts';
 import type { UsageRecord } from './usage/usage-record.ts';
-import { UsageRetention } from './usage/usage-retention.ts';
-import { UsageSpill } from './usage/usage-spill.ts';
-import { type UsageClosing, UsageWriter } from './usage/usage-writer.ts';
+import type { UsageClosing } from './usage/usage-writer.ts';
 import { VERSION } from './version.ts';
 import { WARM_UP_CONCURRENCY, warmUp } from './warm-up.ts';
 
@@ -53,6 +50,8 @@ export interface RunningGateway {
   /** http://HOST:PORT, as it can be called from this machine. */
   readonly url: string;
   readonly port: number;
+  /** Of METRICS_PORT. */
+  readonly metricsUrl: string | null;
   readonly store: Store;
   /** Resolves when all usage recorded so far is in the store. */
   flushUsage(): Promise<void>;
@@ -79,8 +78,6 @@ const COUNTS_WITHIN_MS = 1000;
 const STORE_WAIT_MIN_MS = 1000;
 /** Then it is tried once more, and what it does not take goes into a file. */
 const LAST_FLUSH_MS = 50;
-/** What an earlier process left in files is in the store before the first request; if there is more of it, soon after. */
-const TAKE_UP_WITHIN_MS = 5000;
 
 /** Of MAX_CONCURRENT_REQUESTS: with room for fewer than this the start log says so. */
 const ROOM_EXPECTED = 0.9;
@@ -90,7 +87,10 @@ export class ListenError extends Error {
   /** EADDRINUSE …; a message where Bun has no code. */
   readonly reason: string;
 
-  constructor(cause: unknown) {
+  constructor(
+    cause: unknown,
+    readonly option: 'PORT' | 'METRICS_PORT',
+  ) {
     const { code, message } = cause as { code?: unknown; message?: unknown };
     const reason = /^E[A-Z_]+$/.test(String(code)) ? String(code) : String(message).split('\n')[0]!;
     super(`cannot listen: ${reason}`, { cause });
@@ -150,11 +150,26 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       'ulimit -n allows fewer requests at once than MAX_CONCURRENT_REQUESTS',
     );
   const liveWindow = new LiveWindow();
+  const targetStates = () => targetsToJson(targets.all).targets;
   const live = new LiveFeed({
     window: liveWindow,
     inFlight: () => gateway.permits.inFlight,
     streams: () => gateway.streams.inFlight,
-    targets: () => targetsToJson(targets.all).targets,
+    targets: targetStates,
+  });
+  const limitFailures = new FailureReport(({ count, error }) =>
+    log.warn(
+      { requests: count, limits_on_failure: config.limitsOnFailure, reason: messageOf(error) },
+      'limits cannot be counted',
+    ),
+  );
+  const metrics = createMetrics(config, {
+    requestsInFlight: () => gateway.permits.inFlight,
+    streamsOpen: () => gateway.streams.inFlight,
+    targets: targetStates,
+    usage: () => writer,
+    storeErrors: () => ({ read_keys: keyFailures.total, write_usage: writer.failedWrites }),
+    limitsUnavailable: () => limitFailures.total,
   });
   const recorder = {
     record: (record: UsageRecord) => {
@@ -169,14 +184,10 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       fallback: counters.withoutSource,
       deny: config.limitsOnFailure === 'deny',
       timeoutMs: COUNTS_WITHIN_MS,
-      failures: new FailureReport(({ count, error }) =>
-        log.warn(
-          { requests: count, limits_on_failure: config.limitsOnFailure, reason: messageOf(error) },
-          'limits cannot be counted',
-        ),
-      ),
+      failures: limitFailures,
     }),
-    observers: [liveWindow, new UsageObserver(recorder), new ExchangeLog(log)],
+    observers: [liveWindow, ...(metrics ? [metrics.observer] : []), new UsageObserver(recorder), new ExchangeLog(log)],
+    ...(metrics ? { onModelList: metrics.onModelList } : {}),
     keyMask,
     upstream5xx: config.upstream5xx,
     extraHeaders: new ExtraHeaders(config.responseHeadersExtra),
@@ -237,6 +248,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     admin,
     drain,
     idleTimeoutS: config.clientIdleTimeoutS,
+    metrics: metrics?.endpoint.needsToken ? (request) => metrics.endpoint.handle(request) : undefined,
     ping: config.readyRequiresStore ? () => store.ping() : undefined,
   });
   await warmUp({
@@ -247,12 +259,17 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     serve: (upstream, key, hostname) => serveWithoutEffects(gateway, upstream, key, hostname),
     log,
   });
+  let metricsServer: Bun.Server<undefined> | undefined;
+  let listensFor: ListenError['option'] = 'METRICS_PORT';
   try {
+    if (config.metricsPort !== undefined) metricsServer = metrics!.endpoint.listen(config.host, config.metricsPort);
+    listensFor = 'PORT';
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {
+    await metricsServer?.stop(true);
     await keys.stop();
     await store.close();
-    throw new ListenError(error);
+    throw new ListenError(error, listensFor);
   }
   const server = app.server!;
   const guard = guardOf(server, gateway.permits, requestsMax, log);
@@ -262,6 +279,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   return {
     url: localUrl(config.host, server.port!),
     port: server.port!,
+    metricsUrl: metricsServer ? `${localUrl(config.host, metricsServer.port!)}/metrics` : null,
     store,
     flushUsage: async () => {
       await writer.flush();
@@ -292,6 +310,8 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     // Nothing is in flight, but the last answers are not at their clients yet, nor even all with Bun.
     await within(ANSWERS_REACH_CLIENTS_WITHIN_MS, server.stop(false));
     await server.stop(true);
+    await metricsServer?.stop(true);
+    metrics?.stop();
     guard?.stop();
     client.close();
     const leftMs = Math.max(STORE_WAIT_MIN_MS, deadlineMs - performance.now());
@@ -302,33 +322,6 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     await store.close();
     return closing;
   }
-}
-
-/** @throws StoreError 'unusable' for a USAGE_SPILL_DIR that cannot be used */
-async function openUsage(config: Config, store: Store, log: Log): Promise<UsageWriter> {
-  const { id, folder } = databaseFacts(config.databaseUrl);
-  const files = new DiskSpillFolder(config.usageSpillDir ?? folder ?? '.', id);
-  const writer = new UsageWriter(store, {
-    spill: new UsageSpill(files, config.usageSpillBytesMax),
-    onTrouble: ({ error, spillError, ...rows }) => {
-      const reason = error === null ? {} : { reason: error.message };
-      const spillReason = spillError === null ? {} : { spill_reason: messageOf(spillError) };
-      log.warn({ ...rows, ...reason, ...spillReason }, 'usage records wait or are lost');
-    },
-  });
-  const problem = files.problem();
-  if (problem !== null) {
-    if (config.usageSpillDir !== undefined) throw new StoreError('unusable', `USAGE_SPILL_DIR ${problem}`);
-    log.warn({ reason: problem }, 'usage records that the database does not take cannot be put into a file');
-    return writer;
-  }
-  if (files.others() > 0) log.warn({ files: files.others() }, 'usage records of another database are in spill files');
-  const records = writer.takeUpSpilled();
-  const done = await writer.flush(TAKE_UP_WITHIN_MS);
-  if (records > 0 || writer.skippedLines > 0) {
-    log.warn({ records, skipped: writer.skippedLines, done }, 'usage records of an earlier run are taken up');
-  }
-  return writer;
 }
 
 /** Everything is as in the gateway but what it would leave behind: no records, no log lines, no counts. */
@@ -380,20 +373,4 @@ function guardOf(server: Bun.Server<unknown>, permits: Permits, requestsMax: num
         'clients take all file descriptors: idle connections are closed, new ones wait (ulimit -n)',
       ),
   });
-}
-
-function retentionOf(config: Config, store: Store, log: Log): UsageRetention | null {
-  if (config.usageRetentionDays === 0) return null;
-  return new UsageRetention(store, {
-    keepDays: config.usageRetentionDays,
-    onRound: (deleted, error) => {
-      if (error === undefined) log.info({ deleted }, 'old usage records deleted');
-      else log.warn({ deleted, err: error }, 'old usage records could not be deleted');
-    },
-  });
-}
-
-/** One line for the log: what reports of failures that may come by the thousand have room for. */
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,6 +8,11 @@ import { createKey, hashKey, isKeyForm } from '../../src/keys/key.ts';
 import { KeyCache } from '../../src/keys/key-cache.ts';
 import { MemoryLimiter } from '../../src/limits/memory.ts';
 
+import { LiveWindow } from '../../src/observe/live-window.ts';
+import { GatewayMetrics } from '../../src/observe/metrics/gateway-metrics.ts';
+import { ModelNames } from '../../src/observe/metrics/model-names.ts';
+import type { ExchangeObserver, SettledExchange } from '../../src/observe/observer.ts';
+
 export interface MicroCase {
   readonly name: string;
   /** What one operation is. */
@@ -20,7 +25,7 @@ const EVENTS_PER_READ = 64;
 const PEPPER = 'pepper-of-the-bench';
 
 export async function microCases(): Promise<readonly MicroCase[]> {
-  return [...scannerCases(), ...headerCases(), ...(await keyCases()), ...(await limitCases())];
+  return [...scannerCases(), ...headerCases(), ...(await keyCases()), ...(await limitCases()), ...metricsCases()];
 }
 
 function scannerCases(): MicroCase[] {
@@ -123,4 +128,54 @@ async function limitCases(): Promise<MicroCase[]> {
 function pushed(meter: Meter, bytes: Uint8Array): number {
   meter.push(bytes);
   return meter.bytes;
+}
+
+function metricsCases(): MicroCase[] {
+  const { key } = createKey({ name: 'bench', allowedModels: ['gpt-4o'] }, 0);
+  const metrics = new GatewayMetrics(new ModelNames(), {
+    requestsInFlight: () => 0,
+    streamsOpen: () => 0,
+    targets: () => [],
+    usage: () => ({ waiting: 0, dropped: 0 }),
+    storeErrors: () => ({}),
+    limitsUnavailable: () => 0,
+    loopLagMs: () => 0,
+    build: { version: '0', commit: '0' },
+  });
+  const liveWindow = new LiveWindow();
+  const exchange: SettledExchange = {
+    requestId: 'r',
+    upstreamRequestId: null,
+    key,
+    method: 'POST',
+    endpoint: '/v1/chat/completions',
+    model: 'gpt-4o',
+    status: 200,
+    streamed: true,
+    startedAt: 0,
+    admittedAt: 0,
+    sentMs: 0.4,
+    headMs: 120,
+    ttfbMs: 121,
+    lastByteMs: 2200,
+    durationMs: 2201,
+    cancelMs: null,
+    bytesOut: 20_000,
+    chunks: 100,
+    finish: 'complete',
+    errorCode: null,
+    error: null,
+    target: 'fuelix',
+    attempts: 1,
+    usage: { promptTokens: 10, cachedTokens: 0, completionTokens: 100, reasoningTokens: 0, totalTokens: 110 },
+    usageSource: 'upstream',
+  };
+  const told = (observer: ExchangeObserver) => {
+    observer.settled(exchange);
+    return 1;
+  };
+  return [
+    { name: 'metrics of a stream', per: 'request', run: () => told(metrics) },
+    { name: 'live window of a stream', per: 'request', run: () => told(liveWindow) },
+  ];
 }

@@ -10,7 +10,7 @@ import {
 } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import type { Log } from '../observe/log.ts';
-import type { RunningGateway } from '../server.ts';
+import type { ListenError, RunningGateway } from '../server.ts';
 import { descriptorLimit } from '../spare-descriptors.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { UpstreamNetwork } from '../upstream/create-client.ts';
@@ -58,6 +58,7 @@ The least it needs:
     }
     // The port must be found even at LOG_LEVEL=silent, or PORT=0 would be of no use.
     const always = log.child({}, { level: 'info' });
+    if (gateway.metricsUrl) always.info({ url: gateway.metricsUrl }, `metrics on ${gateway.metricsUrl}`);
     always.info({ url: gateway.url, port: gateway.port, version: VERSION }, `listening on ${gateway.url}`);
     for (const [index, { name, baseUrl }] of loaded.targets.entries()) {
       const proxy = proxies[index];
@@ -117,15 +118,16 @@ async function start(loaded: Loaded, network: UpstreamNetwork, log: Log) {
     return await startGateway(loaded, network, log);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);
-    if (error instanceof ListenError) throw new CommandFailure(whyNotListening(loaded.config, error.reason));
+    if (error instanceof ListenError) throw new CommandFailure(whyNotListening(loaded.config, error));
     throw error;
   }
 }
 
 /** Of a name that cannot be resolved Bun has many codes, so what is not about the port is about the host. */
-function whyNotListening({ host, port }: Config, reason: string): string {
-  if (reason === 'EADDRINUSE') return `PORT ${port} on ${host} is in use`;
-  if (reason === 'EACCES' || reason === 'EPERM') return `PORT ${port} on ${host} needs privileges`;
+function whyNotListening({ host, port, metricsPort }: Config, { reason, option }: ListenError): string {
+  const what = `${option} ${option === 'PORT' ? port : metricsPort} on ${host}`;
+  if (reason === 'EADDRINUSE') return `${what} is in use`;
+  if (reason === 'EACCES' || reason === 'EPERM') return `${what} needs privileges`;
   if (reason === 'EMFILE' || reason === 'ENFILE')
     return `cannot listen on ${host}: no file descriptor is left (${reason})`;
   return `HOST ${host} is no address of this machine, or no name of one (${reason})`;

@@ -115,6 +115,13 @@ export const OPTIONS = {
     integer(0, 2 ** 40),
   ),
   redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', text(refuseRedis)),
+  /** Off by default: what it tells is for operators only. */
+  metricsToken: secret('METRICS_TOKEN', 'bearer token of GET /metrics; without it the API has no /metrics', false),
+  metricsPort: optional(
+    'METRICS_PORT',
+    'serves GET /metrics, without a token, on this port of HOST; 0 picks a free one and logs it',
+    integer(0, 65_535),
+  ),
   logLevel: option('LOG_LEVEL', 'info', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS)),
 
   /** OpenAI takes bodies of some megabytes; ten leave room for a few images in base64. Contract, section 4. */

@@ -54,6 +54,8 @@ export interface AnswerOwner {
   accept(status: number, headers: ResponseHeaders): Acceptance;
   /** The first body byte of upstream is here. */
   onFirstByte(): void;
+  /** Upstream has ended the body, in order or not. */
+  onLastByte(): void;
   /** The client had left, and upstream was cancelled so much later. */
   onCancelled(afterMs: number): void;
   /**

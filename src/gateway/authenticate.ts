@@ -31,7 +31,10 @@ function activeKey(answer: KeyAnswer): ApiKey {
     case 'unknown':
       throw new GatewayError('invalid_api_key', 'Invalid API key');
     case 'unavailable':
-      throw new GatewayError('overloaded', 'API keys cannot be checked at the moment, try again', { retryAfterS: 1 });
+      throw new GatewayError('overloaded', 'API keys cannot be checked at the moment, try again', {
+        retryAfterS: 1,
+        reason: 'store',
+      });
     default:
       throw new GatewayError(`api_key_${answer.kind}`, `API key is ${answer.kind}`);
   }

@@ -25,6 +25,7 @@ import type { FormOwner } from './form-fields.ts';
 import { clientHeaders, passDownloadHeaders } from './headers.ts';
 import type { KeyMask } from './key-mask.ts';
 import { type BodyKind, Meter, type Usage } from './meter.ts';
+import { ModelListTap } from './model-list-tap.ts';
 import { shortModelName } from './model-name.ts';
 import { RefusedAnswer } from './refused-answer.ts';
 
@@ -45,6 +46,8 @@ export interface ExchangeOptions {
   readonly bodies: Pick<BodyReader, 'release'>;
   readonly connections: ClientConnections;
   readonly observers: readonly ExchangeObserver[];
+  /** Told of each whole list of models that upstream sent. */
+  readonly onModelList?: (body: Uint8Array) => void;
   readonly keyMask: KeyMask;
   /** Of upstream, to requests that are not streamed: passed as they are, or told in an error of ours. */
   readonly upstream5xx: 'pass' | 'error';
@@ -90,6 +93,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
   #sentMs: number | null = null;
   #headMs: number | null = null;
   #ttfbMs: number | null = null;
+  #lastByteMs: number | null = null;
   #cancelMs: number | null = null;
   #target: AttemptTarget | null = null;
   #attempts = 0;
@@ -193,10 +197,15 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
         ? this.options.keyMask.filter()
         : isEventStream || kind === 'unlabelled'
           ? this.usageFilter
-          : (this.rewriting ?? this.announced),
+          : (this.rewriting ?? this.announced ?? this.#modelListTap(status)),
       endsByTerminalEvent: isEventStream && endsByClosing,
       refused: isRefused ? new RefusedAnswer(status, kind === 'json', this.options.keyMask) : null,
     };
+  }
+
+  #modelListTap(status: number): ModelListTap | null {
+    const { onModelList } = this.options;
+    return onModelList && this.endpoint.models === 'list' && status === 200 ? new ModelListTap(onModelList) : null;
   }
 
   /** The response head of upstream is here. */
@@ -209,6 +218,10 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
 
   onFirstByte(): void {
     this.#ttfbMs = this.elapsedMs;
+  }
+
+  onLastByte(): void {
+    this.#lastByteMs = this.elapsedMs;
   }
 
   onCancelled(afterMs: number): void {
@@ -273,9 +286,11 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
       sentMs: this.#target === null ? null : this.#sentMs,
       headMs: this.#headMs,
       ttfbMs: this.#ttfbMs,
+      lastByteMs: this.#lastByteMs,
       durationMs: this.elapsedMs,
       cancelMs: this.#cancelMs,
       bytesOut: this.#bytesOut,
+      chunks: meter?.chunks ?? 0,
       finish,
       errorCode,
       error,

@@ -105,7 +105,8 @@ async function answerOf(upstreamRequest: UpstreamRequest, exchange: Exchange, ga
 function granted(admission: Admission): Granted {
   if (admission.granted) return admission;
   const { limit, message, retryAfterS } = admission;
-  throw new GatewayError(limit === null ? 'overloaded' : 'rate_limit_exceeded', message, { retryAfterS });
+  if (limit === null) throw new GatewayError('overloaded', message, { retryAfterS, reason: 'limits' });
+  throw new GatewayError('rate_limit_exceeded', message, { retryAfterS });
 }
 
 function prepare(

@@ -22,6 +22,7 @@ const NOTHING = new Uint8Array(0);
 export class Meter {
   readonly format: Format;
   #bytes = 0;
+  #chunks = 0;
   #unsentBytes = 0;
   #isEventStream: boolean;
   /** Taken for the first event that may matter: for most of its life a stream does without, which is a kilobyte each. */
@@ -41,6 +42,11 @@ export class Meter {
   /** Bytes passed to the client so far. */
   get bytes(): number {
     return this.#bytes - this.#unsentBytes;
+  }
+
+  /** How many reads they came in. */
+  get chunks(): number {
+    return this.#chunks;
   }
 
   get isEventStream(): boolean {
@@ -96,6 +102,7 @@ export class Meter {
 
   push(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
+    this.#chunks++;
     if (this.#isEventStream) this.#pushEvents(bytes);
     else if (this.#document !== null) this.#document.push(bytes, 0, bytes.length);
     else if (this.#start !== null) this.#pushUnlabelled(bytes);

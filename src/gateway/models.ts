@@ -33,6 +33,7 @@ export async function fetchAllowedModels(
   // Whatever the status, what may be a list does not pass unfiltered; another answer than a list is no secret.
   if (filtered === null && status < 300 && !STATUSES_WITHOUT_BODY.has(status))
     throw new GatewayError('upstream_error', 'Upstream sent an invalid list of models');
+  if (filtered !== null && status === 200) gateway.onModelList?.(body);
   const passed = filtered ?? (status >= 400 ? gateway.keyMask.masked(body) : body);
   if (!headers.get('x-request-id')) headers.set('x-request-id', exchange.requestId);
   exchange.status = status;

@@ -313,6 +313,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
    * request over, or a gateway that stops would cut off the tail and call it complete.
    */
   #conclude(finish: Finish, error: Error | null, ending: BodyEnding): void {
+    this.#owner.onLastByte();
     this.#finish = finish;
     this.#error = error;
     this.#ending = ending;

@@ -18,6 +18,8 @@ interface AppOptions {
   readonly admin?: (request: Request) => Promise<Response>;
   readonly drain: Pick<Drain, 'hasBegun'>;
   readonly idleTimeoutS: number;
+  /** GET /metrics; without it there is none. */
+  readonly metrics?: ((request: Request) => Response) | undefined;
   /** Rejects when the store cannot be reached; undefined: being ready does not depend on it. */
   readonly ping: (() => Promise<void>) | undefined;
 }
@@ -25,11 +27,12 @@ interface AppOptions {
 /** Far above the configured bound, which `BodyReader` keeps: Bun's own 413 is not in the OpenAI envelope. */
 const BUN_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
-export function createApp({ gateway, admin, drain, idleTimeoutS, ping }: AppOptions) {
+export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping }: AppOptions) {
   const handlers: readonly Handler[] = [
     { method: 'GET', path: '/', handle: () => new Response('BVE Gateway: the API is under /v1\n') },
     { method: 'GET', path: '/health', handle: () => Response.json({ status: 'ok' }) },
     { method: 'GET', path: '/ready', handle: readiness },
+    ...(metrics ? [{ method: 'GET', path: '/metrics', handle: metrics }] : []),
     ...DASHBOARD_PATHS.map((path) => ({ method: 'GET', path, handle: serveDashboard })),
     { method: 'GET', path: '/v1/key', handle: (request) => keyStatus(request, gateway) },
     ...ENDPOINTS.map((endpoint) => ({

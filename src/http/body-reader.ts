@@ -72,7 +72,10 @@ export class BodyReader {
   #takeOfTotal(bytes: number, holder: BodyHolder): void {
     const { bytesTotalMax } = this.#options;
     if (this.#heldBytes + bytes > bytesTotalMax)
-      throw new GatewayError('overloaded', 'The gateway has no memory for another request body', { retryAfterS: 1 });
+      throw new GatewayError('overloaded', 'The gateway has no memory for another request body', {
+        retryAfterS: 1,
+        reason: 'bodies',
+      });
     this.#heldBytes += bytes;
     holder.heldBodyBytes += bytes;
   }

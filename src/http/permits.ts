@@ -3,7 +3,11 @@ import { GatewayError } from '../errors.ts';
 
 /** What is refused because the gateway stops: the next request belongs on another connection, to another gateway. */
 export function shuttingDown(): GatewayError {
-  return new GatewayError('overloaded', 'The gateway is shutting down', { retryAfterS: 1, closes: true });
+  return new GatewayError('overloaded', 'The gateway is shutting down', {
+    retryAfterS: 1,
+    reason: 'draining',
+    closes: true,
+  });
 }
 
 export class Permits {
@@ -24,7 +28,10 @@ export class Permits {
   take(): void {
     if (this.#isClosed) throw shuttingDown();
     if (this.#inFlight >= this.#max)
-      throw new GatewayError('overloaded', 'The gateway is at its concurrency limit', { retryAfterS: 1 });
+      throw new GatewayError('overloaded', 'The gateway is at its concurrency limit', {
+        retryAfterS: 1,
+        reason: 'requests',
+      });
     this.#inFlight++;
   }
 

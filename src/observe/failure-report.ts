@@ -45,3 +45,8 @@ export class FailureReport {
     this.#report({ count, error: this.#lastError });
   }
 }
+
+/** One line for the log: what reports of failures that may come by the thousand have room for. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -25,10 +25,14 @@ export interface SettledExchange {
   readonly sentMs: number | null;
   readonly headMs: number | null;
   readonly ttfbMs: number | null;
+  /** When upstream ended the answer. */
+  readonly lastByteMs: number | null;
   readonly durationMs: number;
   /** From the client's leaving until upstream was cancelled. */
   readonly cancelMs: number | null;
   readonly bytesOut: number;
+  /** How many pieces the answer came in from upstream. */
+  readonly chunks: number;
   readonly finish: Finish;
   readonly errorCode: string | null;
   /** Why it was not `complete`. */

@@ -25,6 +25,7 @@ export class TroubleReport {
   readonly #stateNow: () => UsageState;
   readonly #tell: (trouble: UsageTrouble) => void;
   #dropped = 0;
+  #failures = 0;
   #toldDropped = 0;
   #error: StoreError | null = null;
   #toldAtMs = Number.NEGATIVE_INFINITY;
@@ -47,7 +48,13 @@ export class TroubleReport {
     this.soon();
   }
 
+  /** Writes that failed since the start. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   failed(error: StoreError): void {
+    this.#failures++;
     this.#error = error;
     this.soon();
   }

@@ -107,6 +107,11 @@ export class UsageWriter {
     return this.#report.dropped;
   }
 
+  /** Writes that the store refused since the start. */
+  get failedWrites(): number {
+    return this.#report.failures;
+  }
+
   /** Lines of spill files that were no records. */
   get skippedLines(): number {
     return this.#spill?.skipped ?? 0;

@@ -71,6 +71,8 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   retryBudgetPercent: integer(0, 100),
   retryOnReset: TRUE_OR_FALSE,
   adminApiKey: SECRET,
+  metricsToken: SECRET,
+  metricsPort: integer(0, 65_535),
   apiKeyPepper: SECRET,
   fuelixBaseUrl: {
     good: [

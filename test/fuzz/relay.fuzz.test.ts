@@ -75,6 +75,7 @@ class Answer {
       accept: () => this.#accept(),
       onSent: () => {},
       onFirstByte: () => {},
+      onLastByte: () => {},
       onCancelled: () => this.told.push('cancelled'),
       onSettled: (finish: string) => this.told.push(finish),
     };

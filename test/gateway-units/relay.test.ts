@@ -38,6 +38,7 @@ async function relayed() {
       drainsOnLeave: false,
       onSent: () => {},
       onFirstByte: () => {},
+      onLastByte: () => {},
       onCancelled: () => {},
       onSettled: (finish) => settled.resolve(finish),
     },
