@@ -2,9 +2,12 @@
  * The shape of the code, where neither the compiler nor Biome checks it: the length of files, exports that nothing imports,
  * exported types that share a name, and ways around the import rules of biome.json. Prints one line per finding.
  *
+ * The dashboard is a program of its own: it names its types without regard to ours, and takes from our files only what runs in
+ * a browser as well.
+ *
  * It reads statements as text. Biome formats every file, so each statement begins at the start of a line.
  *
- *     bun scripts/check-structure.ts [--all] [--fix]
+ *     bun scripts/check-structure.ts [--fix]
  *
  * --fix removes `export` where nothing imports the name.
  */
@@ -14,6 +17,9 @@ import { dirname, join, normalize } from 'node:path';
 const ROOT = dirname(import.meta.dir);
 const FOLDERS = ['src', 'bench', 'test', 'scripts'];
 const LINES_MAX = 400;
+const DASHBOARD = 'src/dashboard/app/';
+/** Our files that run in a browser as well. */
+const DASHBOARD_IMPORTS: readonly string[] = ['src/cli/csv.ts'];
 
 interface Import {
   /** Path from the root of the repository. */
@@ -78,8 +84,8 @@ function entriesOf(list: string): { name: string; as: string }[] {
     });
 }
 
-function tooLong(modules: readonly Module[]): string[] {
-  return modules
+function tooLong(files: readonly Pick<Module, 'path' | 'text'>[]): string[] {
+  return files
     .filter(({ path }) => !path.startsWith('test/'))
     .map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
     .filter(({ lines }) => lines > LINES_MAX)
@@ -115,11 +121,31 @@ function sharedTypeNames(modules: readonly Module[]): string[] {
   const owners = new Map<string, string[]>();
   for (const { path, exportedTypes } of modules) {
     if (path.startsWith('test/')) continue;
-    for (const name of exportedTypes) owners.set(name, [...(owners.get(name) ?? []), path]);
+    for (const name of exportedTypes) {
+      const owner = isDashboard(path) ? `${DASHBOARD} ${name}` : name;
+      owners.set(owner, [...(owners.get(owner) ?? []), path]);
+    }
   }
   return [...owners]
     .filter(([, paths]) => paths.length > 1)
     .map(([name, paths]) => `type ${name} is exported by ${paths.join(' and ')}`);
+}
+
+function isDashboard(path: string): boolean {
+  return path.startsWith(DASHBOARD);
+}
+
+/** Imports from one program into the other. Tests may import from both. */
+function betweenPrograms(modules: readonly Module[]): string[] {
+  return modules
+    .filter(({ path }) => path.startsWith('src/'))
+    .flatMap(({ path, imports }) =>
+      imports
+        .map(({ from }) => from)
+        .filter((from) => isDashboard(from) !== isDashboard(path) && !DASHBOARD_IMPORTS.includes(from))
+        .filter((from) => /\.tsx?$/.test(from))
+        .map((from) => `${path} imports ${from}, which is of another program`),
+    );
 }
 
 /** What Biome's rules on imports and on `process.env` do not see. */
@@ -132,25 +158,22 @@ function hiddenDoors(modules: readonly Module[]): string[] {
     ]);
 }
 
-/** Findings that begin so are known and still to be cleared away; `--all` prints them, too. */
-const KNOWN: readonly string[] = [
-  'src/formats/event-interpreter.ts: nothing imports EVENT_DATA_BYTES_MAX',
-  'src/formats/request-fields.ts: nothing imports Span',
-  'src/gateway/client-body.ts: nothing imports QUEUED_BYTES_MAX',
-];
+function filesOf(pattern: string): string[] {
+  return FOLDERS.flatMap((folder) =>
+    [...new Bun.Glob(pattern).scanSync({ cwd: join(ROOT, folder) })].map((path) => `${folder}/${path}`),
+  ).sort();
+}
 
-const files = FOLDERS.flatMap((folder) =>
-  [...new Bun.Glob('**/*.{ts,tsx}').scanSync({ cwd: join(ROOT, folder) })].map((path) => `${folder}/${path}`),
-).sort();
-const modules = files.map(read);
-const [all, fix] = [process.argv.includes('--all'), process.argv.includes('--fix')];
+const modules = filesOf('**/*.{ts,tsx}').map(read);
+const styles = filesOf('**/*.css').map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
 const unused = unusedExports(modules);
-const named = [...unused.map(({ path, name }) => `${path}: nothing imports ${name}`), ...sharedTypeNames(modules)];
 const findings = [
-  ...tooLong(modules),
+  ...tooLong([...modules, ...styles]),
   ...hiddenDoors(modules),
-  ...named.filter((finding) => all || !KNOWN.some((start) => finding.startsWith(start))),
+  ...betweenPrograms(modules),
+  ...unused.map(({ path, name }) => `${path}: nothing imports ${name}`),
+  ...sharedTypeNames(modules),
 ];
-if (fix) unused.forEach(removeExport);
+if (process.argv.includes('--fix')) unused.forEach(removeExport);
 for (const finding of findings) console.error(finding);
 process.exitCode = findings.length === 0 ? 0 : 1;

@@ -10,7 +10,7 @@ import { type EventSink, SseScanner } from './sse.ts';
 import { type Usage, UsageCounts } from './usage-counts.ts';
 import { UsageDocument } from './usage-document.ts';
 
-export const EVENT_DATA_BYTES_MAX = 64 * 1024;
+const EVENT_DATA_BYTES_MAX = 64 * 1024;
 /** Room that is kept for the next event, or the next stream; an event is seldom larger. */
 const KEPT_BYTES_MAX = 2 * 1024;
 

@@ -19,7 +19,7 @@ const FIELD_TABLE = new NameTable(FIELDS);
 const STREAM_OPTIONS_TABLE = new NameTable(STREAM_OPTIONS);
 
 /** A value in the body; `kind` is one of JSON_OBJECT, JSON_STRING … */
-export interface Span {
+interface Span {
   readonly kind: number;
   readonly from: number;
   readonly to: number;
