@@ -3,6 +3,19 @@
  * for that default. The TOML key is the same name in lower case, the flag the same name in kebab case.
  */
 import { parseExtraHeaders } from '../gateway/extra-headers.ts';
+import {
+  headerSafe,
+  integer,
+  oneOf,
+  parseBaseUrl,
+  parseDatabaseUrl,
+  parseNonEmpty,
+  type Reader,
+  refuseRedis,
+  type TomlKind,
+  TRUE_OR_FALSE,
+  text,
+} from './option-text.ts';
 
 export interface Option<T> {
   readonly env: string;
@@ -14,15 +27,6 @@ export interface Option<T> {
   readonly toml: TomlKind;
   /** The text that stands for the default, as a user would write it; undefined when there is none. */
   readonly defaultText: string | undefined;
-  /** @throws Error whose message completes the sentence "NAME …" */
-  readonly parse: (text: string) => T;
-}
-
-type TomlKind = 'text' | 'number' | 'true/false';
-
-/** How the text of an option is read. */
-interface Reader<T> {
-  readonly toml: TomlKind;
   /** @throws Error whose message completes the sentence "NAME …" */
   readonly parse: (text: string) => T;
 }
@@ -41,15 +45,6 @@ export const PEPPER_LENGTH_MIN = 16;
 const PEPPER_LENGTH_MIN_LOOPBACK = 12;
 
 const HOUR_MS = 3_600_000;
-const TRUE_OR_FALSE: Reader<boolean> = {
-  toml: 'true/false',
-  parse(text) {
-    if (text === 'true' || text === 'false') return text === 'true';
-    throw new Error(`must be true or false, not '${shortened(text)}'`);
-  },
-};
-/** How much of an invalid value a message repeats. */
-const SHOWN_CHARACTERS_MAX = 64;
 
 export const OPTIONS = {
   fuelixApiKey: secret(
@@ -201,6 +196,13 @@ export const OPTIONS = {
     'true sends a request to another target after a reset before the answer; else only with an idempotency-key',
     TRUE_OR_FALSE,
   ),
+  /** Off, because nothing of a stream is held by default. */
+  retryStreamErrors: option(
+    'RETRY_STREAM_ERRORS',
+    'false',
+    'true tries another target when a stream begins with an error event; the first events are held for it',
+    TRUE_OR_FALSE,
+  ),
   /** Most answers are over within it; those that are not cost upstream's tokens for nobody. Contract, section 1. */
   leaveDrainMs: option(
     'LEAVE_DRAIN_MS',
@@ -337,64 +339,4 @@ function secretList(env: string, help: string): Option<readonly string[] | undef
     return values.map(headerSafe);
   };
   return { env, help, secret: true, required: false, toml: 'text', defaultText: undefined, parse };
-}
-
-function text<T>(parse: (text: string) => T): Reader<T> {
-  return { toml: 'text', parse };
-}
-
-/** Secrets are sent in header fields. A line break or a space is a copy mistake; it should fail now, not at the first request. */
-export function headerSafe(text: string): string {
-  if (text === '') throw new Error('must not be empty');
-  if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('must be printable ASCII without spaces');
-  return text;
-}
-
-function integer(min: number, max: number): Reader<number> {
-  return {
-    toml: 'number',
-    parse(text) {
-      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-      if (value >= min && value <= max) return value;
-      throw new Error(`must be a whole number from ${min} to ${max}, not '${shortened(text)}'`);
-    },
-  };
-}
-
-function oneOf<T extends string>(values: readonly T[]): Reader<T> {
-  return text((given) => {
-    const value = values.find((candidate) => candidate === given);
-    if (value === undefined) throw new Error(`must be one of ${values.join(', ')}, not '${shortened(given)}'`);
-    return value;
-  });
-}
-
-function shortened(text: string): string {
-  return text.length <= SHOWN_CHARACTERS_MAX ? text : `${text.slice(0, SHOWN_CHARACTERS_MAX)}…`;
-}
-
-/** Without a trailing slash, so that paths can be appended. */
-export function parseBaseUrl(text: string): string {
-  const url = URL.parse(text);
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw new Error('must be an http:// or https:// URL');
-  if (url.username || url.password) throw new Error('must not contain credentials');
-  if (url.search || url.hash) throw new Error('must not have a query or a fragment');
-  return url.href.replace(/\/+$/, '');
-}
-
-function parseDatabaseUrl(text: string): string {
-  if (/^postgres(ql)?:\/\//.test(text))
-    throw new Error('postgres:// is not available in this version, use sqlite://PATH');
-  if (!/^sqlite:\/\/.+/.test(text)) throw new Error('must be sqlite://PATH');
-  return text;
-}
-
-function parseNonEmpty(text: string): string {
-  if (text.trim() === '') throw new Error('must not be empty');
-  return text;
-}
-
-function refuseRedis(): never {
-  throw new Error('is not available in this version: counters are kept in this process');
 }

@@ -1,5 +1,5 @@
 /** The upstream targets of a configuration: one key, several keys, or `[[targets]]` of the TOML file. */
-import { headerSafe, parseBaseUrl } from './schema.ts';
+import { headerSafe, parseBaseUrl } from './option-text.ts';
 
 export interface TargetConfig {
   readonly name: string;

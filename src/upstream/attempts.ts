@@ -16,6 +16,7 @@ import {
   type UpstreamRequest,
   type UpstreamSink,
 } from './client.ts';
+import { HeldStream } from './held-stream.ts';
 import { DISCARD } from './own-probe.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { UpstreamTarget } from './target.ts';
@@ -25,10 +26,13 @@ interface RetryRules {
   readonly retryAttemptsMax: number;
   /** A request may be sent again after a reset before the head, although it may have been begun. */
   readonly retryOnReset: boolean;
+  /** Also when a stream begins with an error event; its first events are held for that. */
+  readonly retryStreamErrors: boolean;
 }
 
 /** The answer of one target that another may not give. */
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([401, 402, 429, 502, 503, 504]);
+const EVENT_STREAM = /^\s*text\/event-stream\b/i;
 /** A connection that was refused later than this is not tried again. */
 const REFUSED_WITHIN_MS = 1000;
 const NONE: readonly UpstreamTarget[] = [];
@@ -101,13 +105,13 @@ class Attempts implements UpstreamSink, UpstreamCall {
   head(status: number, headers: ResponseHeaders): BodySink {
     const nowMs = Date.now();
     const next = RETRIED_STATUSES.has(status) ? this.#nextTarget(nowMs) : null;
-    if (next === null || !this.budget.take(nowMs)) return this.sink.head(status, headers);
-    const call = this.#call!;
-    queueMicrotask(() => call.abort());
-    this.#target!.answered(this.owner, status, headers, nowMs);
-    this.#count++;
-    this.#sendTo(next, nowMs);
-    return DISCARD;
+    if (next !== null && this.budget.take(nowMs)) {
+      this.#target!.answered(this.owner, status, headers, nowMs);
+      this.#leave(next, nowMs);
+      return DISCARD;
+    }
+    if (!this.#mayHold(status, headers)) return this.sink.head(status, headers);
+    return new HeldStream(this.sink, status, headers, () => this.#tryAnother());
   }
 
   fail(error: UpstreamError): void {
@@ -127,6 +131,30 @@ class Attempts implements UpstreamSink, UpstreamCall {
       this.request.refusedForMs = undefined;
       this.#call = this.#target!.client.send(this.request, this, this.signal);
     } else this.sink.fail(error);
+  }
+
+  /** The stream could go to another target if it began with an error. */
+  #mayHold(status: number, headers: ResponseHeaders): boolean {
+    if (!this.rules.retryStreamErrors || status !== 200 || !this.#mayResend) return false;
+    if (this.#count >= this.rules.retryAttemptsMax || this.pool.all.length === this.#tried.length + 1) return false;
+    return EVENT_STREAM.test(headers.get('content-type') ?? '');
+  }
+
+  #tryAnother(): boolean {
+    const nowMs = Date.now();
+    const next = this.#nextTarget(nowMs);
+    if (next === null || !this.budget.take(nowMs)) return false;
+    this.#target!.failed(this.owner, 'the stream begins with an error', false, nowMs);
+    this.#leave(next, nowMs);
+    return true;
+  }
+
+  /** Another target gets the request, and nobody the rest of this answer. */
+  #leave(next: UpstreamTarget, nowMs: number): void {
+    const call = this.#call!;
+    queueMicrotask(() => call.abort());
+    this.#count++;
+    this.#sendTo(next, nowMs);
   }
 
   #nextTarget(nowMs: number, isFree = false): UpstreamTarget | null {

@@ -14,7 +14,7 @@ export function singleTarget(name: string, client: UpstreamClient, apiKey: strin
   const budget = new RetryBudget(0);
   const events = { onRest: () => {}, onReturn: () => {}, onKeyRefused: () => {} };
   const pool = new TargetPool([target], { budget, events, probeTimeoutMs: 1 });
-  return new TargetClient(pool, budget, { retryAttemptsMax: 1, retryOnReset: false });
+  return new TargetClient(pool, budget, { retryAttemptsMax: 1, retryOnReset: false, retryStreamErrors: false });
 }
 
 interface Parts {

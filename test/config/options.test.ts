@@ -70,6 +70,7 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   retryAttemptsMax: integer(1, 10),
   retryBudgetPercent: integer(0, 100),
   retryOnReset: TRUE_OR_FALSE,
+  retryStreamErrors: TRUE_OR_FALSE,
   adminApiKey: SECRET,
   metricsToken: SECRET,
   metricsPort: integer(0, 65_535),

@@ -228,3 +228,46 @@ describe('SIGHUP', () => {
     expect(await errorsOf(two, 4)).toEqual([]);
   });
 });
+
+describe('RETRY_STREAM_ERRORS', () => {
+  const role = 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n';
+  const failing = `${role}data: {"error":{"message":"overloaded","code":"server_error"}}\n\n`;
+  const stream = (body: string): Scenario => ({ headers: [['content-type', 'text/event-stream']], body });
+
+  test('a stream that begins with an error is tried on another target, byte for byte', async () => {
+    await using two = await startTwoTargets({ RETRY_STREAM_ERRORS: 'true' });
+    const whole = `${role}data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\ndata: [DONE]\n\n`;
+    two.good.script(() => stream(whole));
+    two.bad.script(() => stream(failing));
+    for (let i = 0; i < 10; i++) expect(await (await two.chat({ stream: true })).text()).toBe(whole);
+    expect(two.bad.requests.length).toBeGreaterThan(0);
+    expect((await two.status('bad')).failures).toBe(two.bad.requests.length);
+    // With nobody to turn to, it passes on.
+    two.good.script(() => stream(failing));
+    expect(await (await two.chat({ stream: true })).text()).toBe(failing);
+  });
+
+  test('by default it passes on, and nothing is held', async () => {
+    await using two = await startTwoTargets();
+    for (const mock of [two.good, two.bad]) mock.script(() => stream(failing));
+    expect(await (await two.chat({ stream: true })).text()).toBe(failing);
+    expect(two.good.requests.length + two.bad.requests.length).toBe(1);
+  });
+
+  test('what stays without content is held for 2 s at most', async () => {
+    await using two = await startTwoTargets({ RETRY_STREAM_ERRORS: 'true' });
+    for (const mock of [two.good, two.bad])
+      mock.script(() => ({ ...stream(role), fault: { kind: 'silence', after_bytes: 90 } }));
+    const since = performance.now();
+    const client = new AbortController();
+    const answer = await fetch(`${two.gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${two.gateway.key}` },
+      body: JSON.stringify({ model: 'm', stream: true, messages: [] }),
+      signal: client.signal,
+    });
+    await answer.body!.getReader().read();
+    expect(performance.now() - since).toBeGreaterThan(1900);
+    client.abort();
+  });
+});
