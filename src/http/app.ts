@@ -86,8 +86,13 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping }
   function answer(request: Request, handle: Handler['handle']): Response | Promise<Response> {
     const error = refusalOfHead(request);
     const response = error ? refusal(request, error) : handle(request);
-    if (!isCrossOrigin(request) && request.method !== 'HEAD') return response;
-    const finish = (settled: Response) => keepLength(request, withCors(request, settled));
+    const isDraining = drain.hasBegun;
+    if (!isCrossOrigin(request) && request.method !== 'HEAD' && !isDraining) return response;
+    const finish = (settled: Response) => {
+      // The connection's next request belongs to another gateway: a balancer of connections would keep sending it here.
+      if (isDraining) settled.headers.set('connection', 'close');
+      return keepLength(request, withCors(request, settled));
+    };
     return response instanceof Promise ? response.then(finish) : finish(response);
   }
 

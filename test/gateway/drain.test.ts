@@ -68,7 +68,12 @@ describe('while it drains', () => {
     await draining(p);
     expect(performance.now() - signalledAt).toBeLessThan(1400);
     p.mock.reset();
-    expect((await p.call()).status).toBe(200);
+    for (const call of [{}, { body: PLAIN }, { method: 'GET', path: '/v1/key' }]) {
+      const served = await p.call(call);
+      // Its next request belongs to another gateway.
+      expect([served.status, served.complete, served.header('connection')]).toEqual([200, true, 'close']);
+    }
+    expect((await p.call()).header('connection')).toBe('close');
     expect((await adminCall(p.gateway, '/api-keys', { body: { name: 'in the grace' } })).status).toBe(201);
     await eventually(async () => (await p.call()).status === 503);
     expect(performance.now() - signalledAt).toBeGreaterThan(1450);
