@@ -186,7 +186,12 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       timeoutMs: COUNTS_WITHIN_MS,
       failures: limitFailures,
     }),
-    observers: [liveWindow, ...(metrics ? [metrics.observer] : []), new UsageObserver(recorder), new ExchangeLog(log)],
+    observers: [
+      liveWindow,
+      ...(metrics ? [metrics.observer] : []),
+      new UsageObserver(recorder),
+      new ExchangeLog(log, config.logSample),
+    ],
     ...(metrics ? { onModelList: metrics.onModelList } : {}),
     keyMask,
     upstream5xx: config.upstream5xx,

@@ -49,7 +49,7 @@ The least it needs:
     // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
     checkDescriptors();
     const { createLog } = await import('../observe/log.ts');
-    const log = createLog(config.logLevel);
+    const log = createLog(config.logLevel, config.logFormat);
     const gateway = await Promise.race([start(loaded, network, log), signals.first]);
     // Nothing was served yet, so nothing is lost; what the start waits for (a database, the warm-up) is not waited for.
     if (typeof gateway === 'string') {

@@ -42,6 +42,18 @@ export function integer(min: number, max: number): Reader<number> {
   };
 }
 
+/** A number from 0 to 1. */
+export function share(): Reader<number> {
+  return {
+    toml: 'number',
+    parse(text) {
+      const value = /^(\d{1,15}(\.\d{0,15})?|\.\d{1,15})$/.test(text) ? Number(text) : Number.NaN;
+      if (value >= 0 && value <= 1) return value;
+      throw new Error(`must be a number from 0 to 1, not '${shortened(text)}'`);
+    },
+  };
+}
+
 export function oneOf<T extends string>(values: readonly T[]): Reader<T> {
   return text((given) => {
     const value = values.find((candidate) => candidate === given);

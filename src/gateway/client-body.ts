@@ -18,9 +18,9 @@ const AT_ONCE = { highWaterMark: 1 };
 /** A body that is closed before any of it was handed over has a content-length. */
 const COLLECTED = { highWaterMark: 2 * QUEUED_BYTES_MAX };
 
-/** Not in Bun's types: how much is collected can be set before the first write. */
-interface StartedController extends ReadableStreamDirectController {
-  start(options?: { readonly highWaterMark: number }): void;
+/** Not in Bun's types: how much is collected can be set before the first write. Not there when no server asks for the body. */
+interface StartedController {
+  start?(options?: { readonly highWaterMark: number }): void;
 }
 
 /** Monotonic milliseconds. */
@@ -73,7 +73,7 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
     const wasFull = this.#queuedBytes >= QUEUED_BYTES_MAX;
     this.#queue = undefined;
     this.#queuedBytes = 0;
-    if (this.isWhole) (controller as StartedController).start(COLLECTED);
+    if (this.isWhole) (controller as unknown as StartedController).start?.(COLLECTED);
     if (queue) for (const bytes of queue) this.send(bytes);
     if (this.#pendingWrites === 0) this.onRoom(wasFull);
   }

@@ -1,13 +1,18 @@
-/** One log line for each request. */
+/** One log line for each request, or for a share of them (LOG_SAMPLE); those that failed always have one. */
 import { GatewayError } from '../errors.ts';
 import type { Log } from './log.ts';
 import type { ExchangeObserver, SettledExchange } from './observer.ts';
 
 export class ExchangeLog implements ExchangeObserver {
   readonly #log: Log;
+  readonly #sample: number;
+  /** Grows by the share with each request; a whole one is a line. */
+  #credit = 0;
 
-  constructor(log: Log) {
+  /** @param sample from 0 to 1 */
+  constructor(log: Log, sample = 1) {
     this.#log = log;
+    this.#sample = sample;
   }
 
   settled(exchange: SettledExchange): void {
@@ -15,6 +20,8 @@ export class ExchangeLog implements ExchangeObserver {
     const isTrouble = status >= 500 || finish === 'upstream_interrupted' || (finish === 'error' && status < 400);
     const level = isTrouble ? 'warn' : 'info';
     if (!this.#log.isLevelEnabled(level)) return;
+    const hasFailed = isTrouble || errorCode !== null || finish === 'error';
+    if (!hasFailed && !this.#isSampled()) return;
     this.#log[level](
       {
         request_id: exchange.requestId,
@@ -35,6 +42,14 @@ export class ExchangeLog implements ExchangeObserver {
       },
       'request',
     );
+  }
+
+  /** Evenly spread, so that the share is exact; a hair is added, because ten times 0.1 is a little less than one. */
+  #isSampled(): boolean {
+    this.#credit += this.#sample;
+    if (this.#credit < 1 - 1e-9) return false;
+    this.#credit -= 1;
+    return true;
   }
 }
 

@@ -1,16 +1,19 @@
 /**
- * JSON lines on stdout. Callers pass ids, counts, codes and times; never a key, a prompt or an answer. A client key in a text
+ * Lines on stdout, JSON or for people. Callers pass ids, counts, codes and times; never a key, a prompt or an answer. A client key in a text
  * that a client has sent is redacted all the same.
  * pino writes without transports: those are worker threads, which a compiled binary cannot load.
  */
 import pino from 'pino';
-import type { LogLevel } from '../config/schema.ts';
+import type { LogFormat, LogLevel } from '../config/schema.ts';
 import { redactKeys } from '../keys/redact-keys.ts';
 import { LineOutput } from './line-output.ts';
+import { prettyLine } from './pretty-line.ts';
 
 export type Log = pino.Logger;
 
-export function createLog(level: LogLevel): Log {
+/** @param format of this and every later line of the process */
+export function createLog(level: LogLevel, format: LogFormat = 'json'): Log {
+  textOf = format === 'pretty' ? prettyLine : asItIs;
   return pino(
     {
       level,
@@ -19,10 +22,12 @@ export function createLog(level: LogLevel): Log {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorFields },
     },
-    { write: (line: string) => stdout().write(redactKeys(withoutControls(line))) },
+    { write: (line: string) => stdout().write(redactKeys(withoutControls(textOf(line)))) },
   );
 }
 
+const asItIs = (line: string) => line;
+let textOf = asItIs;
 let lines: LineOutput | undefined;
 
 /** Shared by all logs of the process, so that lines keep their order. */
@@ -42,7 +47,7 @@ function tellStderr(reason: string): void {
 
 function droppedLine(count: number): string {
   const msg = 'log lines were dropped: stdout could not be written';
-  return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), lines: count, msg })}\n`;
+  return textOf(`${JSON.stringify({ level: 'warn', time: new Date().toISOString(), lines: count, msg })}\n`);
 }
 
 /** DEL, C1 and direction characters: JSON does not escape them, but a terminal interprets them. */

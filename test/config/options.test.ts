@@ -73,6 +73,25 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   retryStreamErrors: TRUE_OR_FALSE,
   adminApiKey: SECRET,
   metricsToken: SECRET,
+  logFormat: {
+    good: [
+      ['json', 'json'],
+      ['pretty', 'pretty'],
+    ],
+    bad: ['PRETTY', 'text', ' json'],
+    complaint: 'must be one of json, pretty',
+  },
+  logSample: {
+    good: [
+      ['0', 0],
+      ['1', 1],
+      ['0.25', 0.25],
+      ['.5', 0.5],
+      ['1.0', 1],
+    ],
+    bad: ['1.01', '-0.1', '50%', '1e-1', '0,5', '.', 'half', 'NaN'],
+    complaint: 'must be a number from 0 to 1',
+  },
   metricsPort: integer(0, 65_535),
   apiKeyPepper: SECRET,
   fuelixBaseUrl: {

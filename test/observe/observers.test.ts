@@ -140,6 +140,22 @@ describe('the log', () => {
     expect(logged(exchange)![0]).toBe(level);
   });
 
+  test('has a line for an even share of requests, and for each that failed', () => {
+    const lines: unknown[] = [];
+    const write = (fields: unknown) => lines.push(fields);
+    const log = { isLevelEnabled: () => true, info: write, warn: write } as unknown as Log;
+    const sampled = (sample: number, exchange: Partial<SettledExchange>) => {
+      const observer = new ExchangeLog(log, sample);
+      lines.length = 0;
+      for (let i = 0; i < 1000; i++) observer.settled(settledExchange(exchange));
+      return lines.length;
+    };
+    expect([0, 0.1, 0.25, 1].map((sample) => sampled(sample, {}))).toEqual([0, 100, 250, 1000]);
+    expect(sampled(0, { finish: 'client_closed', status: 499 })).toBe(0);
+    expect(sampled(0, { finish: 'error', status: 429, errorCode: 'rate_limit_exceeded' })).toBe(1000);
+    expect(sampled(0, { finish: 'upstream_interrupted', errorCode: 'upstream_stream_interrupted' })).toBe(1000);
+  });
+
   test('names the code of a cause, never its text', () => {
     const cause = Object.assign(new Error('connect to secret.example'), { code: 'ECONNREFUSED' });
     const error = new Error('Upstream cannot be reached', { cause });

@@ -244,6 +244,7 @@ function jsonLines(text: string): Record<string, unknown>[] {
 }
 
 function listeningLine(output: string): { url: string; port: number } | undefined {
-  const line = jsonLines(output).find((entry) => String(entry.msg).startsWith('listening on '));
-  return line && { url: String(line.url), port: Number(line.port) };
+  // In either LOG_FORMAT.
+  const [, url, port] = /listening on (http:\/\/[^\s"]+:(\d+))["\s]/.exec(output) ?? [];
+  return url === undefined ? undefined : { url, port: Number(port) };
 }
