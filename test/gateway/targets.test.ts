@@ -1,10 +1,13 @@
 /** Two targets, one of which fails: what clients see of it, and how soon it has its share again. */
 import { describe, expect, test } from 'bun:test';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Scenario } from '../../src/mock/scenario.ts';
+import { startMock } from '../../src/mock/server.ts';
 import { ADMIN_KEY, admin } from '../admin/admin-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { runBve } from '../support/gateway.ts';
+import { runBve, startGatewayProcess } from '../support/gateway.ts';
 import { startTwoTargets, type TwoTargets } from '../support/two-targets.ts';
 
 const JSON_ERROR = { error: { message: 'no', type: 'x', code: 'y' } };
@@ -270,4 +273,33 @@ describe('RETRY_STREAM_ERRORS', () => {
     expect(performance.now() - since).toBeGreaterThan(1900);
     client.abort();
   });
+});
+
+test('FUELIX_API_KEYS gives a target for each key; a key file that changes is read again on SIGHUP', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bve-keys-'));
+  const keyFile = join(folder, 'keys');
+  writeFileSync(keyFile, 'fx-first-key,fx-second-key\n');
+  const mock = startMock();
+  const env = { FUELIX_API_KEY: '', FUELIX_API_KEYS_FILE: keyFile, ADMIN_API_KEY: ADMIN_KEY };
+  const gateway = await startGatewayProcess({ upstreamUrl: mock.url, env });
+  const ask = async () => {
+    const headers = { authorization: `Bearer ${gateway.key}` };
+    const body = JSON.stringify({ model: 'm', messages: [] });
+    await (await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers, body })).arrayBuffer();
+    return mock.requests.at(-1)!.get('authorization');
+  };
+  try {
+    const names = async () => (await admin(gateway, '/targets')).targets.map(({ name }: { name: string }) => name);
+    expect(await names()).toEqual(['fuelix-1', 'fuelix-2']);
+    expect([await ask(), await ask()].sort()).toEqual(['Bearer fx-first-key', 'Bearer fx-second-key']);
+    writeFileSync(keyFile, 'fx-third-key');
+    gateway.signal('SIGHUP');
+    await eventually(async () => (await names()).length === 1);
+    expect([await ask(), await ask()]).toEqual(['Bearer fx-third-key', 'Bearer fx-third-key']);
+    expect(gateway.output()).not.toContain('fx-');
+  } finally {
+    await gateway.stop();
+    await mock.stop();
+    rmSync(folder, { recursive: true });
+  }
 });
