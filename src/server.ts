@@ -150,12 +150,11 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
       'ulimit -n allows fewer requests at once than MAX_CONCURRENT_REQUESTS',
     );
   const liveWindow = new LiveWindow();
-  const targetStates = () => targetsToJson(targets.all).targets;
   const live = new LiveFeed({
     window: liveWindow,
     inFlight: () => gateway.permits.inFlight,
     streams: () => gateway.streams.inFlight,
-    targets: targetStates,
+    targets: () => targetsToJson(targets.all).targets,
   });
   const limitFailures = new FailureReport(({ count, error }) =>
     log.warn(
@@ -166,7 +165,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   const metrics = createMetrics(config, {
     requestsInFlight: () => gateway.permits.inFlight,
     streamsOpen: () => gateway.streams.inFlight,
-    targets: targetStates,
+    targets: () => targets.all,
     usage: () => writer,
     storeErrors: () => ({ read_keys: keyFailures.total, write_usage: writer.failedWrites }),
     limitsUnavailable: () => limitFailures.total,

@@ -198,7 +198,7 @@ class Attempts implements UpstreamSink, UpstreamCall {
     if (body instanceof ReadableStream) body.cancel().catch(() => {});
     const model = this.owner.wantedModel;
     const cause = this.pool.lists(model)
-      ? new GatewayError('overloaded', 'All upstream targets are at their limit', { retryAfterS: 1 })
+      ? new GatewayError('overloaded', 'All upstream targets are at their limit', { retryAfterS: 1, reason: 'targets' })
       : new GatewayError('model_not_found', `Model '${model}' not found`);
     this.sink.fail(new UpstreamError('aborted', cause.message, { cause }));
   }

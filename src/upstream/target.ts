@@ -46,6 +46,8 @@ export class UpstreamTarget {
   /** Since the start, as `failures`. */
   attempts = 0;
   failures = 0;
+  /** How the attempts ended that were not cancelled. */
+  readonly outcomes = { ok: 0, client_error: 0, server_error: 0, no_answer: 0 };
   quotaAvailable: number | null = null;
   quotaResetMs: number | null = null;
   /** For the choice among targets with the same load, see target-pool.ts. */
@@ -86,6 +88,7 @@ export class UpstreamTarget {
   /** The head of an answer is here. */
   answered(token: AttemptToken, status: number, headers: ResponseHeaders, nowMs: number, onTrial = false): void {
     const isProbe = this.#takeProbe(token);
+    this.outcomes[status >= 500 ? 'server_error' : status >= 400 ? 'client_error' : 'ok']++;
     this.#noteQuota(headers, nowMs);
     if (status === 401 || status === 402) {
       this.#supervisor.onKeyRefused(this, status);
@@ -108,6 +111,7 @@ export class UpstreamTarget {
   /** There was no answer. @param isSilent nothing says that the request was not begun */
   failed(token: AttemptToken, reason: string, isSilent: boolean, nowMs: number): void {
     const isProbe = this.#takeProbe(token);
+    this.outcomes.no_answer++;
     this.#failed(this.health.failed(nowMs, isProbe, this.#mayRest()), reason, isSilent);
   }
 

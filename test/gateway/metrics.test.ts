@@ -60,6 +60,8 @@ describe('GET /metrics', () => {
     expect(lines).toContain('bve_auth_failures_total{reason="invalid_api_key"} 1');
     expect(lines).toContain('bve_tokens_total{type="input",gen_ai_request_model="known-model"} 4');
     expect(lines).toContain('bve_tokens_total{type="input",gen_ai_request_model="other"} 4');
+    expect(lines).toContain('bve_upstream_attempts_total{target="fuelix",outcome="ok"} 3');
+    expect(lines).toContain('bve_target_up{target="fuelix"} 1');
     expect(lines).toContain('bve_requests_in_flight 0');
     expect(lines).toContain('bve_streams_open 0');
     expect(lines.join('\n')).not.toContain('made-up');

@@ -7,17 +7,22 @@
 import { GatewayError } from '../../errors.ts';
 import { ENDPOINTS } from '../../gateway/endpoints.ts';
 import { LIMIT_MESSAGES, type LimitName } from '../../limits/limiter.ts';
+import type { UpstreamTarget } from '../../upstream/target.ts';
 import type { ExchangeObserver, SettledExchange } from '../observer.ts';
 import { errorTypeOf } from './error-type.ts';
 import { makeFamilies } from './families.ts';
 import type { ModelNames } from './model-names.ts';
 import { type Amount, type FamilySnapshot, type Histogram, Registry } from './registry.ts';
 
+interface TargetCounts extends Pick<UpstreamTarget, 'name' | 'inFlight' | 'outcomes'> {
+  readonly health: { readonly state: string };
+}
+
 /** What is not counted by request but read when somebody asks. */
 export interface MetricsSources {
   requestsInFlight(): number;
   streamsOpen(): number;
-  targets(): readonly { readonly name: string; readonly state: string; readonly in_flight: number }[];
+  targets(): readonly TargetCounts[];
   usage(): { readonly waiting: number; readonly dropped: number };
   /** Failures of the store by operation, since the start. */
   storeErrors(): Readonly<Record<string, number>>;
@@ -83,7 +88,9 @@ export class GatewayMetrics implements ExchangeObserver {
     if (sentMs !== null) {
       this.#overhead ??= this.#families.overhead.at();
       this.#overhead.observe(sentMs / 1000);
-      this.#families.attempts.at(exchange.target ?? '', outcomeOf(exchange)).value += exchange.attempts;
+      // The other outcomes are counted by the target itself, where each attempt is seen.
+      if (exchange.finish === 'client_closed' && exchange.headMs === null && exchange.target !== null)
+        this.#families.attempts.at(exchange.target, 'cancelled').value++;
     }
     if (cancelMs !== null) this.#families.cancelLatency.at().observe(cancelMs / 1000);
     if (errorCode !== null) this.#countRefusal(exchange, errorCode);
@@ -107,9 +114,11 @@ export class GatewayMetrics implements ExchangeObserver {
     const families = this.#families;
     families.requestsInFlight.at().value = sources.requestsInFlight();
     families.streamsOpen.at().value = sources.streamsOpen();
-    for (const { name, state, in_flight } of sources.targets()) {
-      families.targetUp.at(name).value = state === 'up' ? 1 : 0;
-      families.targetInFlight.at(name).value = in_flight;
+    for (const { name, health, inFlight, outcomes } of sources.targets()) {
+      families.targetUp.at(name).value = health.state === 'up' ? 1 : 0;
+      families.targetInFlight.at(name).value = inFlight;
+      for (const [outcome, count] of Object.entries(outcomes))
+        if (count > 0) families.attempts.at(name, outcome).value = count;
     }
     const { waiting, dropped } = sources.usage();
     families.usageQueue.at().value = waiting;
@@ -206,13 +215,4 @@ function operationOf(path: string): string {
   if (path.startsWith('/v1/threads')) return 'invoke_agent';
   if (path.startsWith('/v1/images') || path.startsWith('/v1/audio')) return 'generate_content';
   return 'chat';
-}
-
-/** Of the last attempt. */
-function outcomeOf({ headMs, status, finish }: SettledExchange): string {
-  if (headMs === null) return finish === 'client_closed' ? 'cancelled' : 'no_answer';
-  if (finish === 'client_closed') return 'cancelled';
-  if (finish === 'upstream_interrupted') return 'interrupted';
-  if (status >= 500) return 'server_error';
-  return status >= 400 ? 'client_error' : 'ok';
 }
