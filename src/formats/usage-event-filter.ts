@@ -111,7 +111,7 @@ export class UsageEventFilter {
 
   /** A copy: the read may be large, and it must not be kept alive for its last few bytes. */
   #hold(bytes: Uint8Array): void {
-    this.#held.push(bytes.slice());
+    this.#held.push(new Uint8Array(bytes));
     this.#heldBytes += bytes.length;
   }
 

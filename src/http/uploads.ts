@@ -3,6 +3,7 @@
  * long an upload takes in all is for its line to say.
  */
 import { GatewayError } from '../errors.ts';
+import { freeSpent } from '../upstream/spent-bytes.ts';
 import { type BodyHolder, type BodyReader, checkEncoding, tooLarge } from './body-reader.ts';
 import { type Deadlines, NOT_WATCHED, type Watched } from './deadlines.ts';
 
@@ -46,6 +47,8 @@ export class Upload implements Watched {
   #moved = false;
   #isWhole = false;
   #bytesRead = 0;
+  /** The last piece as it was read. When the next one is asked for, it has been sent. */
+  #lastPiece: Uint8Array | null = null;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
@@ -88,6 +91,9 @@ export class Upload implements Watched {
     this.#controller = controller;
     this.lastMovedMs = performance.now();
     this.options.deadlines.add(this);
+    // Behind the last byte of a known length the end is looked for before that is sent.
+    if (this.#lastPiece !== null && this.#bytesRead !== this.bytes) freeSpent(this.#lastPiece);
+    this.#lastPiece = null;
     try {
       while (!(await this.#readPiece(controller)));
     } catch (error) {
@@ -114,6 +120,7 @@ export class Upload implements Watched {
     const passed = this.filter.push(value);
     if (passed.length === 0) return false;
     controller.enqueue(passed);
+    this.#lastPiece = value;
     return true;
   }
 

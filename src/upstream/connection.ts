@@ -10,6 +10,7 @@ import { Http1Error, type ResponseHead } from './http1-head.ts';
 import type { RequestBytes } from './request-bytes.ts';
 import { descriptorOf, isLongRequest, isQuiet, setUserTimeout } from './socket-options.ts';
 import type { SocketOwner, UpstreamSocket } from './socket-owner.ts';
+import { freeSpent } from './spent-bytes.ts';
 import { provesUnread } from './unread-request.ts';
 
 /** What a connection tells the exchange that is on it. After `done` or `broken` it has forgotten the exchange. */
@@ -159,6 +160,7 @@ export class Connection extends ResponseReader implements SocketOwner, DialResul
   received(bytes: Uint8Array): void {
     try {
       this.push(bytes);
+      freeSpent(bytes);
     } catch (error) {
       // Any other error comes from the receiver. It is a bug of ours, and must end this exchange only.
       const ours = !(error instanceof Http1Error);

@@ -61,7 +61,7 @@ export class Decoder {
     if (!this.#anything) void this.#read();
     this.#anything = true;
     // A copy, because it may wait there.
-    this.#writer.write(bytes.slice()).catch(seenByTheReader);
+    this.#writer.write(new Uint8Array(bytes)).catch(seenByTheReader);
     if (this.#writer.desiredSize! > 0) return;
     this.sink.full();
     this.#writer.ready.then(() => this.#discarded || this.sink.drained(), seenByTheReader);

@@ -34,6 +34,8 @@ http {
       proxy_set_header connection "";
       proxy_next_upstream error;
       proxy_buffering off;
+      proxy_request_buffering off;
+      client_max_body_size 0;
     }
   }
 }

@@ -117,7 +117,7 @@ export class Observed implements UpstreamSink, UpstreamCall {
     if (bytes.length === 0) violations.push('data without a byte');
     if (this.#dataSincePause !== undefined && ++this.#dataSincePause > 1)
       violations.push('more than one data after pause');
-    this.parts.push(bytes.slice());
+    this.parts.push(new Uint8Array(bytes));
     this.#onData.resolve();
     this.hooks.data?.(bytes, this);
   }
