@@ -34,8 +34,9 @@ export async function startTwoTargets(
 ): Promise<TwoTargets> {
   const folder = mkdtempSync(join(tmpdir(), 'bve-targets-'));
   const configFile = join(folder, 'bve.toml');
-  const good = startMock();
-  const bad = startMock();
+  // A minute of load is counted by what it received.
+  const good = startMock({ requestsMax: 100_000 });
+  const bad = startMock({ requestsMax: 100_000 });
   const configure = (given: { good?: string; bad?: string | null; top?: string }) => {
     const table = (name: string, { url }: MockServer, rest = '') =>
       `[[targets]]\nname = "${name}"\nbase_url = "${url}"\napi_key = "fx-key-of-${name}"\n${rest}\n`;
