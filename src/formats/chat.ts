@@ -9,7 +9,6 @@ const ERROR = Buffer.from('"error"');
 const BREAK_EVENT = eventBytes(null, { error: { message: BREAK_MESSAGE, type: 'upstream_error', code: BREAK_CODE } });
 
 export const CHAT: Format = {
-  name: 'chat',
   readsEvents: true,
   usageForm: 'openai',
   usageParent: null,

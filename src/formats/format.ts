@@ -1,6 +1,6 @@
 /**
  * What the gateway has to know of one API's answers. Each API is one object in a file of its own (chat.ts, responses.ts,
- * messages.ts, opaque.ts); everything else in the gateway works with any of them.
+ * messages.ts …); everything else in the gateway works with any of them.
  */
 import type { UsageCounts, UsageForm } from './usage-counts.ts';
 import type { UsageDocument } from './usage-document.ts';
@@ -34,7 +34,6 @@ export interface WireEvent {
 }
 
 export interface Format {
-  readonly name: 'chat' | 'responses' | 'messages' | 'audio' | 'images' | 'runs' | 'opaque';
   /** Whether its events are read at all, for usage and for how the stream ends. */
   readonly readsEvents: boolean;
   /** How usage is counted; null when it is not, because it is counted elsewhere or never reported. */

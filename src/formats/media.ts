@@ -10,14 +10,13 @@ const ERROR = bytesOf('error');
 const ERROR_KEY = Buffer.from('"error"');
 const DONE = Buffer.from('[DONE]');
 
-export const AUDIO = mediaFormat('audio', ['speech.audio.done', 'transcript.text.done']);
-export const IMAGES = mediaFormat('images', ['image_generation.completed', 'image_edit.completed']);
+export const AUDIO = mediaFormat(['speech.audio.done', 'transcript.text.done']);
+export const IMAGES = mediaFormat(['image_generation.completed', 'image_edit.completed']);
 
 /** @param lastEvents the names of the events that end a stream */
-function mediaFormat(name: Format['name'], lastEvents: readonly string[]): Format {
+function mediaFormat(lastEvents: readonly string[]): Format {
   const last = lastEvents.map(bytesOf);
   return {
-    name,
     readsEvents: true,
     usageForm: 'responses',
     usageParent: null,

@@ -14,7 +14,6 @@ const BREAK_EVENT = eventBytes('error', {
 });
 
 export const MESSAGES: Format = {
-  name: 'messages',
   readsEvents: true,
   usageForm: 'anthropic',
   usageParent: bytesOf('message'),

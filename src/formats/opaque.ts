@@ -3,7 +3,6 @@ import { CHAT } from './chat.ts';
 import type { Format } from './format.ts';
 
 export const OPAQUE: Format = {
-  name: 'opaque',
   readsEvents: false,
   usageForm: null,
   usageParent: null,

@@ -11,7 +11,6 @@ const ERROR = bytesOf('error');
 export const SEQUENCE_NUMBER = Buffer.from('"sequence_number"');
 
 export const RESPONSES: Format = {
-  name: 'responses',
   readsEvents: true,
   usageForm: 'responses',
   usageParent: bytesOf('response'),

@@ -15,7 +15,6 @@ const ERROR = bytesOf('error');
 const DONE = Buffer.from('[DONE]');
 
 export const RUNS: Format = {
-  name: 'runs',
   readsEvents: true,
   usageForm: 'openai',
   usageParent: null,
