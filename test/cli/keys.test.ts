@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
-import { hashKey } from '../../src/keys/key.ts';
+import { createKey, hashKey } from '../../src/keys/key.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { type TempDatabase, tempDatabase } from '../store/temp-database.ts';
 import { eventually } from '../support/eventually.ts';
@@ -286,27 +286,10 @@ test('only a revoked key can be deleted', async () => {
 
 test('a text that names no key or several changes nothing', async () => {
   const store = await openStore(db.url);
-  const base = { name: 'twin', status: 'active', rpmLimit: null, rpdLimit: null, monthlyLimit: null } as const;
+  const { key } = createKey({ name: 'twin' }, 0);
   for (const last of ['1', '2']) {
-    await store.insertKey(
-      {
-        ...base,
-        id: `00000000-0000-4000-8000-00000000000${last}`,
-        prefix: `sk-bve-aaaa${last}`,
-        monthlyTokenLimit: null,
-        maxConcurrent: null,
-        allowedModels: null,
-        allowedEndpoints: null,
-        injectStreamUsage: false,
-        onLeave: null,
-        tags: {},
-        expiresAt: null,
-        createdAt: 0,
-        updatedAt: 0,
-        lastUsedAt: null,
-      },
-      last,
-    );
+    const id = `00000000-0000-4000-8000-00000000000${last}`;
+    await store.insertKey({ ...key, id, prefix: `sk-bve-aaaa${last}` }, last);
   }
   for (const text of ['sk-bve-aaaa', '00000000']) {
     const { code, err } = await keys(['revoke', text]);

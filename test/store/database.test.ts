@@ -2,9 +2,10 @@ import { expect, test } from 'bun:test';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SQL } from 'bun';
+import { MIGRATIONS } from '../../src/store/migrations/list.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { sqlitePath, whileBusy } from '../../src/store/sqlite/database.ts';
-import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
+import { migrate } from '../../src/store/sqlite/migrate.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { tempDatabase } from './temp-database.ts';
 

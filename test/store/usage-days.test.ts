@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
+import { MIGRATIONS } from '../../src/store/migrations/list.ts';
 import { openStore } from '../../src/store/open-store.ts';
-import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
+import { migrate } from '../../src/store/sqlite/migrate.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { insertAsOf } from './older-schema.ts';
 import { storePerTest } from './store-per-test.ts';

@@ -2,8 +2,9 @@
 import { expect, test } from 'bun:test';
 import { SQL } from 'bun';
 import { dayOf, monthOf } from '../../src/limits/windows.ts';
+import { MIGRATIONS } from '../../src/store/migrations/list.ts';
 import { openStore } from '../../src/store/open-store.ts';
-import { MIGRATIONS, migrate } from '../../src/store/sqlite/migrate.ts';
+import { migrate } from '../../src/store/sqlite/migrate.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 import { pick, randomFrom } from '../support/random.ts';
 import { storePerTest } from './store-per-test.ts';

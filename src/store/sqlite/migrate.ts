@@ -5,24 +5,9 @@
  * start at the same time the second finds the work done. A database that is ahead of the program is left alone.
  */
 import type { SQL } from 'bun';
-import { keysAndUsage } from '../migrations/0001-keys-and-usage.ts';
-import { usageDays } from '../migrations/0002-usage-days.ts';
-import { usageMonths } from '../migrations/0003-usage-months.ts';
-import { keyFields } from '../migrations/0004-key-fields.ts';
-import { keyChanges } from '../migrations/0005-key-changes.ts';
-import { usageByModel } from '../migrations/0006-usage-by-model.ts';
+import { MIGRATIONS } from '../migrations/list.ts';
 import type { Migration } from '../migrations/migration.ts';
 import { StoreError } from '../store-error.ts';
-
-/** In order, without gaps. */
-export const MIGRATIONS: readonly Migration[] = [
-  keysAndUsage,
-  usageDays,
-  usageMonths,
-  keyFields,
-  keyChanges,
-  usageByModel,
-];
 
 export async function migrate(sql: SQL, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
   const known = migrations.at(-1)?.version ?? 0;
