@@ -43,7 +43,7 @@ export interface ExchangeOptions {
   readonly permits: Permits;
   /** Counts the streamed requests in flight. */
   readonly streams: Permits;
-  readonly bodies: Pick<BodyReader, 'release'>;
+  readonly bodies: Pick<BodyReader, 'release' | 'free'>;
   readonly connections: ClientConnections;
   readonly observers: readonly ExchangeObserver[];
   /** Told of each whole list of models that upstream sent. */
@@ -81,6 +81,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
   status = 0;
   bodyWasRead = false;
   heldBodyBytes = 0;
+  longBody: WeakRef<Uint8Array> | undefined;
   /** The body, when it is streamed. */
   upload: Upload | null = null;
   /** Set when upstream was asked for a usage event on the client's behalf. */
@@ -258,6 +259,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
     this.#settled = true;
     const { permits, streams, bodies, connections, observers } = this.options;
     bodies.release(this);
+    bodies.free(this);
     if (this.#holdsPermit) permits.release();
     if (this.#streamed) streams.release();
     this.#target?.end(this);

@@ -145,6 +145,8 @@ function askForUsage(
   gateway: Gateway,
 ): Uint8Array {
   const asking = asksForStreamUsage(key, gateway.injectStreamUsage) ? withUsageRequested(body, found) : null;
-  if (asking) exchange.usageFilter = new UsageEventFilter();
-  return asking ?? body;
+  if (asking === null) return body;
+  exchange.usageFilter = new UsageEventFilter();
+  gateway.bodies.replace(asking, exchange);
+  return asking;
 }

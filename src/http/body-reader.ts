@@ -19,10 +19,15 @@ interface BodyReaderOptions {
 export interface BodyHolder {
   /** What counts for it; for `BodyReader` alone, 0 to begin with. */
   heldBodyBytes: number;
+  /** A long body, whose memory is given back when the request is over; for `BodyReader` alone. Weak: a long answer must not hold it. */
+  longBody?: WeakRef<Uint8Array> | undefined;
 }
 
 /** Of a refused coding's name, in the message. */
 const ENCODING_CHARACTERS_MAX = 32;
+
+/** A body from here on is not left to the garbage collector, which waits until there are some 400 MB of them. */
+const LONG_BODY_BYTES = 64 * 1024;
 
 export class BodyReader {
   #heldBytes = 0;
@@ -48,12 +53,27 @@ export class BodyReader {
     const announced = request.headers.get('content-length');
     if (announced !== null) this.#take(Number(announced), holder);
     // `request.body` makes a stream of what Bun has in one piece already: only for a body of unknown length.
-    return this.#inTime(announced !== null ? request.bytes() : this.#readChunked(request.body, holder));
+    return this.#inTime(announced !== null ? request.bytes() : this.#readChunked(request.body, holder), holder);
   }
 
   /** Counts a body that is streamed, of which so much is held at once. @throws GatewayError overloaded */
   hold(bytes: number, holder: BodyHolder): void {
     this.#takeOfTotal(bytes, holder);
+  }
+
+  /** Another body takes the place of the one that was read, which nobody uses any more. */
+  replace(body: Uint8Array, holder: BodyHolder): void {
+    if (holder.longBody === undefined) return;
+    this.free(holder);
+    holder.longBody = new WeakRef(body);
+  }
+
+  /** Its request is over, and nobody uses its body any more: the memory of a long one is given back at once. */
+  free(holder: BodyHolder): void {
+    const buffer = holder.longBody?.deref()?.buffer;
+    holder.longBody = undefined;
+    // Detaches the old memory, which goes back without waiting for the collector.
+    if (buffer instanceof ArrayBuffer) buffer.transfer(0);
   }
 
   /** Its body does not count any more; harmless when it never did. */
@@ -95,7 +115,7 @@ export class BodyReader {
     }
   }
 
-  #inTime(reading: Promise<Uint8Array>): Promise<Uint8Array> {
+  #inTime(reading: Promise<Uint8Array>, holder: BodyHolder): Promise<Uint8Array> {
     const { timeoutMs, deadlines } = this.#options;
     return new Promise((resolve, reject) => {
       const deadline = new Deadline(performance.now() + timeoutMs, (cut) => {
@@ -106,6 +126,7 @@ export class BodyReader {
       reading.then(
         (bytes) => {
           deadlines.delete(deadline);
+          if (bytes.length >= LONG_BODY_BYTES) holder.longBody = new WeakRef(bytes);
           resolve(bytes);
         },
         (error: unknown) => {

@@ -277,6 +277,22 @@ describe('the size of a body', () => {
     expect((await p.call()).status).toBe(200);
   });
 
+  test('is given back when its request is over: 60 of 10 MB, four at once, take no more memory than ten', async () => {
+    const body = Buffer.concat([jsonOfSize(LIMIT - 1), Buffer.from('}')]);
+    const many = async (count: number) => {
+      let left = count;
+      const one = async () => {
+        while (left-- > 0) expect((await p.call({ body })).status).toBe(400);
+      };
+      await Promise.all([one(), one(), one(), one()]);
+    };
+    await many(10);
+    const before = p.gateway.rss();
+    await many(50);
+    // Left to the collector they were 300 MB.
+    expect(p.gateway.rss() - before).toBeLessThan(100 * MB);
+  });
+
   for (const [name, authorization, code] of [
     ['an unknown key', `Bearer sk-bve-${'0'.repeat(64)}`, 'invalid_api_key'],
     ['no key', '', 'missing_api_key'],

@@ -122,4 +122,43 @@ describe('a body reader', () => {
       code: 'overloaded',
     });
   });
+
+  test('gives the memory of a long body back at once when it is freed, and leaves short ones to the collector', async () => {
+    const reader = new BodyReader({
+      bytesMax: 1_000_000,
+      bytesTotalMax: 1_000_000,
+      timeoutMs: 60_000,
+      deadlines: new Deadlines(60_000),
+    });
+    for (const [bytes, left] of [
+      [200_000, 0],
+      [1_000, 1_000],
+    ] as const) {
+      for (const length of [String(bytes), null]) {
+        const holder: BodyHolder = { heldBodyBytes: 0 };
+        const body = await reader.read(requestOf(['x'.repeat(bytes)], length), holder);
+        expect(body.length).toBe(bytes);
+        reader.free(holder);
+        expect(body.length).toBe(left);
+        reader.free(holder);
+        reader.release(holder);
+      }
+    }
+  });
+
+  test('frees a body that another takes the place of, and later that one', async () => {
+    const reader = new BodyReader({
+      bytesMax: 1_000_000,
+      bytesTotalMax: 1_000_000,
+      timeoutMs: 60_000,
+      deadlines: new Deadlines(60_000),
+    });
+    const holder: BodyHolder = { heldBodyBytes: 0 };
+    const body = await reader.read(requestOf(['x'.repeat(100_000)], '100000'), holder);
+    const other = Buffer.concat([body, Buffer.from('y')]);
+    reader.replace(other, holder);
+    expect([body.length, other.length]).toEqual([0, 100_001]);
+    reader.free(holder);
+    expect(other.length).toBe(0);
+  });
 });
