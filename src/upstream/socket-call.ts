@@ -42,6 +42,8 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
   #connection: Connection | undefined;
   /** Once `head` has returned. */
   #body: BodySink | null = null;
+  /** Of a compressed answer, until the first of it is decoded: one that cannot be is no answer. */
+  #heldHead: ResponseHead | null = null;
   #decoder: Decoder | null = null;
   #decoderFull = false;
   #paused = false;
@@ -96,22 +98,34 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
     this.#fail(new UpstreamError('aborted', 'The upstream request was aborted'));
   }
 
-  head({ status, headers }: ResponseHead): DataSink {
+  head(head: ResponseHead): DataSink {
     // Nothing is sent again once an answer has begun, and a long stream must not hold on to its prompt.
     this.#bytes = NOTHING;
     this.#request = null;
-    const coding = codingOf(headers.get('content-encoding'));
-    if (coding !== null) {
-      this.#decoder = createDecoder(coding, this.#decoded());
-      if (!this.#decoder) throw new Http1Error('unknown content-encoding');
-      if (this.#paused) this.#decoder.pause();
+    const coding = codingOf(head.headers.get('content-encoding'));
+    if (coding === null) {
+      const body = this.sink.head(head.status, head.headers);
+      if (this.#phase === Phase.Waiting) {
+        this.#body = body;
+        this.#enter(Phase.Body);
+      }
+      return body;
     }
-    const body = this.sink.head(status, headers);
-    if (this.#phase === Phase.Waiting) {
-      this.#body = body;
-      this.#enter(Phase.Body);
-    }
-    return this.#decoder ?? body;
+    this.#decoder = createDecoder(coding, this.#decoded());
+    if (!this.#decoder) throw new Http1Error('unknown content-encoding');
+    if (this.#paused) this.#decoder.pause();
+    this.#heldHead = head;
+    this.#enter(Phase.Body);
+    return this.#decoder;
+  }
+
+  #releaseHead(): void {
+    const head = this.#heldHead;
+    if (head === null) return;
+    this.#heldHead = null;
+    const body = this.sink.head(head.status, head.headers);
+    // The sink may have called it off.
+    if (this.#phase !== Phase.Over) this.#body = body;
   }
 
   writable(): void {
@@ -166,6 +180,7 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
   #decoded(): DecodedSink {
     return {
       data: (bytes) => {
+        if (this.#phase !== Phase.Over) this.#releaseHead();
         if (this.#phase !== Phase.Over) this.#body!.data(bytes);
       },
       end: () => this.#end(),
@@ -182,6 +197,7 @@ export class SocketCall implements UpstreamCall, ConnectionUser, EventListenerOb
   }
 
   #end(): void {
+    if (this.#phase !== Phase.Over) this.#releaseHead();
     if (this.#phase === Phase.Over) return;
     this.#enter(Phase.Over);
     this.#body!.end();

@@ -45,6 +45,19 @@ test.each([
   }
 });
 
+test.each([
+  ['is none', 'gzip', '{"a":1}'],
+  ['ends in its header', 'gzip', '\x1f\x8b\x08'],
+  ['is none, in brotli', 'br', '{"a":1,"b":[1,2,3]}'],
+])('a compressed answer that %s is 502', async (_, coding, text) => {
+  const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: ${coding}\r\n`;
+  for (const body of [STREAM, PLAIN]) {
+    const answer = await answerTo(`${head}content-length: ${Buffer.byteLength(text, 'latin1')}\r\n\r\n${text}`, body);
+    expectOpenAi(answer, { status: 502, message: 'Upstream sent an invalid answer', ...UPSTREAM_BROKE });
+    expect(answer.ended).toBe('keep-alive');
+  }
+});
+
 test('nothing of it is a bug: a line of the log for each, and no stack', () => {
   const lines = gateway.output().trimEnd().split('\n');
   for (const line of lines) expect(JSON.parse(line)).not.toHaveProperty('err');
