@@ -43,13 +43,13 @@ export function modelOf(target: string): string {
 const DECODED_TIMES_MAX = 5;
 
 /**
- * True for a dot segment, and for a `;`, behind which some servers read parameters of the segment (`..;x` is `..`). And for
- * a malformed escape: what nobody can decode, nobody can judge.
+ * True for a dot segment, for a `;`, behind which some servers read parameters of the segment (`..;x` is `..`), and for a
+ * control character, where others end it (`..%00` is `..`). And for a malformed escape: what nobody can decode, nobody can judge.
  */
 function isAmbiguous(path: string): boolean {
   let text = path;
   for (let times = 0; times <= DECODED_TIMES_MAX; times++) {
-    if (/(^|[/\\])\.{1,2}([/\\]|$)/.test(text) || text.includes(';')) return true;
+    if (/(^|[/\\])\.{1,2}([/\\]|$)/.test(text) || /[;\p{Cc}]/u.test(text)) return true;
     let decoded: string;
     try {
       decoded = decodeURIComponent(text);
