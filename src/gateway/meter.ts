@@ -15,8 +15,8 @@ export type { Usage };
 /** `unlabelled`: whether it is an event stream is told by its first bytes. */
 export type BodyKind = 'sse' | 'json' | 'unlabelled' | 'none';
 
-/** What an event stream without a label begins with. */
-const STREAM_STARTS = ['data:', 'event:', ':'].map((start) => Buffer.from(start));
+/** What an event stream without a label begins with, behind a byte order mark or without one. */
+const STREAM_STARTS = ['data:', 'event:', ':'].flatMap((start) => [Buffer.from(start), Buffer.from(`\ufeff${start}`)]);
 const NOTHING = new Uint8Array(0);
 
 export class Meter {

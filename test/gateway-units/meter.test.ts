@@ -99,6 +99,20 @@ describe('the meter', () => {
     expect(brief(metered('chat', 'sse', `\uFEFF${usage}`).usage())).toBe('3+4=7');
   });
 
+  test('knows an event stream without a label by its start, with a BOM or without, however it is cut', () => {
+    const usage = event({ usage: { prompt_tokens: 3, completion_tokens: 4 } });
+    for (const start of ['', ': hi\n\n', 'event: message\n']) {
+      for (const bom of ['', '\uFEFF']) {
+        for (const size of [1, 2, 4, 100_000]) {
+          const meter = metered('chat', 'unlabelled', bom + start + usage, size);
+          expect([meter.isEventStream, brief(meter.usage())]).toEqual([true, '3+4=7']);
+        }
+      }
+    }
+    for (const text of ['\uFEFF\uFEFFdata: {}\n\n', '\uFEFF{"data":1}', 'datum: {}\n\n', '\uFEFF'])
+      expect(metered('chat', 'unlabelled', text).isEventStream).toBe(false);
+  });
+
   test('does not change the bytes it is shown, and may be asked for usage at any time', () => {
     const bytes = encoder.encode(CONTENT + event({ usage: { prompt_tokens: 3, completion_tokens: 4 } }) + DONE);
     const meter = new Meter(CHAT, 'sse');
