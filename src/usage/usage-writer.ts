@@ -216,7 +216,8 @@ export class UsageWriter {
       this.#spillWaiting();
       this.#setTimer(this.#flushIntervalMs);
     } else if (this.#phase === 'waiting' && this.#scheduler.now() < this.#retryAtMs) {
-      this.#spillWaiting();
+      // A timer may be early, and one failure is no trouble yet.
+      if (this.#failures > 1) this.#spillWaiting();
       this.#waitForRetry();
     } else if (this.#phase !== 'closed') {
       this.#beginDrain();
@@ -369,7 +370,7 @@ export class UsageWriter {
       for (const record of piece) this.#spilledUse.addRecord(record, 1);
       spilled += piece.length;
     }
-    if (rows.length > 0) this.#report.soon();
+    if (this.#spill !== null && rows.length > 0) this.#report.soon();
     return spilled;
   }
 
