@@ -1,23 +1,17 @@
 /**
- * The records of one batch added up by key and day, by key and month, and by key, day and model: the rows of
- * `usage_days`, `usage_months` and `usage_by_model` that a store adds to in the transaction of the records.
+ * The records of one batch added up by key, model and day, and from there by key and day and by key and month: what a
+ * store adds to `usage_by_model`, `usage_days` and `usage_months` for them.
  *
  * A request belongs to the day on which the limits admitted it, its tokens too. One that was not admitted is in no row.
  */
-import { dayOf, monthOf } from '../limits/windows.ts';
+import { dayOf, dayStartMs, monthOf } from '../limits/windows.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
 
 interface TokenTotals {
-  readonly keyId: string;
   requests: number;
   promptTokens: number;
   completionTokens: number;
   totalTokens: number;
-}
-
-export interface PeriodTotals extends TokenTotals {
-  /** Days since 1970, or months since January 1970. */
-  readonly period: number;
   /** When the last of these requests ended, milliseconds since 1970. */
   updatedAt: number;
 }
@@ -31,77 +25,81 @@ export interface ModelTotals extends TokenTotals {
   reasoningTokens: number;
 }
 
-interface BatchTotals {
-  readonly days: readonly PeriodTotals[];
-  readonly months: readonly PeriodTotals[];
-  readonly models: readonly ModelTotals[];
+export interface PeriodTotals extends TokenTotals {
+  /** Days since 1970, or months since January 1970. */
+  readonly period: number;
 }
 
-export function totalsOf(records: readonly UsageRecord[]): BatchTotals {
-  const keys = new Map<string, KeyTotals>();
-  const totals = { days: [] as PeriodTotals[], months: [] as PeriodTotals[], models: [] as ModelTotals[] };
-  for (const record of records) {
-    if (record.admittedAt === null) continue;
-    const { keyId } = record;
-    let key = keys.get(keyId);
-    if (key === undefined) {
-      key = { days: [], months: [], models: [] };
-      keys.set(keyId, key);
-    }
-    const day = dayOf(record.admittedAt);
-    addToPeriod(periodOf(key.days, totals.days, keyId, day), record);
-    addToPeriod(periodOf(key.months, totals.months, keyId, monthOf(record.admittedAt)), record);
-    addToModel(modelOf(key.models, totals.models, keyId, day, record.model ?? ''), record);
-  }
-  return totals;
-}
-
-/** The rows of one key: a handful, so that looking through them is faster than another map. */
-interface KeyTotals {
-  readonly days: PeriodTotals[];
-  readonly months: PeriodTotals[];
+/** What a key used. */
+export interface KeyTotals {
+  readonly keyId: string;
+  lastUsedAt: number | null;
   readonly models: ModelTotals[];
 }
 
-function addToPeriod(row: PeriodTotals, record: UsageRecord): void {
-  addTokens(row, record);
-  row.updatedAt = Math.max(row.updatedAt, Math.round(record.startedAt + record.durationMs));
+/** @param lastUsedAt by key; those that are only in here are in the result too */
+export function totalsByKey(
+  records: readonly UsageRecord[],
+  lastUsedAt: ReadonlyMap<string, number>,
+): Map<string, KeyTotals> {
+  const keys = new Map<string, KeyTotals>();
+  for (const record of records) {
+    if (record.admittedAt === null) continue;
+    const { models } = keyOf(keys, record.keyId);
+    addRecord(modelOf(models, dayOf(record.admittedAt), record.model ?? ''), record);
+  }
+  for (const [keyId, usedAt] of lastUsedAt) keyOf(keys, keyId).lastUsedAt = usedAt;
+  return keys;
 }
 
-function addToModel(row: ModelTotals, record: UsageRecord): void {
-  addTokens(row, record);
-  if (record.finish === 'error' || record.finish === 'upstream_interrupted') row.errors++;
-  row.cachedTokens += record.cachedTokens ?? 0;
-  row.reasoningTokens += record.reasoningTokens ?? 0;
+/** Adds what a key used to what it used besides. */
+export function mergeKey(keys: Map<string, KeyTotals>, { keyId, lastUsedAt, models }: KeyTotals): void {
+  const key = keyOf(keys, keyId);
+  if (lastUsedAt !== null && (key.lastUsedAt ?? 0) < lastUsedAt) key.lastUsedAt = lastUsedAt;
+  for (const more of models) {
+    const row = modelOf(key.models, more.day, more.model);
+    addTotals(row, more);
+    row.errors += more.errors;
+    row.cachedTokens += more.cachedTokens;
+    row.reasoningTokens += more.reasoningTokens;
+  }
 }
 
-function addTokens(row: TokenTotals, record: UsageRecord): void {
-  row.requests++;
-  row.promptTokens += record.promptTokens ?? 0;
-  row.completionTokens += record.completionTokens ?? 0;
-  row.totalTokens += record.totalTokens ?? 0;
+export function totalsByDay(models: readonly ModelTotals[]): PeriodTotals[] {
+  return totalsByPeriod(models, (model) => model.day);
 }
 
-function periodOf(ofKey: PeriodTotals[], all: PeriodTotals[], keyId: string, period: number): PeriodTotals {
-  for (const row of ofKey) if (row.period === period) return row;
-  const row: PeriodTotals = {
-    keyId,
-    period,
-    requests: 0,
-    promptTokens: 0,
-    completionTokens: 0,
-    totalTokens: 0,
-    updatedAt: 0,
-  };
-  ofKey.push(row);
-  all.push(row);
-  return row;
+export function totalsByMonth(models: readonly ModelTotals[]): PeriodTotals[] {
+  return totalsByPeriod(models, (model) => monthOf(dayStartMs(model.day)));
 }
 
-function modelOf(ofKey: ModelTotals[], all: ModelTotals[], keyId: string, day: number, model: string): ModelTotals {
-  for (const row of ofKey) if (row.day === day && row.model === model) return row;
+function totalsByPeriod(models: readonly ModelTotals[], periodOf: (model: ModelTotals) => number): PeriodTotals[] {
+  const rows: PeriodTotals[] = [];
+  for (const model of models) {
+    const period = periodOf(model);
+    let row = rows.find((other) => other.period === period);
+    if (row === undefined) {
+      row = { period, requests: 0, promptTokens: 0, completionTokens: 0, totalTokens: 0, updatedAt: 0 };
+      rows.push(row);
+    }
+    addTotals(row, model);
+  }
+  return rows;
+}
+
+function keyOf(keys: Map<string, KeyTotals>, keyId: string): KeyTotals {
+  let key = keys.get(keyId);
+  if (key === undefined) {
+    key = { keyId, lastUsedAt: null, models: [] };
+    keys.set(keyId, key);
+  }
+  return key;
+}
+
+/** A key has a handful of them, so that looking through them is faster than another map. */
+function modelOf(models: ModelTotals[], day: number, model: string): ModelTotals {
+  for (const row of models) if (row.day === day && row.model === model) return row;
   const row: ModelTotals = {
-    keyId,
     day,
     model,
     requests: 0,
@@ -111,8 +109,27 @@ function modelOf(ofKey: ModelTotals[], all: ModelTotals[], keyId: string, day: n
     completionTokens: 0,
     reasoningTokens: 0,
     totalTokens: 0,
+    updatedAt: 0,
   };
-  ofKey.push(row);
-  all.push(row);
+  models.push(row);
   return row;
+}
+
+function addRecord(row: ModelTotals, record: UsageRecord): void {
+  row.requests++;
+  if (record.finish === 'error' || record.finish === 'upstream_interrupted') row.errors++;
+  row.promptTokens += record.promptTokens ?? 0;
+  row.cachedTokens += record.cachedTokens ?? 0;
+  row.completionTokens += record.completionTokens ?? 0;
+  row.reasoningTokens += record.reasoningTokens ?? 0;
+  row.totalTokens += record.totalTokens ?? 0;
+  row.updatedAt = Math.max(row.updatedAt, Math.round(record.startedAt + record.durationMs));
+}
+
+function addTotals(row: TokenTotals, more: TokenTotals): void {
+  row.requests += more.requests;
+  row.promptTokens += more.promptTokens;
+  row.completionTokens += more.completionTokens;
+  row.totalTokens += more.totalTokens;
+  row.updatedAt = Math.max(row.updatedAt, more.updatedAt);
 }

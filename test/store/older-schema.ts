@@ -7,7 +7,7 @@ import type { UsageRecord } from '../../src/usage/usage-record.ts';
 export async function insertAsOf(sql: SQL, record: UsageRecord): Promise<void> {
   const columns = await sql<{ name: string }[]>`SELECT name FROM pragma_table_info('usage_records')`;
   const names = new Set(columns.map(({ name }) => name));
-  const values = usageValues(record);
+  const values = usageValues(record, '');
   const row = Object.fromEntries(
     USAGE_COLUMNS.map((column, at) => [column, values[at]] as const).filter(([column]) => names.has(column)),
   );

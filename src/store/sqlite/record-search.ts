@@ -2,8 +2,9 @@
  * Finds usage records, newest first, by any of the fields of a `RecordsQuery`. Owns that a search never reads more than
  * about 2 ms of records at a time, however many there are and however few of them match.
  *
- * By key or request id it goes from segment to segment (see `segments.ts`), some at a time; else through all records, or
- * through those that are not complete, for which there is an index.
+ * By key or request id it goes from segment to segment (see `segments.ts`), some at a time: a key is found in each with one
+ * probe of the index, a request id with a look at its part of the index. Else it goes through all records, or through
+ * those that are not complete, for which there is an index.
  */
 import type { SQL } from 'bun';
 import type { UsageRecord } from '../../usage/usage-record.ts';
@@ -20,8 +21,7 @@ const ROWS_MAX = 16_384;
 
 export async function findRecords(sql: SQL, query: RecordsQuery): Promise<UsageRecord[]> {
   const search = new Search(sql, query);
-  const { keyId, requestId } = query;
-  await (keyId === undefined && requestId === undefined ? search.throughAll() : search.throughSegments());
+  await search.run();
   return search.found;
 }
 
@@ -35,6 +35,8 @@ class Search {
   readonly #values: Value[];
   /** Whether only records are wanted that are in the index of those that are not complete. */
   readonly #incomplete: boolean;
+  readonly #byKey: boolean;
+  readonly #byRequest: boolean;
 
   constructor(sql: SQL, query: RecordsQuery) {
     const conditions: [string, Value | undefined][] = [
@@ -50,6 +52,8 @@ class Search {
     this.#sql = sql;
     this.#limit = query.limit;
     this.#before = query.before ?? END;
+    this.#byKey = query.keyId !== undefined;
+    this.#byRequest = query.requestId !== undefined;
     this.#incomplete = query.finish !== undefined && query.finish !== 'complete';
     // Said in the words of the index: SQLite takes it only then.
     const incomplete = this.#incomplete ? [INCOMPLETE] : [];
@@ -57,9 +61,18 @@ class Search {
     this.#values = given.map(([, value]) => value);
   }
 
-  async throughAll(): Promise<void> {
+  async run(): Promise<void> {
+    if (!this.#byKey && !this.#byRequest) return this.#throughAll(this.#before);
+    const end = await this.#throughSegments();
+    if (this.#wanted === 0) return;
+    // What is left are the records of before there were segments, any number of them.
+    if (this.#byKey) await this.#collect("segment = '' AND id < ?", [end]);
+    else await this.#throughAll(end);
+  }
+
+  async #throughAll(before: string): Promise<void> {
     const pace = new PacedRead(1_024, ROWS_MAX);
-    let end = this.#before;
+    let end = before;
     do {
       end = await pace.piece(async () => {
         const start = await this.#rowsBefore(end, pace.size);
@@ -69,18 +82,21 @@ class Search {
     } while (end !== '' && this.#wanted > 0);
   }
 
-  async throughSegments(): Promise<void> {
+  /** @returns the id from which on records were looked at */
+  async #throughSegments(): Promise<string> {
     const pace = new PacedRead(1, SEGMENTS_MAX);
     let end = this.#before;
-    do {
+    for (;;) {
       const segments = await pace.piece(async () => {
         const names = await this.#segmentsBefore(end, pace.size);
-        if (names.length > 0)
+        if (names.length > 0) {
           await this.#collect(`segment IN (${names.map(() => '?').join()}) AND id < ?`, [...names, end]);
+        }
         return names;
       });
-      end = segments.at(-1) ?? '';
-    } while (end !== '' && this.#wanted > 0);
+      end = segments.at(-1) ?? end;
+      if (segments.length === 0 || this.#wanted === 0) return end;
+    }
   }
 
   get #wanted(): number {
@@ -105,10 +121,7 @@ class Search {
     return row?.id ?? '';
   }
 
-  /**
-   * The segments that hold ids below an end, newest first. Segment '' holds the records of before there were segments, any
-   * number of them: it comes alone, and then its index gives them in order.
-   */
+  /** The segments that hold ids below an end, newest first, without segment ''. */
   async #segmentsBefore(end: string, count: number): Promise<string[]> {
     const rows = await this.#sql.unsafe<{ segment: string }[]>(
       `WITH RECURSIVE newest (segment, number) AS (
@@ -116,11 +129,10 @@ class Search {
          UNION ALL
          SELECT (SELECT MAX(r.segment) FROM usage_records r WHERE r.segment < n.segment), n.number + 1
          FROM newest n WHERE n.segment IS NOT NULL AND n.number < ?
-       ) SELECT segment FROM newest WHERE segment IS NOT NULL`,
+       ) SELECT segment FROM newest WHERE segment <> ''`,
       [end, count],
     );
-    const names = rows.map(({ segment }) => segment);
-    return names.length > 1 ? names.filter((name) => name !== '') : names;
+    return rows.map(({ segment }) => segment);
   }
 }
 

@@ -45,6 +45,7 @@ export interface UsageRow {
   readonly reasoning_tokens: Count | null;
   readonly total_tokens: Count | null;
   readonly usage_source: UsageSource;
+  readonly segment: string;
 }
 
 export function keyFromRow(row: KeyRow): ApiKey {
@@ -130,12 +131,13 @@ export const USAGE_COLUMNS = [
   'reasoning_tokens',
   'total_tokens',
   'usage_source',
+  'segment',
 ] as const satisfies readonly (keyof UsageRow)[];
 
 export type Value = string | number | boolean | null;
 
 /** Times are rounded: a caller may measure with a finer clock than the columns hold. */
-export function usageValues(record: UsageRecord): Value[] {
+export function usageValues(record: UsageRecord, segment: string): Value[] {
   return [
     record.id,
     record.requestId,
@@ -163,6 +165,7 @@ export function usageValues(record: UsageRecord): Value[] {
     record.reasoningTokens,
     record.totalTokens,
     record.usageSource,
+    segment,
   ];
 }
 

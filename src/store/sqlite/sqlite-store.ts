@@ -27,7 +27,7 @@ import { type Connections, closeDatabase, fileIdentity, openDatabase, sqlitePath
 import { changeKey, changesSince, deleteKey, importKeys, insertKey, replaceSecret } from './key-changes.ts';
 import { findByHashes, getKey, listKeys } from './key-reads.ts';
 import { findRecords } from './record-search.ts';
-import { readUsageDays, recentUsageDays, recentUsageMonths, summariseUsage } from './usage-reads.ts';
+import { recentUsageDays, recentUsageMonths, summariseUsage } from './usage-reads.ts';
 
 /** How long opening may wait for other processes that migrate or hold the write lock. */
 const OPEN_WAIT_MS = 10_000;
@@ -43,6 +43,8 @@ export class SqliteStore implements Store {
   /** Another file is at the path, and nobody who asked for changed keys was told so. */
   #replaced = false;
   #closed = false;
+  /** Writes, as their callers see them. */
+  readonly #underWay = new Set<Promise<unknown>>();
   /** Resolves when the last write so far is over. */
   #lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -62,7 +64,9 @@ export class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     await this.#reopening?.catch(() => {});
+    if (this.#connections.ledger.isOpen) await this.#settleTotals();
     await this.#afterOthers(async () => {
       this.#closed = true;
       await closeDatabase(this.#connections);
@@ -94,40 +98,44 @@ export class SqliteStore implements Store {
     await this.#change('insert a key', (tx) => insertKey(tx, key, keyHash));
   }
 
-  listKeys(query: KeysQuery = {}): Promise<ApiKey[]> {
+  async listKeys(query: KeysQuery = {}): Promise<ApiKey[]> {
+    await this.#settleTotals();
     return this.#read('list the keys', (sql) => listKeys(sql, query));
   }
 
-  getKey(id: string): Promise<ApiKey | null> {
+  async getKey(id: string): Promise<ApiKey | null> {
+    await this.#settleTotals();
     return this.#read('read a key', (sql) => getKey(sql, id));
   }
 
   setKeyStatus(id: string, status: KeyStatus, nowMs: number): Promise<KeyChange> {
-    return this.#change('change a key', (tx) => changeKey(tx, id, { status }, nowMs));
+    return this.#changeKey('change a key', (tx) => changeKey(tx, id, { status }, nowMs));
   }
 
   patchKey(id: string, changes: KeyChanges, nowMs: number): Promise<KeyChange> {
-    return this.#change('change a key', (tx) => changeKey(tx, id, changes, nowMs));
+    return this.#changeKey('change a key', (tx) => changeKey(tx, id, changes, nowMs));
   }
 
   rotateKey(id: string, secret: Secret, graceMs: number, nowMs: number): Promise<KeyChange> {
-    return this.#change('rotate a key', (tx) => replaceSecret(tx, id, secret, graceMs, nowMs));
+    return this.#changeKey('rotate a key', (tx) => replaceSecret(tx, id, secret, graceMs, nowMs));
   }
 
   deleteKey(id: string): Promise<KeyDeletion> {
-    return this.#change('delete a key', (tx) => deleteKey(tx, id));
+    return this.#changeKey('delete a key', (tx) => deleteKey(tx, id));
   }
 
   importKeys(keys: readonly ImportedKey[]): Promise<ImportConflict[]> {
     return this.#change('import keys', (tx) => importKeys(tx, keys));
   }
 
-  async insertUsage(records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
-    await this.#connect();
-    await this.#afterOthers(async () => {
-      this.#run(() => this.#connections.ledger.write(records, lastUsedAt));
-      // Behind the write: one that went into a deleted file is known to be lost, and can be done again.
-      this.#checkFile();
+  insertUsage(records: readonly UsageRecord[], lastUsedAt: ReadonlyMap<string, number>): Promise<void> {
+    return this.#beforeClose(async () => {
+      await this.#connect();
+      await this.#afterOthers(async () => {
+        this.#run(() => this.#connections.ledger.write(records, lastUsedAt));
+        // Behind the write: one that went into a deleted file is known to be lost, and can be done again.
+        this.#checkFile();
+      });
     });
   }
 
@@ -136,18 +144,21 @@ export class SqliteStore implements Store {
   }
 
   usageDays(keyId: string, first: number, last: number): Promise<UsageDay[]> {
-    return this.#read('read usage by day', (sql) => readUsageDays(sql, keyId, first, last));
+    return this.#read('read usage by day', async () => this.#connections.ledger.usageDays(keyId, first, last));
   }
 
-  recentUsageDays(query: TotalsQuery): Promise<UsageDay[]> {
+  async recentUsageDays(query: TotalsQuery): Promise<UsageDay[]> {
+    await this.#settleTotals();
     return this.#read('read usage by day', (sql) => recentUsageDays(sql, query));
   }
 
-  recentUsageMonths(query: TotalsQuery): Promise<UsageMonth[]> {
+  async recentUsageMonths(query: TotalsQuery): Promise<UsageMonth[]> {
+    await this.#settleTotals();
     return this.#read('read usage by month', (sql) => recentUsageMonths(sql, query));
   }
 
-  usageSummary(query: SummaryQuery): Promise<UsageSummary> {
+  async usageSummary(query: SummaryQuery): Promise<UsageSummary> {
+    await this.#settleTotals();
     return this.#read('summarise usage', (sql) => summariseUsage(sql, query));
   }
 
@@ -171,14 +182,45 @@ export class SqliteStore implements Store {
     }
   }
 
-  async #change<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
+  /** The answer has the key in it, with its last use. */
+  #changeKey<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
+    return this.#beforeClose(async () => {
+      await this.#settleTotals();
+      return this.#change(doing, run);
+    });
+  }
+
+  #change<T>(doing: string, run: (tx: SQL) => Promise<T>): Promise<T> {
+    return this.#beforeClose(async () => {
+      try {
+        await this.#connect();
+        // 'immediate' takes the write lock at once: a transaction that reads first could not get it later on.
+        const transact = () => this.#connections.writer.begin('immediate', run) as Promise<T>;
+        return await whileBusy(this.#lockWaitMs, () => this.#afterOthers(transact));
+      } catch (error) {
+        throw this.#failure(error, doing);
+      }
+    });
+  }
+
+  /** What was begun before `close` ends before it. */
+  #beforeClose<T>(write: () => Promise<T>): Promise<T> {
+    const result = write();
+    this.#underWay.add(result);
+    const ended = () => this.#underWay.delete(result);
+    result.then(ended, ended);
+    return result;
+  }
+
+  /** Before totals are read. Who reads them does not wait for another process's lock: then they are some seconds old. */
+  async #settleTotals(): Promise<void> {
     try {
       await this.#connect();
-      // 'immediate' takes the write lock at once: a transaction that reads first could not get it later on.
-      const transact = () => this.#connections.writer.begin('immediate', run) as Promise<T>;
-      return await whileBusy(this.#lockWaitMs, () => this.#afterOthers(transact));
-    } catch (error) {
-      throw this.#failure(error, doing);
+      while (!(await this.#afterOthers(async () => this.#connections.ledger.settleSome()))) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } catch {
+      // The read says what is wrong.
     }
   }
 

@@ -1,4 +1,4 @@
-/** Reads `usage_days`, `usage_months` and `usage_by_model`, which are written with the records and outlive them. */
+/** Reads `usage_days`, `usage_months` and `usage_by_model`, which hold what records added up to, pending totals apart. */
 import type { SQL } from 'bun';
 import {
   type SummaryGroup,
@@ -21,15 +21,6 @@ interface TotalsRow {
 }
 
 const TOTALS = 'requests, prompt_tokens, completion_tokens, total_tokens, updated_at';
-
-/** The days of a key from `first` to `last` on which it was used, oldest first. */
-export async function readUsageDays(sql: SQL, keyId: string, first: number, last: number): Promise<UsageDay[]> {
-  const rows = await sql.unsafe<TotalsRow[]>(
-    `SELECT key_id, day AS period, ${TOTALS} FROM usage_days WHERE key_id = ? AND day BETWEEN ? AND ? ORDER BY day`,
-    [keyId, first, last],
-  );
-  return rows.map((row) => ({ day: Number(row.period), ...totalsFromRow(row) }));
-}
 
 /** Newest first; of one day by key. */
 export async function recentUsageDays(sql: SQL, query: TotalsQuery): Promise<UsageDay[]> {
