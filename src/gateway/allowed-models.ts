@@ -1,7 +1,6 @@
 /**
- * Whether a key that is limited to certain models may make a request. Upstream may choose the model by more than the top-level
- * `model`: by a name in another case, a list of models to fall back on, a parameter of the query. What cannot be judged here
- * is refused.
+ * Whether a key with `allowed_models` may make a request. Upstream may choose the model by more than the top-level `model`: by
+ * the same name in another case, a list of fallback models, a query parameter. What cannot be checked here is refused.
  */
 import { GatewayError } from '../errors.ts';
 import { JSON_ARRAY, JSON_NULL } from '../formats/json-grammar.ts';
@@ -17,7 +16,7 @@ const LIST_BYTES_MAX = 64 * 1024;
 
 /** @throws GatewayError model_not_allowed, invalid_request */
 export function checkModel(allowed: readonly string[], model: string | null): void {
-  // Without a model upstream would choose one, which may not be among the allowed.
+  // Without a model upstream would choose one, which may not be allowed.
   if (model === null)
     throw new GatewayError('invalid_request', "Missing field 'model': this API key is limited to certain models");
   if (!allowed.includes(model)) {
@@ -25,7 +24,7 @@ export function checkModel(allowed: readonly string[], model: string | null): vo
   }
 }
 
-/** What else of a body may name a model. @throws GatewayError model_not_allowed, invalid_request */
+/** Checks the other fields of a body that may name a model. @throws GatewayError model_not_allowed, invalid_request */
 export function checkModelFields(allowed: readonly string[], body: Uint8Array, fields: BodyFields): void {
   for (const name of NAMED_ONCE) checkSpelling(name, fields.found.get(name));
   for (const name of LISTS) {

@@ -1,7 +1,7 @@
 /**
- * Looks on while a body of a known length passes, and tells when all of it is here.
+ * Counts a body of known length as it passes, and tells when all of it is here.
  *
- * Bun announces a length only for what it has whole when it is asked for the answer's head; what comes later it sends in
+ * Bun announces a length only for what it has whole when it is asked for the answer's head; what comes later goes out in
  * chunks, whatever the headers say (BUN 1.4.5). So an answer that fits into the client's queue is waited for a moment.
  */
 import type { BodyFilter } from './body-filter.ts';

@@ -1,11 +1,11 @@
 /**
- * The body of the client's answer: a direct stream of Bun.serve. Owns what waits for the client and the ways its body can end.
+ * The body of the client's answer: a direct stream of Bun.serve. Owns the queue of bytes for the client, and how the body ends.
  *
- * To be extended by whoever feeds it, so that a stream has one object for both: with hundreds of streams an object more is a
- * cache miss more for each chunk (some 0.1 µs).
+ * The relay extends it, so that a stream has one object for both: with hundreds of streams a second object is one more cache
+ * miss for each chunk (some 0.1 µs).
  */
 
-/** What may wait until Bun asks for the body, bytes. */
+/** How many bytes are queued until Bun asks for the body. */
 export const QUEUED_BYTES_MAX = 256 * 1024;
 /** Bun drops what was written in the same turn of its event loop when it closes a body with an error (BUN 1.4.5). */
 const RESET_AFTER_MS = 1;
@@ -30,9 +30,9 @@ export interface MonotonicClock {
 
 export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Array> {
   #controller: ReadableStreamDirectController | undefined;
-  /** Writes for which the kernel has no room yet. */
+  /** Writes that the kernel has not accepted yet. */
   #pendingWrites = 0;
-  /** The client does not take what it is sent, since then. */
+  /** Since when the client has not taken what it was sent. */
   #stalledSinceMs = 0;
   #queue: Uint8Array[] | undefined;
   #queuedBytes = 0;
@@ -43,21 +43,21 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
     this.clock = clock;
   }
 
-  /** No more bytes, please: the client does not keep up. */
+  /** The client does not keep up: pause. */
   protected abstract onFull(): void;
   /** The client has asked for its body, or has taken all that was sent. @param wasFull after `onFull` */
   protected abstract onRoom(wasFull: boolean): void;
   /** The client is gone. May be called more than once. */
   protected abstract onLeft(): void;
 
-  /** All of a body that is no stream has come, and is only to be sent: `onRoom` will close it. */
+  /** The whole of a body that is not a stream is here and only has to be sent: `onRoom` will close it. */
   protected abstract get isWhole(): boolean;
 
   protected stream(): ReadableStream {
     return new ReadableStream(this, AT_ONCE);
   }
 
-  /** What is written goes to the socket without a queue and a promise between. */
+  /** Writes go to the socket without a queue or a promise in between. */
   get type(): 'direct' {
     return 'direct';
   }
@@ -87,7 +87,7 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
     return this.#pendingWrites > 0 || this.#controller === undefined;
   }
 
-  /** Of no meaning when it is not stalled. */
+  /** Meaningless when it is not stalled. */
   protected get stalledSinceMs(): number {
     return this.#stalledSinceMs;
   }
@@ -101,7 +101,7 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
     return this.#pendingWrites > 0 || this.#queuedBytes >= QUEUED_BYTES_MAX;
   }
 
-  /** Sends bytes that are not ours to keep. */
+  /** Sends bytes that are only lent: what has to wait is copied. */
   protected send(bytes: Uint8Array): void {
     const controller = this.#controller;
     if (controller === undefined) {
@@ -112,7 +112,7 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
     if (typeof written !== 'number') this.#waitFor(written);
   }
 
-  /** Nothing is sent any more, and what waits is of no use to anybody. */
+  /** Sends nothing more and drops the queue. */
   protected drop(): void {
     this.#dropped = true;
     this.#queue = undefined;
@@ -126,12 +126,12 @@ export abstract class ClientBody implements Bun.DirectUnderlyingSource<Uint8Arra
   /** Ends the body behind some last bytes. */
   protected closeBehind(bytes: Uint8Array): void {
     const written = this.#controller!.write(bytes);
-    // It may wait in Bun for a client that reads slowly; nobody is left to be told.
+    // Bun may hold it for a client that reads slowly; nobody waits for the result.
     if (typeof written !== 'number') written.catch(() => {});
     this.#controller!.close();
   }
 
-  /** Resets the connection behind what was sent, so that no client takes a part for the whole. */
+  /** Resets the connection behind what was sent, so that no client takes a part of an answer for the whole. */
   protected reset(error: Error, done: () => void = () => {}): void {
     const controller = this.#controller!;
     setTimeout(() => {

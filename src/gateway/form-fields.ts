@@ -1,4 +1,4 @@
-/** What the gateway needs of a form that passes by: `model` and `stream`, and for a key with allowed models that it may use them. */
+/** Reads `model` and `stream` from a form on its way upstream, and checks `allowed_models`. */
 import { GatewayError } from '../errors.ts';
 import { FormError, type FormSink, MultipartScanner } from '../formats/multipart.ts';
 import { boundaryOf, type PartHead } from '../formats/multipart-head.ts';
@@ -8,12 +8,12 @@ import { checkModel } from './allowed-models.ts';
 const JUDGED_NAME = /^\s*(model|models|fallbacks|stream)\s*(?:\[.*)?$/i;
 
 interface FormRules {
-  /** Of the key; null: all, and the form is looked at only for the record. */
+  /** Those of the key; null allows all, and the form is read only for the usage record. */
   readonly allowedModels: readonly string[] | null;
   readonly needsModel: boolean;
 }
 
-/** Who keeps what is found; of a field that has not come yet nothing is known. */
+/** Is told of the fields as they are found. */
 export interface FormOwner {
   onModel(model: string): void;
   onStream(stream: boolean): void;
@@ -35,7 +35,7 @@ export class FormFields implements FormSink {
     this.#scanner = boundary === null ? null : new MultipartScanner(boundary, this, isJudged);
   }
 
-  /** @returns what of it may go upstream now */
+  /** @returns the bytes that may go upstream now */
   push(bytes: Uint8Array): Uint8Array {
     return this.#scanner === null ? bytes : inRequest(() => this.#scanner!.push(bytes));
   }

@@ -1,10 +1,10 @@
-/** Whether the usage of a request can be counted: a key with a token limit may make no other (contract, section 3). */
+/** A key with a token limit may only make requests whose usage can be counted (contract, section 3). */
 import { GatewayError } from '../errors.ts';
 import { JSON_FALSE, JSON_NULL } from '../formats/json-grammar.ts';
 import type { BodyFields } from '../http/body-fields.ts';
 
 /**
- * What upstream does in the background is paid for when nobody listens, and a run reports its usage at the end of its stream.
+ * Background work costs tokens that no answer reports, and a run reports its usage only at the end of its stream.
  * @throws GatewayError invalid_request
  */
 export function checkMetered(isRun: boolean, { stream, found }: BodyFields): void {

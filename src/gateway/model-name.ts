@@ -1,4 +1,4 @@
-/** What is recorded, logged and told of a model's name: a client may send megabytes for one, a prompt or its key among them. */
+/** The part of a model's name that is recorded and logged: a client may send megabytes as one, or a prompt, or its key. */
 import { redactKeys } from '../keys/redact-keys.ts';
 
 export const MODEL_CHARACTERS_MAX = 256;

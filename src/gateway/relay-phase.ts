@@ -1,8 +1,8 @@
-/** Where an answer stands between its request upstream and its last byte at the client. */
+/** The phases of an answer, from its request upstream to its last byte at the client. */
 export enum RelayPhase {
   /** The request is sent; no head yet. */
   AwaitingHead,
-  /** The client is not to have this answer: its body is read for ours. */
+  /** The client gets an answer of ours instead, for which upstream's body is read. */
   Refusing,
   /** Chunks go to the client as they come, or wait until it asks. */
   Relaying,
@@ -15,7 +15,7 @@ export enum RelayPhase {
 }
 
 const bits = (...phases: RelayPhase[]) => phases.reduce((all, phase) => all | (1 << phase), 0);
-/** By phase: those that may follow. */
+/** The transitions: by phase, the phases that may follow. */
 const NEXT: Readonly<Record<RelayPhase, number>> = {
   [RelayPhase.AwaitingHead]: bits(RelayPhase.Relaying, RelayPhase.Refusing, RelayPhase.Draining, RelayPhase.Over),
   [RelayPhase.Refusing]: bits(RelayPhase.Over),

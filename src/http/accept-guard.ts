@@ -1,7 +1,7 @@
 /**
- * What happens when clients take all file descriptors. Left alone, Bun tries to accept the next one again and again, with a
- * whole core, and connections to upstream get none. The guard sets descriptors aside for those, and when no others are left
- * it closes idle connections and accepts only as many new ones as there is room for; the rest wait in the kernel.
+ * Handles clients that take all file descriptors. By default Bun then retries accept() in a busy loop that takes a whole
+ * core, and connections to upstream get no descriptor. The guard reserves descriptors for upstream. When no others are left, it
+ * closes idle connections and accepts only as many new ones as there are descriptors; the rest wait in the kernel.
  */
 import { ptr } from 'bun:ffi';
 import { IPPROTO_TCP, libc, TCP_INFO } from '../libc.ts';
@@ -11,28 +11,28 @@ import type { ListeningSocket } from './listening-socket.ts';
 interface AcceptGuardOptions {
   readonly listening: ListeningSocket;
   readonly spare: SpareDescriptors;
-  /** As many as may be in flight, each of which may need a connection to upstream. */
+  /** How many requests may be in flight; each may need a connection to upstream. */
   readonly requestsMax: number;
   /** Closes client connections that wait for their next request. */
   closeIdle(): void;
   requestsInFlight(): number;
-  /** Told once a minute at the most. */
+  /** Called once a minute at most. */
   onExhausted(): void;
 }
 
 const LOOK_EVERY_MS = 250;
 const LOOK_EVERY_MS_WHEN_EXHAUSTED = 50;
-/** Without being exhausted once it is as before. */
+/** Back to normal after this long without being exhausted. */
 const CALM_AFTER_MS = 5000;
-/** More upstream connections than this are hardly begun between two looks. */
+/** Hardly more upstream connections than this are opened between two checks. */
 const SPARE_MAX = 256;
-/** Left free when clients have taken all others: for the database, which opens files as it needs them, and the log. */
+/** Kept free when clients have taken all others: for the database, which opens files on demand, and the log. */
 const FREE_MIN = 16;
 const TELL_EVERY_MS = 60_000;
 const SHUT_RDWR = 2;
-/** A connection on which nothing was received for so long after it was made is closed. */
+/** A connection that has sent nothing for this long since it was accepted is closed. */
 const SILENT_MS = 1000;
-/** All connections are looked at for that, which takes 1 us each: so often, and no more than this part of the time. */
+/** All connections are checked for that, at 1 us each: this often, and in no more than this share of the time. */
 const SEEK_SILENT_EVERY_MS = 200;
 const SEEK_SILENT_PART = 0.05;
 
@@ -65,7 +65,7 @@ export class AcceptGuard {
   #tick(nowMs: number): void {
     const { listening, spare, onExhausted } = this.#options;
     this.#setAside(this.#isExhausted ? 0 : FREE_MIN);
-    // The last ones are set aside while it is not exhausted, and free while it is.
+    // The last descriptors are reserved while others are left, and free while none are.
     if (!spare.hasFree(this.#isExhausted ? FREE_MIN + 1 : 1)) {
       this.#exhaustedAtMs = nowMs;
       if (!this.#isExhausted) {
@@ -89,7 +89,7 @@ export class AcceptGuard {
     }
   }
 
-  /** Those that wait now, without the last descriptors: the loop accepts in its next turn, and then they are free again. */
+  /** Accepts the connections that wait now, but not with the last descriptors, which are held until the loop has accepted. */
   #acceptWaiting(): void {
     this.#setAside(FREE_MIN);
     this.#options.listening.accept('once');
@@ -105,7 +105,7 @@ export class AcceptGuard {
   #shed(nowMs: number): void {
     this.#options.closeIdle();
     if (nowMs < this.#seekSilentAtMs) return;
-    // Looking for them takes a descriptor.
+    // Finding them takes a descriptor.
     this.#options.spare.release();
     for (const fd of this.#options.listening.accepted()) if (isSilent(fd)) libc()?.shutdown(fd, SHUT_RDWR);
     const tookMs = performance.now() - nowMs;

@@ -1,24 +1,24 @@
 /**
  * Takes a gateway out of service without losing a request: /ready turns 503 and requests are served for a grace, because
- * balancers look only every second; then new ones are refused, and those in flight may finish for a time; what is left is cut.
+ * balancers check only every second; then new requests are refused and those in flight may finish; at the deadline the rest is cut.
  */
 import type { Deadlines } from './deadlines.ts';
 import { type Permits, shuttingDown } from './permits.ts';
 
 interface DrainOptions {
-  /** Of requests, which are refused, waited for, and cut in the end. */
+  /** Permits of requests: refused, waited for, and cut at the end. */
   readonly requests: Permits;
-  /** Of changes by the admin API, which are refused and waited for: who makes a key sees its secret this once. */
+  /** Permits of changes by the admin API: refused and waited for, because the secret of a new key is shown only once. */
   readonly changes: Permits;
-  /** What waits is watched here, and cut here. */
+  /** The deadlines of all requests in flight, by which they are cut. */
   readonly deadlines: Deadlines;
   readonly readyGraceMs: number;
   readonly drainTimeoutMs: number;
-  /** So many requests are about to be cut. */
+  /** Called with the number of requests that are about to be cut. */
   onCut(inFlight: number): void;
 }
 
-/** Far more than it takes; a bound, so that a bug in settling cannot keep the process alive. */
+/** Far longer than it takes; a bound, so that a bug in settling cannot keep the process alive. */
 const CUT_SETTLES_WITHIN_MS = 1000;
 /** A change may wait for a database that another process has locked. */
 const CHANGES_SETTLE_WITHIN_MS = 6000;
@@ -36,13 +36,13 @@ export class Drain {
     return this.#finished !== undefined;
   }
 
-  /** Resolves when nothing is in flight any more. Beginning again joins what has begun. */
+  /** Resolves when nothing is in flight any more. A second call joins the first. */
   begin(): Promise<void> {
     this.#finished ??= this.#run();
     return this.#finished;
   }
 
-  /** Waits no longer: what is in flight is cut now, or as soon as a drain begins. */
+  /** Cuts what is in flight now, or as soon as a drain begins. */
   cut(): void {
     this.#cut.resolve();
   }

@@ -1,10 +1,10 @@
 /**
- * From a secret to the key it belongs to: the step `authenticate` of every request.
+ * Finds the key that a secret belongs to: the step `authenticate` of every request.
  *
- * Constant work per request: one hash and one probe of a bounded map. A key that was read stays until it changes: every
- * 400 ms one query asks for all of them which changed, and those are forgotten, so a key that another process revoked
- * stops working within a second. While that query fails, keys are served from what is known for `staleMs`. Expiry and
- * the grace of a replaced secret are judged at use. Secrets are never kept, only hashes.
+ * Constant work per request: one hash and one lookup in a bounded map. A cached key stays until it changes: one query every
+ * 400 ms returns the keys that changed, and these are dropped, so a key that another process revoked stops working within a
+ * second. While that query fails, cached keys are used for `staleMs`. Expiry and the grace of a replaced secret are checked on
+ * each use. Secrets are never kept, only hashes.
  */
 import { type ApiKey, hashKey } from './key.ts';
 import { KeyLookups } from './key-lookups.ts';
@@ -12,13 +12,13 @@ import type { FoundKey, KeySource } from './key-source.ts';
 
 export type KeyAnswer =
   | { readonly kind: 'active'; readonly key: ApiKey }
-  /** `unavailable`: it is not known whether there is such a key, because the store cannot be asked now. */
+  /** `unavailable`: the key is not cached and the store cannot be reached, so nobody knows whether it exists. */
   | { readonly kind: 'unknown' | 'suspended' | 'revoked' | 'expired' | 'unavailable' };
 
 export interface KeyDirectory {
   /**
    * Answers at once when it can, else with a promise that never rejects.
-   * @param secret has the form of one (`isKeyForm`): whoever reads credentials has seen to that
+   * @param secret has the form of a secret (`isKeyForm`), which the caller has checked
    */
   lookup(secret: string): KeyAnswer | Promise<KeyAnswer>;
 }
@@ -29,23 +29,23 @@ interface Clock {
 }
 
 export interface KeyCacheOptions {
-  /** How long keys are served from what is known while the source is away. Default 300,000; 0: not at all. */
+  /** How long cached keys are used while the source cannot be reached. Default 300,000; 0: not at all. */
   readonly staleMs?: number;
   /** Default 400. */
   readonly pollIntervalMs?: number;
   /** Default 50,000 keys, about 50 MB. */
   readonly entriesMax?: number;
   readonly clock?: Clock;
-  /** Told of each failure of the source. */
+  /** Called for each failure of the source. */
   readonly onFailure?: (error: unknown) => void;
 }
 
-/** What is known is up to date while the source was asked for changes in this time; with `pollIntervalMs` below a second. */
+/** The cache is up to date if the last poll for changes is not older than this; with `pollIntervalMs` below a second. */
 const FRESH_MS = 900;
-/** So long an unknown key is not asked for again. Short: a key that is imported may have been tried before. */
+/** An unknown key is not looked up again for this long. Short, because somebody may try a key just before it is imported. */
 const UNKNOWN_MS = 500;
 const UNKNOWN_MAX = 10_000;
-/** So many entries are looked at to find one to evict. */
+/** How many entries are examined to find one to evict. */
 const EVICTION_PROBES = 16;
 
 export class KeyCache implements KeyDirectory {
@@ -58,15 +58,15 @@ export class KeyCache implements KeyDirectory {
   readonly #entriesMax: number;
   readonly #onFailure: (error: unknown) => void;
   readonly #entries = new Map<string, Entry>();
-  /** The hashes of a key, of which it has more than one while an old secret is in its grace. */
+  /** The hashes of each key: more than one while an old secret is in its grace. */
   readonly #hashesOf = new Map<string, string[]>();
-  /** Hashes of no key, and until when they are not asked for. Apart from the keys: guessing evicts none of those. */
+  /** Hashes that belong to no key, and until when they are not looked up. Separate from the keys, so that guesses evict none. */
   readonly #unknown = new Map<string, number>();
-  /** Of the last change that was seen; null: none was asked for yet. */
+  /** The number of the last change seen; null before the first poll. */
   #seq: number | null = null;
-  /** When the source was last asked for changes and answered; steady time. */
+  /** When the last successful poll began, by the monotonic clock. */
   #freshAtMs = Number.NEGATIVE_INFINITY;
-  /** Grows with every change: what was read before it is not kept. */
+  /** Incremented by every change: a read that began before it is not cached. */
   #epoch = 0;
   #timer: Timer | undefined;
   #polling: Promise<void> = Promise.resolve();
@@ -83,13 +83,13 @@ export class KeyCache implements KeyDirectory {
     this.#lookups = new KeyLookups(source, { onFailure: this.#onFailure });
   }
 
-  /** Begins to ask for changes: until then nothing is kept. */
+  /** Begins to poll for changes; nothing is cached before that. */
   async start(): Promise<void> {
     this.#polling = this.#poll();
     await this.#polling;
   }
 
-  /** Resolves when it does not use the source any more. */
+  /** Resolves when it no longer uses the source. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -122,7 +122,7 @@ export class KeyCache implements KeyDirectory {
     if (found === 'unavailable') return UNAVAILABLE;
     if (found === null) this.#keepUnknown(hash);
     const entry = found === null ? null : entryOf(found);
-    // What changed while it was on its way may be newer: it is read once more by the next request.
+    // The key may have changed during the read: the next request reads it again.
     if (entry !== null && epoch === this.#epoch && this.#seq !== null) this.#keep(hash, entry);
     return entry === null ? UNKNOWN : answerOf(entry, this.#clock.now());
   }
@@ -145,7 +145,7 @@ export class KeyCache implements KeyDirectory {
     this.#unknown.set(hash, performance.now() + UNKNOWN_MS);
   }
 
-  /** One that was not used since it was last looked at for this; the map is a ring, those in use go to its end. */
+  /** Evicts an entry that was not used since its last examination (CLOCK): entries in use move to the end of the map. */
   #evict(): void {
     let probes = EVICTION_PROBES;
     for (const [hash, entry] of this.#entries) {
@@ -166,7 +166,7 @@ export class KeyCache implements KeyDirectory {
   }
 
   async #poll(): Promise<void> {
-    // What changes from now on may be missing in the answer.
+    // A change from now on may be missing in the answer.
     const askedAtMs = performance.now();
     try {
       const { seq, keyIds } = await this.#source.changesSince(this.#seq);
@@ -181,7 +181,7 @@ export class KeyCache implements KeyDirectory {
     this.#timer = setTimeout(() => {
       this.#polling = this.#poll();
     }, this.#pollIntervalMs);
-    // It is no reason for a process to live on.
+    // The timer must not keep the process alive.
     this.#timer.unref();
   }
 

@@ -1,10 +1,10 @@
 /**
- * Asks the source for keys that nobody here knows yet, without letting those who guess keys get in the way.
+ * Looks up keys that are not cached, so that clients that guess keys cannot slow down the others.
  *
- * Guarantees: one query is under way at a time, for at most `batchMax` hashes, and they begin at least `intervalMs` apart;
- * who asks first is answered first, within some milliseconds even beside 10,000 guesses a second; no more than
- * `queueMax` wait, none longer than `waitMs`, and none at all while the source is known to be away. Who cannot be
- * answered is told so, which is not the same as an unknown key.
+ * Guarantees: one query runs at a time, for at most `batchMax` hashes, and queries begin at least `intervalMs` apart; lookups
+ * are answered in order, within some milliseconds even during 10,000 guesses a second; no more than `queueMax` wait, none
+ * longer than `waitMs`, and none at all while the source is known to be down. A lookup that cannot be answered is
+ * `unavailable`, which is not the same as an unknown key.
  */
 import type { FoundKey, KeySource } from './key-source.ts';
 
@@ -16,13 +16,13 @@ interface LookupOptions {
   readonly batchMax?: number;
   /** Default 5: with 200 hashes each 40,000 a second, more than the gateway can read requests. */
   readonly intervalMs?: number;
-  /** Default 2,000: what 50 ms answer. */
+  /** Default 2,000: what the queries of 50 ms answer. */
   readonly queueMax?: number;
   /** Default 1,000. */
   readonly waitMs?: number;
-  /** After a failure the source is asked again only this much later. Default 100. */
+  /** How long no query is sent after a failure. Default 100. */
   readonly retryMs?: number;
-  /** Told of each failure of the source. */
+  /** Called for each failure of the source. */
   readonly onFailure?: (error: unknown) => void;
 }
 
@@ -39,12 +39,12 @@ export class KeyLookups {
   readonly #waitMs: number;
   readonly #retryMs: number;
   readonly #onFailure: (error: unknown) => void;
-  /** By hash, in the order in which they came. What a query is under way for is not among them: it may be outdated. */
+  /** By hash, in order of arrival. Without those of the running query, whose answer may be outdated. */
   readonly #queue = new Map<string, Waiting>();
-  /** A query is under way, or is about to be sent. */
+  /** A query is running or scheduled. */
   #busy = false;
   #nextAtMs = 0;
-  /** Until then nobody is let in; infinite while a query takes too long. */
+  /** Lookups fail at once until then; infinite while a query takes too long. */
   #awayUntilMs = 0;
 
   constructor(source: Pick<KeySource, 'findByHashes'>, options: LookupOptions = {}) {
@@ -74,7 +74,7 @@ export class KeyLookups {
     if (this.#busy || this.#queue.size === 0) return;
     this.#busy = true;
     const delayMs = this.#nextAtMs - performance.now();
-    // Not at once: requests that came together share a query.
+    // Not at once, so that requests that arrive together share a query.
     if (delayMs <= 0) queueMicrotask(() => void this.#send());
     else setTimeout(() => void this.#send(), delayMs);
   }

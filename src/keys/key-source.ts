@@ -1,4 +1,4 @@
-/** Where keys come from, as whoever keeps them in memory needs it: by the hash of a secret, and which of them changed. */
+/** Where the key cache reads keys from: keys by the hash of their secret, and the list of keys that changed. */
 import type { ApiKey } from './key.ts';
 
 export interface FoundKey {
@@ -8,18 +8,18 @@ export interface FoundKey {
 }
 
 export interface KeySource {
-  /** The keys that have these secrets, by hash, whatever their state; hashes of no key are absent. One query for all. */
+  /** The keys with these secrets, by hash and in any state; unknown hashes are absent. One query for all. */
   findByHashes(hashes: readonly string[]): Promise<ReadonlyMap<string, FoundKey>>;
   /**
-   * Which keys were changed or deleted after the change with this number; with null only the number of the last change.
-   * A change is seen by a later call at the latest, however long its transaction took. New keys are no changes.
+   * Returns the keys changed or deleted after the change with this number; with null only the number of the last change.
+   * No change is ever skipped, however long its transaction took. New keys do not count as changes.
    */
   changesSince(seq: number | null): Promise<KeyChangeList>;
 }
 
 export interface KeyChangeList {
-  /** Of the last change: the argument of the next call. */
+  /** The number of the last change: the argument of the next call. */
   readonly seq: number;
-  /** null: any key may have changed, because the source is not the one it was or the changes are too many to name. */
+  /** null: any key may have changed, because the database was replaced or there are too many changes to list. */
   readonly keyIds: readonly string[] | null;
 }

@@ -1,15 +1,15 @@
 /**
- * Client keys in places that are not for them: sent as a model's name, as a request's id or in a path they would end up in
- * records, log lines and messages, or upstream.
+ * Removes client keys that a client sent by mistake as a model's name, as a request's id or in a path, so that they do not end
+ * up in records, log lines and messages, or upstream.
  */
 
 const MARK = 'sk-bve-';
-/** The five digits that a key is recognised by may stay. */
+/** The first five digits, by which people recognise a key, may stay. */
 const KEYS = /sk-bve-[0-9a-f]{6,}/gi;
-/** More escapes in escapes than anybody writes. */
+/** How often a text is percent-decoded. Nobody nests escapes deeper than this. */
 const DECODED_TIMES_MAX = 3;
 
-/** The text without what may be a client key, or the beginning of one. */
+/** The text with client keys, and beginnings of them, masked. */
 export function redactKeys(text: string): string {
   return text.replace(KEYS, 'sk-bve-[redacted]');
 }

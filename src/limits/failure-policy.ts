@@ -1,19 +1,19 @@
 /**
- * What becomes of requests whose counters cannot be reached, or not in time: LIMITS_ON_FAILURE. Wraps any limiter and is
- * one itself, of which no call throws or rejects for that reason.
+ * LIMITS_ON_FAILURE: decides about requests when the counters cannot be reached in time. A decorator of any limiter, whose
+ * calls never throw or reject for that reason.
  */
 import type { ApiKey } from '../keys/key.ts';
 import type { FailureReport } from '../observe/failure-report.ts';
 import { type Admission, type KeyLimitStatus, type Limiter, LimitsUnavailable, type Refused } from './limiter.ts';
 
 interface FailurePolicyOptions {
-  /** Decides in place of the other while that is out of reach: by what this process counts. */
+  /** Decides, by the counts of this process, while the limiter cannot be reached. */
   readonly fallback: Limiter;
   /** Whether requests are refused instead; `fallback` then only tells the status. */
   readonly deny: boolean;
-  /** So long an answer is waited for. */
+  /** How long to wait for an answer. */
   readonly timeoutMs: number;
-  /** Told of each request whose counters could not be reached. */
+  /** Called for each request whose counters could not be reached. */
   readonly failures: FailureReport;
 }
 
@@ -56,7 +56,7 @@ export class FailurePolicy implements Limiter {
     try {
       return await this.#inTime(admission);
     } catch (error) {
-      // One that is granted too late has no request any more.
+      // Granted too late: its request is already decided.
       admission.then(
         (late) => late.granted && late.release(null),
         () => {},

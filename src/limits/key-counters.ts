@@ -1,10 +1,10 @@
-/** Everything that is counted for one key, and whether it leaves room for one more request. */
+/** All counters of one key, and whether its limits allow one more request. */
 import type { ApiKey } from '../keys/key.ts';
 import { CalendarCounter, MinuteCounter } from './counters.ts';
 import type { KeyLimitStatus } from './limiter.ts';
 import type { CalendarDay } from './windows.ts';
 
-/** One moment in the three ways it is needed. */
+/** One moment, in the three forms the counters need. */
 export interface Moment {
   readonly wallMs: number;
   /** Wall time that never goes back, see `SteadyTime`. */
@@ -30,7 +30,7 @@ export class KeyCounters {
     return this.#inFlight;
   }
 
-  /** Says the same as `refusalOf(status(…))`, without making anything: this is asked for every request. */
+  /** The same as `refusalOf(status(…))` without an allocation, because every request calls it. */
   hasRoom(key: ApiKey, { steadyMs, calendar }: Moment): boolean {
     return (
       (key.rpmLimit === null || this.#minute.used(steadyMs) < key.rpmLimit) &&
@@ -50,7 +50,7 @@ export class KeyCounters {
     this.#inFlight++;
   }
 
-  /** @returns whether the key's limit has room for so many more */
+  /** @returns whether the key's limit allows that many more */
   reserve(key: ApiKey, tokens: number, month: number): boolean {
     if (key.monthlyTokenLimit !== null && this.#tokensTaken(month) + tokens > key.monthlyTokenLimit) return false;
     this.#reservedTokens += tokens;
@@ -100,7 +100,7 @@ export class KeyCounters {
     };
   }
 
-  /** Used, or set aside for requests in flight. */
+  /** Used, or reserved by requests in flight. */
   #tokensTaken(month: number): number {
     return this.#tokens.used(month) + this.#reservedTokens;
   }

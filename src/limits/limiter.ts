@@ -18,7 +18,7 @@ export interface Limiter {
   status(key: ApiKey, nowMs: number): KeyLimitStatus | Promise<KeyLimitStatus>;
 }
 
-/** The counters cannot be reached. What then becomes of requests is `failure-policy.ts`'s to say. */
+/** The counters cannot be reached. `failure-policy.ts` decides about requests then. */
 export class LimitsUnavailable extends Error {
   override readonly name = 'LimitsUnavailable';
 }
@@ -29,8 +29,8 @@ export interface Granted {
   readonly granted: true;
   readonly admittedAtMs: number;
   /**
-   * Sets tokens aside that the request is going to use, once that is known: no other request is admitted or may reserve
-   * on them until the release. A refused reservation sets nothing aside; the request is still to be released.
+   * Reserves the tokens that the request is going to use, once that is known: other requests cannot use them until the
+   * release. A refused reservation reserves nothing; the request must still be released.
    */
   reserve(reservation: Reservation): Refused | null | Promise<Refused | null>;
   /**

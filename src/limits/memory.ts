@@ -39,9 +39,9 @@ export interface UsedDay {
   readonly totalTokens: number;
 }
 
-/** A key whose counts could not be read is asked for again after this, not for every request. */
+/** When the counts of a key could not be read, the next attempt is this much later, not with each request. */
 const RETRY_MS = 1_000;
-/** So many keys are looked at to find some that can be forgotten, for each new one: bounded work, and two go for one that comes. */
+/** How many keys are examined for each new one, to evict up to two: bounded work, and the map shrinks. */
 const PROBES = 16;
 
 export class MemoryLimiter implements Limiter {
@@ -49,7 +49,7 @@ export class MemoryLimiter implements Limiter {
   readonly #keysMax: number;
   readonly #entries = new Map<string, Entry>();
   readonly #steady = new SteadyTime();
-  /** Of the latest call. A request that had to wait is decided at this time, not at the one it came with. */
+  /** The time of the latest call. A request that had to wait is decided at this time, not at that of its arrival. */
   #moment: Moment = { wallMs: 0, steadyMs: 0, calendar: calendarDayOf(0) };
 
   /** @param keysMax default 10,000: some 5 MB */
@@ -117,7 +117,7 @@ export class MemoryLimiter implements Limiter {
     return nowMs >= calendar.startMs && nowMs < calendar.endMs ? calendar : calendarDayOf(nowMs);
   }
 
-  /** The map is a ring: keys in use go to its end, so that a scan comes to each of them. */
+  /** Keys in use move to the end of the map, so that the scan reaches every key (CLOCK). */
   #forgetIdle(): void {
     const { steadyMs } = this.#moment;
     let probes = PROBES;
@@ -128,7 +128,7 @@ export class MemoryLimiter implements Limiter {
     }
   }
 
-  /** Null when it is not to be tried now; else resolves, never rejects, when it is known whether it went well. */
+  /** Null when no attempt is due; else resolves, and never rejects, when the attempt is over. */
   #load(keyId: string, entry: Entry): Promise<void> | null {
     if (entry.loading !== null) return entry.loading;
     const { steadyMs, calendar } = this.#moment;
@@ -148,7 +148,7 @@ class Entry {
   readonly counters = new KeyCounters();
   isLoaded = false;
   loading: Promise<void> | null = null;
-  /** Why the last try to load failed. */
+  /** Why the last attempt to load failed. */
   failure: LimitsUnavailable | null = null;
   retryAtMs = Number.NEGATIVE_INFINITY;
   /** Steady time. */
@@ -205,7 +205,7 @@ function needsStoredUse(key: ApiKey): boolean {
   return key.rpdLimit !== null || key.monthlyLimit !== null || key.monthlyTokenLimit !== null;
 }
 
-/** What was counted here and is recorded by now: all but the requests in flight. */
+/** What was counted here and is recorded by now: everything but the requests in flight. */
 function recordedUse(counters: KeyCounters, moment: Moment): Use {
   const { requestsToday, requestsThisMonth, tokensThisMonth } = counters.use(moment);
   return {

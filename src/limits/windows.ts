@@ -26,7 +26,7 @@ export function monthStartMs(month: number): number {
   return Date.UTC(1970, month, 1);
 }
 
-/** The UTC day a moment lies in, the month around it, and where both end: all that admitting needs of the calendar. */
+/** The UTC day and month of a moment, and when both end. */
 export interface CalendarDay {
   readonly day: number;
   readonly startMs: number;
@@ -52,7 +52,7 @@ export function daysOfMonth(month: number): { readonly first: number; readonly l
   return { first: dayOf(monthStartMs(month)), last: dayOf(monthStartMs(month + 1)) - 1 };
 }
 
-/** What a wait is told as: whole seconds, never too few of them, and at least one. */
+/** A wait as `Retry-After` gives it: whole seconds, rounded up, at least one. */
 export function retryAfterS(waitMs: number): number {
   return Math.max(1, Math.ceil(waitMs / 1000));
 }

@@ -1,5 +1,5 @@
 /**
- * One connection to upstream, and the one exchange that may be on it. Owns the socket: writing the request with its
+ * One connection to upstream and the exchange on it, one at a time. Owns the socket: writing the request with its
  * backpressure, handing reads to the response reader, and the decision whether the connection may be used again.
  */
 import { UpstreamError } from './client.ts';

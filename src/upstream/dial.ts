@@ -1,5 +1,5 @@
 /**
- * How a connection comes to be: connecting, a tunnel through a proxy, TLS. It ends in exactly one call, `connected` or
+ * Opens a connection: connect, tunnel through a proxy, TLS. It ends in exactly one call, `connected` or
  * `failed`, unless it is cancelled, and it calls neither from within `start`.
  *
  * A refused connection is tried again for a while: upstream has seen nothing of the request, and a server that restarts is
@@ -30,7 +30,7 @@ export interface UpstreamEndpoint {
   readonly bulk: boolean;
 }
 
-/** What a dial takes from, and shares with the others to the same upstream. */
+/** What all dials to one upstream share. */
 export interface DialResources {
   readonly attempts: ConnectAttempts;
   /** Closes some idle connections because there are no descriptors left. @returns how many */

@@ -15,7 +15,7 @@ export interface UsageTrouble {
   readonly spillError: unknown;
 }
 
-/** How things stand when the report is made. */
+/** The state when the report is made. */
 type UsageState = Pick<UsageTrouble, 'waiting' | 'spilled' | 'spillError'>;
 
 const INTERVAL_MS = 1_000;

@@ -1,7 +1,6 @@
 /**
- * Usage records that the store does not take, in files: what is in there survives this process, and whoever reads it on
- * brings it into the store. Records are one line of JSON each; the store knows a record by its id, so reading one twice
- * is harmless.
+ * Usage records that the store does not take, in files: they survive this process; it or a later one writes them to
+ * the store later. A record is one line of JSON; the store knows it by its id, so writing one twice is harmless.
  *
  * Guarantees: `append` keeps all records or none; nothing is removed before its records are in the store (`done`); a line
  * that is torn or is no record is skipped and counted; never more than `bytesMax` bytes are written.
@@ -11,7 +10,7 @@ import { parseUsageRecord, type UsageRecord } from './usage-record.ts';
 
 export interface SpilledBatch {
   readonly records: readonly UsageRecord[];
-  /** Written by this process, not found by it at its start. */
+  /** Written by this process, not found at its start. */
   readonly own: boolean;
   /** They are in the store. */
   done(): void;
@@ -65,7 +64,7 @@ export class UsageSpill {
     return this.#error;
   }
 
-  /** Takes over what other processes left. @returns how many records there are */
+  /** Takes over the files of earlier processes. @returns how many records there are */
   takeUp(): number {
     let rows = 0;
     for (const found of this.#folder.names()) {
@@ -93,7 +92,7 @@ export class UsageSpill {
       file.bytes += text.length;
       file.rows += records.length;
     });
-    // What a write that failed has left is for nobody to write behind.
+    // Nothing is appended after the remains of a failed write.
     if (!written) this.#current = null;
     return written;
   }
