@@ -187,9 +187,13 @@ export class Meter {
   }
 
   #noteSequenceNumber(bytes: Uint8Array, from: number, to: number): void {
-    const at = findLast(bytes, SEQUENCE_NUMBER, to - SEQUENCE_NUMBER.length);
-    if (at < from) return;
-    const value = numberAt(bytes, valueBehind(bytes, at, SEQUENCE_NUMBER.length));
+    const { length } = SEQUENCE_NUMBER;
+    let value = -1;
+    // A text of that name is no key: a delta may be the word.
+    for (let at = findLast(bytes, SEQUENCE_NUMBER, to - length); at >= from && value < 0; ) {
+      value = numberAt(bytes, valueBehind(bytes, at, length));
+      at = at === 0 ? -1 : findLast(bytes, SEQUENCE_NUMBER, at - 1);
+    }
     if (value > this.#sequenceNumber) this.#sequenceNumber = value;
   }
 }

@@ -113,6 +113,17 @@ describe('the meter', () => {
       expect(metered('chat', 'unlabelled', text).isEventStream).toBe(false);
   });
 
+  test('takes a text for no sequence number, wherever it stands', () => {
+    const delta = (sequence_number: number, text: string) =>
+      event({ type: 'response.output_text.delta', sequence_number, delta: text });
+    for (const text of ['sequence_number', '"sequence_number', '"sequence_number": 70', 'a']) {
+      for (const size of [1, 40, 100_000]) {
+        const meter = metered('responses', 'sse', delta(7, 'a') + delta(8, text) + delta(9, text), size);
+        expect(meter.nextSequenceNumber).toBe(10);
+      }
+    }
+  });
+
   test('does not change the bytes it is shown, and may be asked for usage at any time', () => {
     const bytes = encoder.encode(CONTENT + event({ usage: { prompt_tokens: 3, completion_tokens: 4 } }) + DONE);
     const meter = new Meter(CHAT, 'sse');
