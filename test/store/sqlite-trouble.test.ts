@@ -56,6 +56,16 @@ test('a deleted file is noticed by the write that went into it, and nothing take
   expect(existsSync(t.db.path)).toBe(false);
 });
 
+test('a file that was emptied is not taken for a new database', async () => {
+  await insertNewKey('hash');
+  shell(': > "$1-wal"; : > "$1"', t.db.path);
+  for (let i = 0; i < 3; i++) {
+    await expect(t.store.insertUsage([usageRecord()], NONE)).rejects.toMatchObject(UNAVAILABLE);
+    await expect(t.store.findByHash('hash')).rejects.toMatchObject(UNAVAILABLE);
+  }
+  expect(Bun.file(t.db.path).size).toBe(0);
+});
+
 test('a file that was replaced by another is left for it, and any key may have changed', async () => {
   const { id } = await insertNewKey('hash');
   await t.store.patchKey(id, { name: 'changed' }, 2);

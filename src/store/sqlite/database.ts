@@ -41,6 +41,8 @@ export async function openDatabase(path: string, options: OpenOptions): Promise<
   const file = fileIdentity(path);
   // SQLite would make it.
   if (file === null) throw unusable(path, new Error('the file is gone'));
+  // It would make an empty one a new database, without the keys of before, and drop the log that still has them.
+  if (!create && statSync(path).size === 0) throw unusable(path, new Error('the file is empty'));
   const writer = new SQL({ adapter: 'sqlite', filename: path });
   const reader = new SQL({ adapter: 'sqlite', filename: path });
   try {
