@@ -1,6 +1,7 @@
 /**
- * Takes the models out of a list (`{"data":[{"id":…},…]}`) that a key may not use. What is left stands in the order and in the
- * bytes it came in; between two entries is a comma. Works in steps and in constant memory beside the list and its copy.
+ * Takes out of a list of models (`{"data":[{"id":…},…]}`) those that a key may not use, and entries that are no models. What is
+ * left stands in the order and in the bytes it came in; between two entries is a comma. Works in steps and in constant memory
+ * beside the list and its copy.
  */
 import { JSON_ARRAY, JSON_OBJECT, JSON_STRING } from './json-grammar.ts';
 import { JsonScanner } from './json-scanner.ts';
@@ -34,7 +35,7 @@ export class ModelList implements JsonSink {
   #idIsAllowed = true;
   #keptInData = 0;
   #hasData = false;
-  /** `data` is no array, or an entry no object: nobody can say what models these are. */
+  /** `data` is no array: nobody can say what models these are. */
   #isOdd = false;
 
   constructor(bytes: Uint8Array, allowed: readonly string[]) {
@@ -96,7 +97,7 @@ export class ModelList implements JsonSink {
     if (this.#level === IN_ENTRY) {
       this.#hasId = true;
       if (kind !== JSON_STRING || !this.#isAllowedId()) this.#idIsAllowed = false;
-    } else if (this.#level !== OUTSIDE) {
+    } else if (this.#level === IN_ROOT) {
       this.#isOdd = true;
     }
   }

@@ -23,6 +23,8 @@ describe('a list of models', () => {
       ' {"data" : [{"n": 1.0e0, "\\u0069d" : "\\u0061"},{"id":"c","x":[{"id":"b"}]}] } ',
     ],
     ['{"data":[{"name":"a"},{"id":7},{"id":["a"]},{"id":null},{}]}', '{"data":[]}'],
+    // What is no model must not hide those beside it.
+    ['{"data":["a",{"id":"b"},5,null,[{"id":"a"}],{"id":"a"}]}', '{"data":[{"id":"a"}]}'],
     ['{"data":[{"ID":"a"},{"id":"A"},{"id":"a "}]}', '{"data":[]}'],
     // Two parsers could read these differently.
     ['{"data":[{"id":"a","id":"b"},{"id":"b","id":"a"},{"id":"a","id":"c"}]}', '{"data":[{"id":"a","id":"c"}]}'],
@@ -42,9 +44,6 @@ describe('a list of models', () => {
     '{}',
     '{"data":{}}',
     '{"data":"x"}',
-    '{"data":[null]}',
-    '{"data":["a"]}',
-    '{"data":[[{"id":"a"}]]}',
     '{"data":[{"id":"a"}]',
     '{"data":[{"id":"a"}]}x',
     '{"data":[{"id":"a"}],"data":null}',
