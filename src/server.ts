@@ -311,12 +311,13 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     // It goes on listening meanwhile: a load balancer must be able to see /ready turn 503, on a new connection too.
     await drain.begin();
     live.close();
+    // Before the listening socket is closed: its descriptor may then be another socket's.
+    guard?.stop();
     // Nothing is in flight, but the last answers are not at their clients yet, nor even all with Bun.
     await within(ANSWERS_REACH_CLIENTS_WITHIN_MS, server.stop(false));
     await server.stop(true);
     await metricsServer?.stop(true);
     metrics?.stop();
-    guard?.stop();
     client.close();
     const leftMs = Math.max(STORE_WAIT_MIN_MS, deadlineMs - performance.now());
     await Promise.race([writer.flush(leftMs), cut ?? new Promise(() => {})]);
