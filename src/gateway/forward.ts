@@ -1,5 +1,5 @@
 /**
- * The story of a request: authenticate → limit → (in a burst, wait a moment) → read what must be known → send → relay
+ * The way of a request: authenticate → limit → (in a burst, wait a moment) → read what must be known → send → relay
  * (the meter looks on) → settle.
  * Each word is one file with one job; the branches are here.
  */

@@ -68,9 +68,9 @@ export function logScale(min: number, max: number, from: number, to: number): Sc
   const lowest = min > 0 ? min : 1e-3;
   const low = Math.log10(roundDown(lowest));
   const high = Math.log10(roundUp(Math.max(max, lowest * 1.1)));
-  const place = (value: number) =>
+  const positionOf = (value: number) =>
     from + ((Math.log10(Math.max(value, 10 ** low)) - low) / (high - low || 1)) * (to - from);
-  return scaleOf(place, logTicks(low, high));
+  return scaleOf(positionOf, logTicks(low, high));
 }
 
 /** Title, axis titles and grid around `marks`. Titles arrive as plain text. */
@@ -144,8 +144,8 @@ export function spreadApart(heights: readonly number[], gap: number, top: number
   return result;
 }
 
-function scaleOf(place: (value: number) => number, ticks: readonly number[]): Scale {
-  return Object.assign((value: number) => place(value), { ticks });
+function scaleOf(positionOf: (value: number) => number, ticks: readonly number[]): Scale {
+  return Object.assign((value: number) => positionOf(value), { ticks });
 }
 
 function roundStep(raw: number): number {
@@ -173,8 +173,8 @@ function logTicks(low: number, high: number): number[] {
   for (let exponent = Math.floor(low); exponent <= Math.ceil(high); exponent++) {
     for (const lead of leads) {
       const tick = Number((lead * 10 ** exponent).toPrecision(3));
-      const place = Math.log10(tick);
-      if (place >= low - 1e-9 && place <= high + 1e-9) ticks.push(tick);
+      const power = Math.log10(tick);
+      if (power >= low - 1e-9 && power <= high + 1e-9) ticks.push(tick);
     }
   }
   return ticks;

@@ -1,4 +1,4 @@
-/** Contract, section 5, max_concurrent: a request has its place exactly as long as it is in flight, however it ends. */
+/** Contract, section 5, max_concurrent: a request holds its permit exactly as long as it is in flight, however it ends. */
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import type { Scenario } from '../../src/mock/scenario.ts';
 import { eventually } from '../support/eventually.ts';
@@ -11,7 +11,7 @@ import { StreamReader } from '../support/reader.ts';
 const p = pair();
 beforeEach(clearOfMidnight);
 
-describe('the place of a request among the concurrent ones', () => {
+describe('the permit of a request', () => {
   const held = heldUpstream();
   afterAll(() => held.stop());
   const q = pair({ upstreamUrl: held.url });

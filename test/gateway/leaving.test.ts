@@ -155,7 +155,7 @@ describe('a client that leaves', () => {
 describe(`${CLIENTS} clients, the limit of the gateway`, () => {
   test('half of them leave: their slots are free again, the others are not disturbed', async () => {
     p.mock.script({ events: 100_000, pace_ms: 20 });
-    const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, i) => open(`crowd-${i}`)));
+    const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, i) => open(`group-${i}`)));
     await Promise.all(clients.map((client) => client.until('"i":1,')));
     expect((await p.call({ headers: { 'x-request-id': 'too-many' } })).status).toBe(503);
 
@@ -164,7 +164,7 @@ describe(`${CLIENTS} clients, the limit of the gateway`, () => {
     const left = p.mock.requests.filter((request) => Number(request.get('x-request-id')!.slice(6)) % 2 === 0);
     expect(left.length).toBe(CLIENTS / 2);
     for (const request of left) expect(await request.closed).toBe('client_closed');
-    for (let i = 0; i < CLIENTS; i += 2) expect((await p.recordOf(`crowd-${i}`)).finish).toBe('client_closed');
+    for (let i = 0; i < CLIENTS; i += 2) expect((await p.recordOf(`group-${i}`)).finish).toBe('client_closed');
 
     // As many again fit in, and not one more.
     const newcomers = await Promise.all(leaving.map((_, i) => open(`new-${i}`)));
@@ -173,7 +173,7 @@ describe(`${CLIENTS} clients, the limit of the gateway`, () => {
 
     for (const [i, client] of clients.entries()) {
       if (i % 2 === 0) continue;
-      expect(p.mock.requests.find((request) => request.get('x-request-id') === `crowd-${i}`)!.end).toBeUndefined();
+      expect(p.mock.requests.find((request) => request.get('x-request-id') === `group-${i}`)!.end).toBeUndefined();
       client.leave();
     }
     for (const client of newcomers) client.leave();

@@ -79,7 +79,7 @@ describe('counts of what was recorded', () => {
 });
 
 describe('counts that cannot be had', () => {
-  test('requests and questions that need them are told so; the source is asked once a second', async () => {
+  test('requests and status reads that need them are told so; the source is asked once a second', async () => {
     const { source, limiter } = setUp();
     source.fail();
     const key = keyWith({ rpdLimit: 5 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 
 /** Debian puts it where only root's PATH looks. */
 const PROGRAM = Bun.which('haproxy') ?? Bun.which('haproxy', { PATH: '/usr/sbin:/usr/local/sbin' });
@@ -67,22 +68,14 @@ ${servers.join('\n')}
   };
 }
 
-/** It cannot be told to pick one. */
-function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}
-
-function ask(path: string, question: string): Promise<string> {
+function ask(path: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     Bun.connect({
       unix: path,
       socket: {
         open(socket) {
-          socket.write(question);
+          socket.write(command);
         },
         data(_, bytes) {
           text += bytes.toString();

@@ -1,5 +1,5 @@
 /**
- * Which keys changed, so that whoever keeps keys in memory asks one question for all of them: which changed since then?
+ * Which keys changed, so that a process that caches keys learns of all changes with one query.
  *
  * - `key_change_counter` has one row. Each change adds one to it in its own transaction and writes the number beside the
  *   key's id. The row stays locked until that transaction ends, so numbers become visible in their order: a reader that

@@ -111,7 +111,7 @@ async function write(tx: SQL, key: ApiKey, nowMs: number): Promise<ApiKey> {
   return changed;
 }
 
-/** Tells whoever keeps keys in memory, see the migration. Last in its transaction: from here on other changes wait. */
+/** Tells the key caches of all processes, see the migration. Last in its transaction: from here on other changes wait. */
 async function noteChange(tx: SQL, id: string): Promise<void> {
   await tx`UPDATE key_change_counter SET seq = seq + 1`;
   await tx`INSERT INTO key_changes (key_id, seq) SELECT ${id}, seq FROM key_change_counter WHERE TRUE
@@ -119,8 +119,8 @@ async function noteChange(tx: SQL, id: string): Promise<void> {
 }
 
 async function taken(tx: SQL, selectWhere: string, texts: readonly string[]): Promise<Set<string>> {
-  const places = texts.map((_, i) => `$${i + 1}`).join(', ');
-  const rows = await tx.unsafe<{ text: string }[]>(`${selectWhere} IN (${places})`, [...texts]);
+  const placeholders = texts.map((_, i) => `$${i + 1}`).join(', ');
+  const rows = await tx.unsafe<{ text: string }[]>(`${selectWhere} IN (${placeholders})`, [...texts]);
   return new Set(rows.map((row) => row.text));
 }
 

@@ -92,8 +92,8 @@ async function readKeys(sql: SQL, ids: readonly string[]): Promise<ApiKey[]> {
     const piece = ids.slice(start, start + pace.size);
     start += piece.length;
     await pace.piece(async () => {
-      const places = piece.map(() => '?').join();
-      const rows = await sql.unsafe<KeyRow[]>(`SELECT * FROM api_keys WHERE id IN (${places})`, piece);
+      const placeholders = piece.map(() => '?').join();
+      const rows = await sql.unsafe<KeyRow[]>(`SELECT * FROM api_keys WHERE id IN (${placeholders})`, piece);
       const byId = new Map(rows.map((row) => [row.id, row]));
       for (const id of piece) {
         const row = byId.get(id);
