@@ -1,4 +1,4 @@
-/** What the relay needs, and what it and the owner of an answer tell each other. */
+/** The interface between the relay of an answer and its owner, the exchange. */
 import { GatewayError } from '../errors.ts';
 import type { Deadlines } from '../http/deadlines.ts';
 import { type ResponseHeaders, type UpstreamClient, UpstreamError } from '../upstream/client.ts';
@@ -15,11 +15,11 @@ export interface RelayLimits {
   readonly upstreamTotalTimeoutMs: number;
   readonly clientStallTimeoutMs: number;
   readonly leaveDrainMs: number;
-  /** What tells the client of a broken stream: an error event where there is room for one, or always a reset. */
+  /** How a broken stream ends for the client: with an error event where one can be sent, or always with a reset. */
   readonly streamBreak: 'event' | 'reset';
 }
 
-/** Of the gateway: what sends the request and bounds the answer. */
+/** The parts of the gateway that the relay uses. */
 export interface RelayOptions {
   readonly client: UpstreamClient;
   readonly limits: RelayLimits;
@@ -28,21 +28,21 @@ export interface RelayOptions {
   readonly clock: MonotonicClock;
 }
 
-/** What the owner makes of a response head: the answer's own head, and how its body is to be treated. */
+/** The owner's decision about a response head: the head for the client, and how to treat the body. */
 export interface Acceptance {
   readonly status: number;
   readonly headers: Headers;
-  /** False for a HEAD and for statuses that have none: nobody will ask for one. */
+  /** False for HEAD and for statuses without a body: Bun will not ask for one. */
   readonly hasBody: boolean;
   readonly meter: Meter;
   readonly filter: BodyFilter | null;
-  /** Upstream ends the body by closing: then only a terminal event tells an end from a break. */
+  /** Upstream ends the body by closing the connection: only a terminal event tells an end from a break. */
   readonly endsByTerminalEvent: boolean;
-  /** Set when the client is not to have this answer: its body is read for what we say in its place. */
+  /** Set when the client gets an error of ours instead of this answer, whose body is read for its message. */
   readonly refused: RefusedAnswer | null;
 }
 
-/** Whose answer is relayed. */
+/** The exchange, as the relay sees it. */
 export interface AnswerOwner {
   /** When the client leaves, the answer is read on to learn its usage. */
   readonly drainsOnLeave: boolean;
@@ -56,7 +56,7 @@ export interface AnswerOwner {
   onFirstByte(): void;
   /** Upstream has ended the body, in order or not. */
   onLastByte(): void;
-  /** The client had left, and upstream was cancelled so much later. */
+  /** Upstream was cancelled this long after the client left. */
   onCancelled(afterMs: number): void;
   /**
    * Called once, with the last byte handed over, unless there is no answer (`relay` or `response()` fails).

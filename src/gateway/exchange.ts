@@ -30,15 +30,15 @@ import { shortModelName } from './model-name.ts';
 import { RefusedAnswer } from './refused-answer.ts';
 
 /**
- * Bun closes a connection on which nothing moves. While an answer is awaited or streamed that is not for it to judge:
- * the relay has deadlines of its own. The lift outlives the request, so it must be taken back.
+ * Bun closes idle connections. While an answer is awaited or streamed the relay's own deadlines hold instead, so the idle
+ * timeout is lifted. That would outlive the request, so it is restored at its end.
  */
 interface ClientConnections {
   liftIdleTimeout(request: Request): void;
   restoreIdleTimeout(request: Request): void;
 }
 
-/** Of the gateway: what an exchange takes and gives back, and who is told of its end. */
+/** The parts of the gateway that an exchange uses: what it takes and gives back, and the observers of its end. */
 export interface ExchangeOptions {
   readonly permits: Permits;
   /** Counts the streamed requests in flight. */
@@ -49,7 +49,7 @@ export interface ExchangeOptions {
   /** Told of each whole list of models that upstream sent. */
   readonly onModelList?: (body: Uint8Array) => void;
   readonly keyMask: KeyMask;
-  /** Of upstream, to requests that are not streamed: passed as they are, or told in an error of ours. */
+  /** 5xx answers to requests that are not streamed: passed as they are, or told in an error of ours. */
   readonly upstream5xx: 'pass' | 'error';
   readonly extraHeaders: ExtraHeaders;
   readonly log: Log;
@@ -60,18 +60,18 @@ const CLIENT_CLOSED_STATUS = 499;
 const EVENT_STREAM = /^\s*text\/event-stream\b/i;
 const JSON_TYPE = /^[^;]*\bjson\b/i;
 const UNLABELLED = /^\s*(application\/octet-stream\b.*)?$/i;
-/** What is taken for an id of upstream's. */
+/** The form of a request id that is accepted from upstream. */
 const UPSTREAM_ID = /^[\x21-\x7e]{1,128}$/;
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
 
 export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwner {
-  /** The one the client chose, if it has the allowed form: it goes upstream. */
+  /** The client's own request id, if it has the allowed form: it goes upstream. */
   readonly clientRequestId: string | null;
   readonly requestId: string;
   readonly arrivedAtMs = performance.now();
   readonly #startedAt = Date.now();
   key: ApiKey | null = null;
-  /** Of the key's limits, once it is granted. */
+  /** The grant of the key's limits, once there is one. */
   admission: Granted | null = null;
   /** Short, see model-name.ts. */
   model: string | null = null;
@@ -86,9 +86,9 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
   upload: Upload | null = null;
   /** Set when upstream was asked for a usage event on the client's behalf. */
   usageFilter: UsageEventFilter | null = null;
-  /** Set when the answer is worth waiting for, see there. */
+  /** Set when the answer is awaited so that it can have a content-length, see there. */
   announced: AnnouncedBody | null = null;
-  /** Set when the answer is to become another one. */
+  /** Set when the answer is rewritten: a chat completion into a legacy completion. */
   rewriting: TextCompletionFilter | null = null;
   #upstreamRequestId: string | null = null;
   #sentMs: number | null = null;
@@ -156,7 +156,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
     this.#attempts = count;
   }
 
-  /** Of upstream's body, less what was taken out of it, or of what it became. */
+  /** Bytes of the body as the client gets it: upstream's, less what was removed, plus what rewriting added. */
   get #bytesOut(): number {
     const added = this.status < 400 ? (this.rewriting?.addedBytes ?? 0) : 0;
     return (this.meter?.bytes ?? 0) - (this.usageFilter?.removedBytes ?? 0) + added;
@@ -303,7 +303,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
     };
   }
 
-  /** Whether the client gets an answer of ours in place of this one of upstream. */
+  /** Whether the client gets an error of ours instead of this answer. */
   refuses(status: number, isJson: boolean): boolean {
     if (this.streamed) return false;
     if (status >= 500) return this.options.upstream5xx === 'error' || !isJson;
@@ -332,7 +332,7 @@ function sourceOf(usage: Usage | null, isWhole: boolean): UsageSource {
   return isWhole ? 'upstream' : 'partial';
 }
 
-/** Of what ended an answer that had begun. */
+/** The error code of an answer that broke off. */
 function codeOf(error: Error | null): string {
   if (error instanceof TimedOut) return 'upstream_timeout';
   if (error instanceof ClientStalled || error instanceof GatewayError) return error.code;

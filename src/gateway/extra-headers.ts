@@ -1,8 +1,8 @@
-/** RESPONSE_HEADERS_EXTRA: what operators let pass to clients besides the allow-list, by name or by the beginning of a name. */
+/** RESPONSE_HEADERS_EXTRA: further response headers for clients, by name or by the beginning of a name. */
 import type { ResponseHeaders } from '../upstream/client.ts';
 
 const PATTERN = /^[!#$%&'+\-.^_`|~0-9a-z]+\*?$/;
-/** Of one connection, of the encoding that is undone here, or ours to say. */
+/** Never passed: fields of one connection, of the encoding that is undone here, or set by the gateway. */
 const NEVER =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|content-encoding|date|set-cookie|x-bve-latency|access-control-.*)$/;
 

@@ -1,4 +1,4 @@
-/** What the data plane needs: the one argument that is handed along a request. */
+/** The parts of the data plane, passed along with each request. */
 
 import type { BodyReader } from '../http/body-reader.ts';
 import type { UploadOptions } from '../http/uploads.ts';

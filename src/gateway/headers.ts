@@ -33,7 +33,7 @@ const RESPONSE_ALLOW_LIST = [
 /** Fuelix → client, with an error: SDKs wait by them. */
 const RETRY_HEADERS = ['retry-after', 'retry-after-ms', 'x-should-retry'] as const;
 
-/** Fuelix → client, with what is no text: files, audio. */
+/** Fuelix → client, with downloads: files, audio. */
 const DOWNLOAD_HEADERS = ['content-disposition', 'content-length'] as const;
 
 const NO_EXTRA = new ExtraHeaders('');
@@ -41,7 +41,7 @@ const NO_EXTRA = new ExtraHeaders('');
 /** RFC 9110, section 5.5. Bun lets DEL pass, and what Latin-1 has above ASCII. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** The fields of every request to Fuelix: what of a client's is never passed on, and is replaced by ours. */
+/** The fields that replace the client's own in every request to Fuelix. */
 export function gatewayFields(fuelixApiKey: string, userAgent: string): HeaderField[] {
   return [
     ['authorization', `Bearer ${fuelixApiKey}`],

@@ -1,4 +1,4 @@
-/** How many answers are read on at once for clients that have left (LEAVE_DRAINS_MAX). */
+/** Counts the answers that are read to the end after their clients have left (LEAVE_DRAINS_MAX). */
 export class LeaveDrains {
   #open = 0;
   readonly #max: number;

@@ -6,7 +6,7 @@ import type { UpstreamRequest } from '../upstream/client.ts';
 
 const PATH = '/completions';
 
-/** What takes its place upstream. @throws GatewayError, by rejection: unsupported_streaming_completion, invalid_request */
+/** The chat completion sent upstream. @throws GatewayError, by rejection: unsupported_streaming_completion, invalid_request */
 export async function asChatCompletion(
   request: UpstreamRequest,
   body: Uint8Array,

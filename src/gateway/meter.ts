@@ -1,6 +1,6 @@
 /**
  * The meter is told of the bytes of one answer as they pass, and says what was in them: how many, the usage they reported, and
- * where the stream stands. Guarantees: it never owns or changes the bytes; bounded memory (about 1 kB, and an event that is cut
+ * how far the stream is. Guarantees: it never owns or changes the bytes; bounded memory (about 1 kB, and an event that is cut
  * between two reads); the same answer for every split; never throws. What it reads is defined in src/formats/.
  */
 import { find, findLast, keyWithValue, lastBlankLine, numberAt, valueBehind } from '../formats/event-data.ts';
@@ -12,7 +12,7 @@ import { UsageDocument } from '../formats/usage-document.ts';
 
 export type { Usage };
 
-/** `unlabelled`: whether it is an event stream is told by its first bytes. */
+/** `unlabelled`: the first bytes tell whether it is an event stream. */
 export type BodyKind = 'sse' | 'json' | 'unlabelled' | 'none';
 
 /** What an event stream without a label begins with, behind a byte order mark or without one. */
@@ -78,24 +78,24 @@ export class Meter {
     return this.#events?.facts.contentEnded === true;
   }
 
-  /** Nothing has told that the stream is whole. Always false where that cannot be told. */
+  /** The stream ended without the event that ends it. Always false for formats without one. */
   get endedUnfinished(): boolean {
     if (!this.#isEventStream || !this.format.readsEvents) return false;
     return !this.sawTerminalEvent && !this.contentEnded;
   }
 
-  /** Of an error that upstream reported inside the stream. */
+  /** The code of an error that upstream reported inside the stream. */
   get errorCode(): string | null {
     return this.#events?.facts.errorCode ?? null;
   }
 
-  /** What `usage()` says is that of the whole answer, not what a stream had used by then. */
+  /** `usage()` is the usage of the whole answer, not of a stream up to some point. */
   get usageIsFinal(): boolean {
     if (this.#events !== null) return this.#events.usage().isFinal;
     return this.#document === null ? !this.#isEventStream && this.#start === null : this.#document.complete;
   }
 
-  /** For an event that follows the last one; of no meaning where events have no numbers. */
+  /** The number of an event that follows the last one; meaningless where events have no numbers. */
   get nextSequenceNumber(): number {
     return Math.max(this.#sequenceNumber, this.#events?.facts.sequenceNumber ?? -1) + 1;
   }
@@ -108,7 +108,7 @@ export class Meter {
     else if (this.#start !== null) this.#pushUnlabelled(bytes);
   }
 
-  /** What comes when the client is gone. */
+  /** Bytes that come after the client has left. */
   pushUnsent(bytes: Uint8Array): void {
     this.#unsentBytes += bytes.length;
     this.push(bytes);

@@ -1,6 +1,6 @@
 /**
- * An answer of upstream that the client is not to have as it is: a 401 or 5xx to a request that is not streamed. Its body is
- * read, within bounds, for the message in it, which goes into our own answer (contract, section 4); read to its end, the
+ * An answer of upstream that the client does not get as it is: a 401 or 5xx to a request that is not streamed. Its body is
+ * read, within bounds, and its message goes into our own error (contract, section 4). When it was read to its end, the
  * connection can be used again.
  */
 import { GatewayError } from '../errors.ts';
@@ -12,7 +12,7 @@ const BODY_BYTES_MAX = 64 * 1024;
 const MESSAGE_CHARACTERS_MAX = 1000;
 
 export class RefusedAnswer implements BodySink {
-  /** Called once with what the client is told, when the body has been read as far as it matters. */
+  /** Called once with the error for the client, when enough of the body was read. */
   whenRead: (error: GatewayError) => void = () => {};
   readonly #status: number;
   readonly #isJson: boolean;
@@ -47,7 +47,7 @@ export function refusalInstead(status: number, json: Uint8Array | null, keyMask:
   return new GatewayError('upstream_error', `Upstream answered with status ${status}`, { quoted: message });
 }
 
-/** `error.message` as OpenAI and Anthropic have it, or what others have in its place. */
+/** `error.message` as OpenAI and Anthropic have it, or the fields that others use. */
 function messageIn(body: Uint8Array): string | null {
   try {
     const { error, message, detail } = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>;

@@ -42,15 +42,15 @@ export function relay(
   });
 }
 
-/** Who waits for the head. */
+/** The caller that waits for the head. */
 interface Waiting {
   resolve(relay: Relay): void;
   reject(error: unknown): void;
 }
 
 /**
- * It lives as long as the stream, and there may be thousands of them: it is everything in one object (sink of upstream, body
- * of the client, watched by the deadlines), makes no closures, and lets go of what is over.
+ * One lives as long as its stream, and there may be thousands: it is one object for everything (sink of upstream, body of the
+ * client, watched by the deadlines), makes no closures, and drops references to what is over.
  */
 export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched, EventListenerObject {
   #phase = RelayPhase.AwaitingHead;
@@ -59,7 +59,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   #heard = false;
   #meter: Meter | undefined;
   #filter: BodyFilter | null = null;
-  /** Of what a filter let pass. */
+  /** The last byte that a filter let pass was a CR. */
   #endsWithCr = false;
   #endsByTerminalEvent = false;
   watchIndex = NOT_WATCHED;
@@ -74,11 +74,11 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   /** When the client left; 0 while it is there. */
   #leftAtMs = 0;
   #drainUntilMs = 0;
-  /** It is one of the drains that are limited in number. */
+  /** It counts against LEAVE_DRAINS_MAX. */
   #isCountedDrain = false;
   readonly #startedAtMs: number;
   #lastByteAtMs: number;
-  /** The end of the answer waits for the client since then. */
+  /** Since when the end of the answer waits for the client. */
   #finishingSinceMs = 0;
   readonly #owner: AnswerOwner;
   readonly #options: RelayOptions;
@@ -288,7 +288,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     this.#call?.abort();
   }
 
-  /** The answer will not become whole. */
+  /** The answer broke off. */
   #break(error: Error, finish: Finish = 'upstream_interrupted'): void {
     const meter = this.#meter;
     const filter = this.#filter;
@@ -371,7 +371,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     else this.#owner.onSettled(finish, error);
   }
 
-  /** There is no answer to relay: the caller makes one of its own from the reason. */
+  /** There is no answer to relay: the caller makes an error from the reason. */
   #refuse(reason: Error): void {
     this.#over();
     this.#reject(reason);

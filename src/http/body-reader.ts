@@ -7,7 +7,7 @@ import { Deadline, type Deadlines } from './deadlines.ts';
 
 interface BodyReaderOptions {
   readonly bytesMax: number;
-  /** The option that sets it, named to whoever sends more. */
+  /** The option that sets it, for the message to a client that sends more. */
   readonly bytesMaxOption?: string;
   /** Of all bodies that are held at once. */
   readonly bytesTotalMax: number;
@@ -17,13 +17,13 @@ interface BodyReaderOptions {
 
 /** The request whose body it is. */
 export interface BodyHolder {
-  /** What counts for it; for `BodyReader` alone, 0 to begin with. */
+  /** The bytes counted for it. Only `BodyReader` changes it; 0 at first. */
   heldBodyBytes: number;
   /** A long body, whose memory is given back when the request is over; for `BodyReader` alone. Weak: a long answer must not hold it. */
   longBody?: WeakRef<Uint8Array> | undefined;
 }
 
-/** Of a refused coding's name, in the message. */
+/** How much of the name of a refused coding is in the message. */
 const ENCODING_CHARACTERS_MAX = 32;
 
 /** A body from here on is not left to the garbage collector, which waits until there are some 400 MB of them. */
@@ -37,7 +37,7 @@ export class BodyReader {
     this.#options = options;
   }
 
-  /** Of all bodies that count now. */
+  /** The bytes of all bodies held now. */
   get heldBytes(): number {
     return this.#heldBytes;
   }

@@ -3,17 +3,17 @@
  * flag set in a field, and never a look at the clock or a timer armed and cleared.
  */
 export interface Watched {
-  /** Its index among those that are watched; for `Deadlines` alone, `NOT_WATCHED` to begin with. */
+  /** Its index in the list of watched exchanges. Only `Deadlines` changes it; `NOT_WATCHED` at first. */
   watchIndex: number;
   /** Called every tick while watched; ends the exchange when one of its bounds has passed. */
   check(nowMs: number): void;
-  /** The gateway waits no longer: ends the exchange at once. @param error for a client that has not been answered yet */
+  /** Ends the exchange at once: the gateway shuts down. @param error for a client that has not been answered yet */
   cut(error: Error): void;
 }
 
 export const NOT_WATCHED = -1;
 
-/** One moment, and what happens when it has passed (at every tick until it is deleted), or when it is cut short. */
+/** A deadline, and what happens when it has passed (at every tick until it is deleted) or is cut short. */
 export class Deadline implements Watched {
   watchIndex = NOT_WATCHED;
   readonly #atMs: number;
@@ -63,11 +63,11 @@ export class Deadlines {
     if (watched.watchIndex !== NOT_WATCHED) return;
     watched.watchIndex = this.#watched.push(watched) - 1;
     const cutError = this.#cutError;
-    // Not before the caller has done what it adds this for.
+    // In a microtask, because the caller has not finished yet.
     if (cutError !== null) queueMicrotask(() => watched.watchIndex !== NOT_WATCHED && watched.cut(cutError));
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => this.#tick(), this.#tickMs);
-    // It outlives the last exchange, see #tick(), and must not keep a process alive that has nothing else to do.
+    // It outlives the last exchange, see #tick(), and must not keep an idle process alive.
     this.#timer.unref();
   }
 

@@ -9,7 +9,7 @@ import { type Deadlines, NOT_WATCHED, type Watched } from './deadlines.ts';
 
 export interface UploadOptions {
   readonly bytesMax: number;
-  /** The option that sets it, named to whoever sends more. */
+  /** The option that sets it, for the message to a client that sends more. */
   readonly bytesMaxOption: string;
   /** The longest silence of a client that is asked for more. */
   readonly idleTimeoutMs: number;

@@ -1,4 +1,4 @@
-/** Who is told of each request once it is over. */
+/** What is known of a request once it is over, and the interface of those that are told of it. */
 import type { Usage } from '../formats/usage-counts.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { Finish, UsageSource } from '../usage/usage-record.ts';
