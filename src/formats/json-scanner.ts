@@ -69,7 +69,7 @@ export class JsonScanner {
   tooDeep = false;
   /** A wanted string (as it is written, without quotes), number or literal, if it is short. */
   readonly text = new ShortText();
-  readonly #sink: JsonSink;
+  #sink: JsonSink;
   readonly #lenient: boolean;
   /** For each open container whether it is an object; the first is the one around the root, which is none. */
   readonly #objects = new Uint8Array(JSON_DEPTH_MAX + 1);
@@ -112,8 +112,9 @@ export class JsonScanner {
     return this.#state === IN_STRING && !this.#isName && this.#depth === this.#wantedDepth;
   }
 
-  /** As if new, for another document. */
-  reset(): void {
+  /** As if new, for another document, of which another sink may be told. */
+  reset(sink = this.#sink): void {
+    this.#sink = sink;
     this.#state = VALUE;
     this.#markAt = 0;
     this.#depth = 0;

@@ -19,3 +19,6 @@ export interface JsonSink {
 
 /** More than any name that is looked for needs, each of its characters spelled `\u0000`. */
 export const NAME_BYTES_MAX = 192;
+
+/** Until there is one. */
+export const NO_SINK: JsonSink = { name: () => false, enter: () => false, leave: () => {}, value: () => {} };

@@ -9,29 +9,41 @@ const OTHER = 0x7f;
  * Without regard to case means as parsers do that disregard it: `ſ` (U+017F) is an s, the Kelvin sign (U+212A) a k.
  */
 export class NameTable<Name extends string> {
-  readonly #byFirst: (readonly Name[] | undefined)[] = [];
+  readonly #names: readonly Name[];
+  /** By the code of its first character, of each name its index and its bytes. */
+  readonly #byFirst: { readonly index: number; readonly bytes: Uint8Array }[][] = Array.from({ length: 128 }, () => []);
 
   /** @param names in lower-case ASCII letters and underscores */
   constructor(names: readonly Name[]) {
-    for (const name of names) {
-      const first = name.charCodeAt(0);
-      this.#byFirst[first] = [...(this.#byFirst[first] ?? []), name];
-    }
+    this.#names = names;
+    for (const [index, name] of names.entries())
+      this.#byFirst[name.charCodeAt(0)]!.push({ index, bytes: Buffer.from(name) });
   }
 
-  /** The name it is in some case, or undefined. */
+  /** The name that it is in some case, or undefined. */
   find(bytes: Uint8Array, from: number, to: number): Name | undefined {
-    if (from === to) return undefined;
-    const candidates = this.#byFirst[lowerCase(characterAt(bytes, from, to) & 0xff)];
-    if (candidates === undefined) return undefined;
-    for (const name of candidates) if (matches(bytes, from, to, name, true)) return name;
-    return undefined;
+    const found = this.lookUp(bytes, from, to);
+    return found === NOT_FOUND ? undefined : this.#names[found >> 1];
+  }
+
+  /** Twice the index of the name that it is, and 1 more when it is that in another case; or NOT_FOUND. */
+  lookUp(bytes: Uint8Array, from: number, to: number): number {
+    if (from === to) return NOT_FOUND;
+    const candidates = this.#byFirst[lowerCase(characterAt(bytes, from, to) & 0xff)]!;
+    for (let i = 0; i < candidates.length; i++) {
+      const { index, bytes: name } = candidates[i]!;
+      if (isWritten(bytes, from, to, name)) return index << 1;
+      if (matches(bytes, from, to, name, true)) return (index << 1) | (matches(bytes, from, to, name, false) ? 0 : 1);
+    }
+    return NOT_FOUND;
   }
 }
 
-/** Whether the name is exactly this one, letters in the same case. */
+export const NOT_FOUND = -1;
+
+/** Whether the name is exactly this one, letters in the same case; escapes count as what they stand for. */
 export function isName(bytes: Uint8Array, from: number, to: number, name: string): boolean {
-  return matches(bytes, from, to, name, false);
+  return matches(bytes, from, to, Buffer.from(name), false);
 }
 
 /** Whether the name is written so, byte by byte: spelled with escapes it is none. */
@@ -41,13 +53,13 @@ export function isWritten(bytes: Uint8Array, from: number, to: number, name: Uin
   return true;
 }
 
-function matches(bytes: Uint8Array, from: number, to: number, name: string, anyCase: boolean): boolean {
+function matches(bytes: Uint8Array, from: number, to: number, name: Uint8Array, anyCase: boolean): boolean {
   let at = from;
   for (let i = 0; i < name.length; i++) {
     if (at >= to) return false;
     const found = characterAt(bytes, at, to);
     const code = found & 0xff;
-    if ((anyCase ? lowerCase(code) : code) !== name.charCodeAt(i)) return false;
+    if ((anyCase ? lowerCase(code) : code) !== name[i]) return false;
     // The two that are letters only without regard to case come as lower-case ones, two or three bytes or an escape long.
     if (!anyCase && found & FOLDED) return false;
     at += (found >> 8) & 0xff;

@@ -16,7 +16,8 @@ import {
   JSON_STRING,
   JSON_TRUE,
 } from '../formats/json-grammar.ts';
-import { JSON_DEPTH_MAX } from '../formats/json-scanner.ts';
+import { JSON_DEPTH_MAX, JsonScanner } from '../formats/json-scanner.ts';
+import { NO_SINK } from '../formats/json-sink.ts';
 import { decodeString } from '../formats/json-text.ts';
 import { type FieldName, RequestFields } from '../formats/request-fields.ts';
 import { inSlices, type SlicedWork } from './time-slices.ts';
@@ -48,15 +49,18 @@ const KINDS: Readonly<Record<number, string>> = {
 
 /** Throws, or rejects, with a GatewayError invalid_json, or invalid_request naming the field. */
 export function readFields(body: Uint8Array): BodyFields | Promise<BodyFields> {
-  const scan = new BodyScan(body);
-  if (body.length > STEP_BYTES) return inSlices(scan).then(() => fieldsOf(scan));
+  if (body.length > STEP_BYTES) {
+    const scan = new BodyScan(body, new JsonScanner(NO_SINK));
+    return inSlices(scan).then(() => fieldsOf(scan));
+  }
+  const scan = new BodyScan(body, SCANNER);
   scan.step();
   return fieldsOf(scan);
 }
 
 /** The whole body, for those that are small. @throws GatewayError invalid_json */
 export function parseObject(body: Uint8Array): Record<string, unknown> {
-  const scan = new BodyScan(body);
+  const scan = new BodyScan(body, SCANNER);
   while (!scan.step());
   scan.check();
   return JSON.parse(decoder.decode(body)) as Record<string, unknown>;
@@ -64,16 +68,24 @@ export function parseObject(body: Uint8Array): Record<string, unknown> {
 
 const decoder = new TextDecoder();
 
+/** For bodies that are scanned at once, one after the other: made anew for each it was half of the time of a short one. */
+const SCANNER = new JsonScanner(NO_SINK);
+
 class BodyScan implements SlicedWork {
-  readonly found = new RequestFields();
+  readonly found: RequestFields;
   #at = 0;
   #isUtf8 = true;
 
-  constructor(readonly body: Uint8Array) {}
+  constructor(
+    readonly body: Uint8Array,
+    private readonly scanner: JsonScanner,
+  ) {
+    this.found = new RequestFields(scanner);
+    scanner.reset(this.found);
+  }
 
   step(): boolean {
-    const { body } = this;
-    const { scanner } = this.found;
+    const { body, scanner } = this;
     const to = startOfCharacter(body, this.#at + STEP_BYTES);
     const piece = this.#at === 0 && to === body.length ? body : body.subarray(this.#at, to);
     this.#isUtf8 = isUtf8(piece);
@@ -84,7 +96,8 @@ class BodyScan implements SlicedWork {
 
   /** Once it is done. @throws GatewayError invalid_json */
   check(): void {
-    const { scanner, isObject } = this.found;
+    const { scanner } = this;
+    const { isObject } = this.found;
     if (scanner.tooDeep) throw new GatewayError('invalid_json', `Body is nested deeper than ${JSON_DEPTH_MAX}`);
     if (!this.#isUtf8 || !scanner.complete)
       throw new GatewayError('invalid_json', 'The request body is not valid JSON');
