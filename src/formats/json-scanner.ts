@@ -55,7 +55,7 @@ const IN_NUMBER = 9;
 const IN_LITERAL = 10;
 const IN_NUMBERS = 11;
 
-/** So many bytes are looked at one by one before a search for what is far begins. */
+/** How many bytes are examined one by one before a native search begins. */
 const NEAR_BYTES = 24;
 
 const NOTHING_WANTED = -1;

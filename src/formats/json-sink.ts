@@ -1,4 +1,4 @@
-/** Who is told what a JsonScanner finds. */
+/** Receives what a JsonScanner finds. */
 export interface JsonSink {
   /**
    * A member of the watched object begins. `bytes` from `from` to `to` are its name as it is written, without the quotes and

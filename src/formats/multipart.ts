@@ -10,7 +10,7 @@ import { type PartHead, readPartHead } from './multipart-head.ts';
 /** It is no form, or one that could be read in two ways; the message is for the client. */
 export class FormError extends Error {}
 
-/** Who is told of the fields of a form. */
+/** Receives the fields of a form. */
 export interface FormSink {
   /** A part begins. @returns whether its value is wanted. May throw. */
   part(head: PartHead): boolean;

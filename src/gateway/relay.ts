@@ -339,7 +339,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   #breakEvent(): Uint8Array {
     const meter = this.#meter!;
     const event = meter.format.breakEvent(meter.nextSequenceNumber);
-    // Who reads lines by LF would take the event for the rest of a line.
+    // A reader that splits at LF would take the event for the rest of a line.
     const endsWithCr = this.#filter === null ? meter.endsWithCr : this.#endsWithCr;
     return endsWithCr ? Buffer.concat([LINE_FEED, event]) : event;
   }

@@ -14,7 +14,7 @@ export class HeldStream implements BodySink {
   readonly #timer: Timer;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
-  /** Who takes the body; null while it is held. */
+  /** The receiver of the body; null while it is held. */
   #body: BodySink | null = null;
 
   constructor(

@@ -19,7 +19,7 @@ export interface TargetOptions extends TargetShare {
   readonly credentials: HeaderBlock;
 }
 
-/** Who is told, and who knows the other targets. */
+/** Is told of changes, and knows the other targets. */
 export interface TargetSupervisor {
   /** Another target is there for all its requests. */
   mayRest(target: UpstreamTarget): boolean;

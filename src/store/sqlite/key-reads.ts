@@ -45,7 +45,7 @@ interface EntryRow {
   readonly tags: string;
 }
 
-/** So many keys are looked at, or read, in a piece at the most. */
+/** How many keys are examined, or read, in one piece at most. */
 const PIECE_MAX = 16_384;
 /** Of the parameters of one statement. */
 const READ_MAX = 4_096;

@@ -14,9 +14,9 @@ import { type UsageRow, usageFromRow, type Value } from './rows.ts';
 
 /** Sorts after every UUID. */
 const END = '~';
-/** So many segments are looked into at once at the most: where there was little before, the next ones may hold much. */
+/** How many segments are searched at once at most: after some with few records the next ones may hold many. */
 const SEGMENTS_MAX = 64;
-/** So many records are looked at in a piece at the most. */
+/** How many records are examined in one piece at most. */
 const ROWS_MAX = 16_384;
 
 export async function findRecords(sql: SQL, query: RecordsQuery): Promise<UsageRecord[]> {

@@ -75,7 +75,7 @@ const SUMS = [
   'total_tokens',
 ] as const;
 
-/** So many days are read at once at the most: where there was little use before, the next ones may have much. */
+/** How many days are read at once at most: after days with little use the next ones may have much. */
 const DAYS_MAX = 32;
 
 /** Some days at a time, because a year of many keys has millions of rows. */
