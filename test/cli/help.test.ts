@@ -28,15 +28,24 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     '--json',
     '--config',
   ],
+  'keys update': ['--name', '--rpm-limit', '--unlimited', '--on-leave', '--tags', ...STATUS],
   'keys list': STATUS,
+  'keys rotate': ['--grace-seconds', ...STATUS],
+  'keys import': STATUS,
+  'keys delete': STATUS,
   'keys revoke': STATUS,
   'keys suspend': STATUS,
   'keys activate': STATUS,
+  usage: ['--key', '--from', '--to', '--csv', '--monthly', ...STATUS],
+  targets: ['--url', ...STATUS],
+  bench: ['--rate', '--duration', '--assert', '--record', '--json'],
   check: ['--config', '--json', '--health', ...CONFIG],
   mock: ['--port', '--host', '--replay', '--scenario', '--pace-ms', '--split', '--json-log'],
   version: ['--json'],
 };
 const COMMANDS = Object.keys(FLAGS);
+/** A stray word is its argument. */
+const TAKES_ARGUMENT = /^(bench|keys (update|rotate|import|delete|revoke|suspend|activate))$/;
 const linesOf = (text: string) => text.trimEnd().split('\n');
 
 describe('help', () => {
@@ -92,12 +101,10 @@ describe('a wrong call ends with exit code 2, one clear line, and where to read 
     ['keys --json', "bve keys: unknown command '--json'", "Try 'bve keys --help'."],
     ['keys revoke', 'bve keys revoke: ID is missing', "Try 'bve keys revoke --help'."],
     ['keys revoke a b', "bve keys revoke: unexpected argument 'b'", "Try 'bve keys revoke --help'."],
-    ...COMMANDS.filter((command) => !/revoke|suspend|activate/.test(command)).flatMap(
-      (command): [string, string, string][] => [
-        [`${command} --bogus`, `bve ${command}: Unknown option '--bogus'`, `Try 'bve ${command} --help'.`],
-        [`${command} stray`, `bve ${command}: unexpected argument 'stray'`, `Try 'bve ${command} --help'.`],
-      ],
-    ),
+    ...COMMANDS.filter((command) => !TAKES_ARGUMENT.test(command)).flatMap((command): [string, string, string][] => [
+      [`${command} --bogus`, `bve ${command}: Unknown option '--bogus'`, `Try 'bve ${command} --help'.`],
+      [`${command} stray`, `bve ${command}: unexpected argument 'stray'`, `Try 'bve ${command} --help'.`],
+    ]),
     ['check --port', "bve check: Option '--port <value>' argument missing", "Try 'bve check --help'."],
     ['version --json=1', "bve version: Option '--json' does not take an argument", "Try 'bve version --help'."],
   ])('bve %s', async (call, line, advice) => {
