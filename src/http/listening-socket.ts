@@ -1,6 +1,6 @@
 /**
- * The socket that Bun.serve listens on. Bun sets none of its options, does not tell its descriptor, and accepts whatever
- * comes (BUN 1.4.5): so its descriptor is looked for, and so is the place where the event loop watches it.
+ * The socket that Bun.serve listens on. Bun sets none of its options, does not expose its descriptor, and accepts every
+ * connection (BUN 1.4.5): so its descriptor is searched for, and so is its entry in the event loop's epoll instance.
  */
 import { ptr } from 'bun:ffi';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
-/** How much is in flight at once, and whether more is let in. */
+/** A concurrency limit: counts what is in flight and refuses more than the limit. */
 import { GatewayError } from '../errors.ts';
 
-/** What is refused because the gateway stops: the next request belongs on another connection, to another gateway. */
+/** The refusal while the gateway stops. It closes the connection, so that the next request goes to another gateway. */
 export function shuttingDown(): GatewayError {
   return new GatewayError('overloaded', 'The gateway is shutting down', {
     retryAfterS: 1,
@@ -40,7 +40,7 @@ export class Permits {
     if (this.#inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** Lets nothing in any more. */
+  /** Grants nothing from now on. */
   close(): void {
     this.#isClosed = true;
   }

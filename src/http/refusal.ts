@@ -10,7 +10,7 @@ import { errorAnswer, type GatewayError } from '../errors.ts';
 import { envelopeOf } from './envelope.ts';
 import { requestIdOf } from './request-id.ts';
 
-/** What may be thrown away for the sake of keeping a connection, bytes. */
+/** How many bytes of a body are discarded to keep the connection usable. */
 const DISCARDED_BYTES_MAX = 1024 * 1024;
 /** How long a client that is still sending gets to read the answer. */
 const LINGER_MS = 500;

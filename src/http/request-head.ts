@@ -1,6 +1,6 @@
 /**
- * What of a request's head is refused here, and how much of one is taken. Bun.serve parses heads itself: what it refuses
- * never comes here (ARCHITECTURE.md has the list), and some of what it lets pass is not valid HTTP.
+ * Refuses invalid request heads, and sets how large a head may be. Bun.serve parses heads itself: what it refuses
+ * never gets here (ARCHITECTURE.md has the list), and some of what it lets pass is not valid HTTP.
  */
 import http from 'node:http';
 import { GatewayError } from '../errors.ts';

@@ -43,7 +43,7 @@ export function matchesPath(pattern: string, path: string): boolean {
   });
 }
 
-/** What a table of routes says about paths and methods. */
+/** The table of routes, and answers about paths and methods. */
 export class RouteTable {
   readonly #routes: readonly Route[];
 

@@ -3,7 +3,7 @@
  * together get one slice in each turn of the loop and share it in equal steps: ten at once hold up a stream no longer than one.
  */
 
-/** Other requests wait for so long at most. */
+/** Other requests wait for this long at most. */
 const SLICE_MS = 1;
 
 export interface SlicedWork {

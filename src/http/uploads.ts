@@ -1,6 +1,6 @@
 /**
- * Request bodies that are streamed: read no faster than they are taken, and bounded in bytes and in the client's silence. How
- * long an upload takes in all is for its line to say.
+ * Request bodies that are streamed: read no faster than they are taken, and bounded in bytes and in the client's silence. The
+ * total time of an upload is bounded only by UPSTREAM_TOTAL_TIMEOUT_MS.
  */
 import { GatewayError } from '../errors.ts';
 import { freeSpent } from '../upstream/spent-bytes.ts';
@@ -11,13 +11,13 @@ export interface UploadOptions {
   readonly bytesMax: number;
   /** The option that sets it, for the message to a client that sends more. */
   readonly bytesMaxOption: string;
-  /** The longest silence of a client that is asked for more. */
+  /** How long a client may send nothing while we are reading. */
   readonly idleTimeoutMs: number;
   readonly deadlines: Deadlines;
   readonly bodies: Pick<BodyReader, 'hold'>;
 }
 
-/** Looks at the bytes on their way and may hold some back. What it throws ends the upload. */
+/** Inspects the bytes as they pass and may hold some back. What it throws ends the upload. */
 interface UploadFilter {
   push(bytes: Uint8Array): Uint8Array;
   /** @returns what was held back */
@@ -99,7 +99,7 @@ export class Upload implements Watched {
     } catch (error) {
       this.#fail(error);
     }
-    // While nobody asks for more, the client's silence is ours.
+    // While upstream takes nothing more we do not read, so the client's silence does not count.
     this.options.deadlines.delete(this);
   }
 

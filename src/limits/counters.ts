@@ -6,7 +6,7 @@
  */
 import { MINUTE_MS } from './windows.ts';
 
-/** Wall time that never goes back: it stands still for the step, and goes on from there. For lengths, not for dates. */
+/** Wall time that never goes back: after a step back it continues from where it was. For durations, not for dates. */
 export class SteadyTime {
   #lastMs = Number.NEGATIVE_INFINITY;
   #offsetMs = 0;

@@ -2,7 +2,7 @@
 import type { UsedDay, UseSource } from '../limits/memory.ts';
 import type { UsageWriter } from './usage-writer.ts';
 
-/** A write that falls between two looks makes the first worthless; it takes a millisecond every sixty. */
+/** A write that begins during a read makes it outdated: it is repeated. Writes take 1 ms in every 60. */
 const TRIES = 10;
 
 export class RecordedUse implements UseSource {
