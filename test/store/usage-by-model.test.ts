@@ -1,33 +1,16 @@
 /** What each key used of each model on each day follows the records exactly. */
-import { Database } from 'bun:sqlite';
 import { expect, test } from 'bun:test';
-import { SQL } from 'bun';
 import { dayOf } from '../../src/limits/windows.ts';
-import { MIGRATIONS } from '../../src/store/migrations/list.ts';
-import { openStore } from '../../src/store/open-store.ts';
-import { migrate } from '../../src/store/sqlite/migrate.ts';
 import type { Finish, UsageRecord } from '../../src/usage/usage-record.ts';
 import { pick, randomFrom } from '../support/random.ts';
-import { insertAsOf } from './older-schema.ts';
+import { rowsByModel } from './rows-by-model.ts';
 import { storePerTest } from './store-per-test.ts';
-import { tempDatabase, usageRecord } from './temp-database.ts';
+import { usageRecord } from './temp-database.ts';
 
 const NONE = new Map<string, number>();
 const NOON = Date.parse('2026-07-15T12:00:00Z');
 const DAY = dayOf(NOON);
-const COLUMNS =
-  'key_id, day, model, requests, errors, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, total_tokens';
-
 const t = storePerTest();
-
-/** What is pending is brought into the table by whoever reads totals. */
-async function rowsOf(path: string) {
-  const store = await openStore(`sqlite://${path}`);
-  await store.recentUsageDays({ first: 0, last: 0, limit: 1 });
-  await store.close();
-  using database = new Database(path, { readonly: true });
-  return database.query(`SELECT ${COLUMNS} FROM usage_by_model ORDER BY key_id, day, model`).values();
-}
 
 const at = (changes: Partial<UsageRecord>) => usageRecord({ startedAt: NOON, admittedAt: NOON, ...changes });
 
@@ -47,7 +30,7 @@ test('admitted requests are added up by key, day and model; errors are those tha
     NONE,
   );
   const one = [1, 0, 10, 4, 20, 8, 30];
-  expect(await rowsOf(t.db.path)).toEqual([
+  expect(await rowsByModel(t.db.path)).toEqual([
     ['key-1', DAY, '', ...one],
     ['key-1', DAY, 'gpt-4o-mini', 4, 2, 30, 12, 80, 32, 110],
     ['key-1', DAY, 'other', 1, 0, 10, 4, 20, 0, 30],
@@ -88,35 +71,7 @@ test('any records, in any batches, with repetitions: the sums are those of the r
     );
   }
   const found = new Map(
-    (await rowsOf(t.db.path)).map(([key, day, model, ...sums]) => [`${key} ${day} ${model}`, sums]),
+    (await rowsByModel(t.db.path)).map(([key, day, model, ...sums]) => [`${key} ${day} ${model}`, sums]),
   );
   expect({ seed, rows: found as Map<string, unknown> }).toEqual({ seed, rows: expected });
-});
-
-test('records of before the migration are added up by it, and read as sent once to the one target', async () => {
-  using older = tempDatabase();
-  const sql = new SQL({ adapter: 'sqlite', filename: older.path });
-  await migrate(
-    sql,
-    MIGRATIONS.filter(({ version }) => version <= 3),
-  );
-  for (const record of [
-    at({}),
-    at({ finish: 'upstream_interrupted', totalTokens: null }),
-    at({ finish: 'error', model: null, promptTokens: null, completionTokens: null, totalTokens: null }),
-    at({ admittedAt: null, finish: 'error' }),
-  ]) {
-    await insertAsOf(sql, record);
-  }
-  await sql.close();
-  const store = await openStore(older.url);
-  expect(await rowsOf(older.path)).toEqual([
-    ['key-1', DAY, '', 1, 1, 0, 0, 0, 0, 0],
-    ['key-1', DAY, 'gpt-4o-mini', 2, 1, 20, 0, 40, 0, 30],
-  ]);
-  const fields = { sentMs: null, headMs: null, cancelMs: null, errorCode: null, upstreamRequestId: null };
-  expect(await store.recentUsage({ limit: 1 })).toMatchObject([
-    { ...fields, target: 'fuelix', attempts: 1, cachedTokens: null, reasoningTokens: null },
-  ]);
-  await store.close();
 });
