@@ -1,4 +1,4 @@
-/** Time as a state machine needs it, so that a test can run it through a million steps. */
+/** Clock and timers of the usage writer; a test replaces them to run it through a million steps. */
 export interface Scheduler {
   /** Steady time, milliseconds. */
   now(): number;

@@ -171,7 +171,7 @@ export class UsageWriter {
       while (!this.#isFlushed(this.#accepted) && this.#scheduler.now() < endMs);
       this.#cancelTimer?.();
       this.#cancelTimer = null;
-      // What is at the store may or may not get there: in both places it is still there once.
+      // A write under way may still succeed. Its records go into the file as well: the store knows records by their id.
       const atStore = this.#writing?.source === null ? this.#writing.records : [];
       const rest = [...atStore, ...this.#queue.takeOnlyHere()];
       this.#phase = 'closed';
@@ -277,7 +277,7 @@ export class UsageWriter {
       this.#goOn();
       return;
     }
-    // One that took its time is as good as two: its rows are old.
+    // A slow write counts as two failures: its rows have waited long enough.
     this.#failures += this.#scheduler.now() - this.#writeBegunAtMs < this.#slowWriteMs ? 1 : 2;
     this.#queue.putBack(batch);
     this.#phase = 'waiting';

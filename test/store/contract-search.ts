@@ -108,11 +108,11 @@ export function searchContract(t: StoreUnderTest): void {
       records(30_000, (i) => ({ keyId: `key-${i % 100}` }), 1),
       1_000,
     );
-    let turns = 0;
-    const timer = setInterval(() => turns++, 0);
+    let iterations = 0;
+    const timer = setInterval(() => iterations++, 0);
     expect(await t.store.recentUsage({ limit: 10, model: 'none has it' })).toEqual([]);
     clearInterval(timer);
-    expect(turns).toBeGreaterThan(1);
+    expect(iterations).toBeGreaterThan(1);
   });
 }
 

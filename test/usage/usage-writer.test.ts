@@ -60,19 +60,19 @@ test('a full batch is written without waiting for the interval, but never inside
   await writer.close();
 });
 
-test('a backlog is written in small transactions, and the loop has a turn between them', async () => {
+test('a backlog is written in small transactions, and the event loop runs between them', async () => {
   const sink = new MemorySink();
   const writer = new UsageWriter(sink, { transactionRows: 100 });
-  let turns = 0;
-  const turnsAtWrite: number[] = [];
+  let iterations = 0;
+  const iterationsAtWrite: number[] = [];
   sink.answer = async () => {
-    turnsAtWrite.push(turns);
-    setImmediate(() => turns++);
+    iterationsAtWrite.push(iterations);
+    setImmediate(() => iterations++);
   };
   const ids = recordRows(writer, 950);
   expect(await writer.flush()).toBe(true);
   expect(sink.batches.map((batch) => batch.length)).toEqual([100, 100, 100, 100, 100, 100, 100, 100, 100, 50]);
-  expect(turnsAtWrite).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(iterationsAtWrite).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(sink.requestIds).toEqual(ids);
 });
 
