@@ -1,5 +1,5 @@
 /**
- * The admin API (contract, section 7): one function from request to response, backed by an Elysia app of its own, so that
+ * The admin API (contract, section 7): its routes and one function from request to response, backed by an Elysia app of its own, so that
  * its parsing and its errors stay separate from the data plane.
  *
  * Guarantees: the admin key is checked before anything else of a request is read; every error uses OpenAI's envelope; no
@@ -14,7 +14,7 @@ import type { Deadlines } from '../http/deadlines.ts';
 import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
 import { requestIdOf as newRequestIdOf } from '../http/request-id.ts';
-import { pathOf, RouteTable, routeNotFound } from '../http/route.ts';
+import { pathOf, type Route, RouteTable, routeNotFound } from '../http/route.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { Store } from '../store/store.ts';
@@ -55,7 +55,12 @@ interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
 /** A key with 1,000 allowed models takes 40 kB. */
 const BODY_BYTES_MAX = 64 * 1024;
 
-export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
+interface AdminApi {
+  readonly routes: readonly Route[];
+  handle(request: Request): Promise<Response>;
+}
+
+export function createAdmin(options: AdminOptions): AdminApi {
   const { store, limiter, keys, log } = options;
   const gate = new AdminGate(options.adminApiKey);
   const audit = new AuditLog(log);
@@ -77,7 +82,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   })
     .onError(({ error, code, request }) => refuse(request, refusalOf(request, error, code)))
     // `?access_token=` is off. The plugin runs after parsing and reads "BearerXtok" as "tok", so it does not replace the
-    // strict check in `handle`; it is a second one, for a route that is ever mounted without that.
+    // strict check in `answer`; it is a second one, for a route that is ever mounted without that.
     .use(bearer({ extract: { body: '\0', query: '\0', header: 'Bearer' } }))
     .onBeforeHandle(({ bearer: token, request }) => {
       if (!gate.accepts(token?.trimStart() ?? '')) gate.check(request.headers.get('authorization'));
@@ -97,17 +102,21 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     )
     .all('/*', ({ request }) => refuse(request, table.refusalOf(request)), UNREAD)
     .compile();
-  const table = new RouteTable(app.routes.filter(({ method }) => method !== 'ALL'));
+  const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => ({ method, path }));
+  const table = new RouteTable(routes);
 
-  return async (request) => {
-    const response = await handle(request);
-    response.headers.set('x-request-id', requestIdOf(request));
-    // Some responses contain a secret.
-    response.headers.set('cache-control', 'no-store');
-    return response;
+  return {
+    routes,
+    async handle(request) {
+      const response = await answer(request);
+      response.headers.set('x-request-id', requestIdOf(request));
+      // Some responses contain a secret.
+      response.headers.set('cache-control', 'no-store');
+      return response;
+    },
   };
 
-  async function handle(request: Request): Promise<Response> {
+  async function answer(request: Request): Promise<Response> {
     const isChange = request.method !== 'GET' && request.method !== 'HEAD' && pathOf(request.url) !== '/admin/drain';
     try {
       checkKey(request);
@@ -119,11 +128,11 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     try {
       // Elysia answers HEAD only where it has a route of its own; Bun leaves out the body.
       if (request.method !== 'HEAD') return await app.handle(request);
-      const answer = await app.handle(new Request(request.url, { headers: request.headers }));
-      if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) return answer;
+      const response = await app.handle(new Request(request.url, { headers: request.headers }));
+      if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response;
       // Nobody will read the stream.
-      await answer.body?.cancel();
-      return new Response(null, answer);
+      await response.body?.cancel();
+      return new Response(null, response);
     } finally {
       if (isChange) options.changes.release();
     }

@@ -13,19 +13,33 @@ const CURSOR = "a record's id, or an ISO 8601 time with its zone";
 const GROUPS = 'key, model, day, month or tag:NAME, or two of them with a comma between';
 const GROUP = /^(key|model|day|month|tag:[a-z0-9_-]{1,32})$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const FINISHES: readonly Finish[] = ['complete', 'client_closed', 'upstream_interrupted', 'error'];
-const REQUESTS_DEFAULT = 50;
-const REQUESTS_MAX = 1_000;
+export const FINISHES: readonly Finish[] = ['complete', 'client_closed', 'upstream_interrupted', 'error'];
+export const REQUESTS_DEFAULT = 50;
+export const REQUESTS_MAX = 1_000;
+
+export const USAGE_PARAMETERS = ['key_id', 'from', 'to'] as const;
+export const SUMMARY_PARAMETERS = ['group_by', 'from', 'to', 'key_id'] as const;
+export const RECORDS_PARAMETERS = [
+  'key_id',
+  'request_id',
+  'model',
+  'endpoint',
+  'finish',
+  'status',
+  'min_duration_ms',
+  'limit',
+  'before',
+] as const;
 
 /** @throws GatewayError invalid_request, naming the parameter */
 export function usageQueryFrom(url: string): UsageReportQuery {
-  const query = onlyParameters(url, ['key_id', 'from', 'to']);
+  const query = onlyParameters(url, USAGE_PARAMETERS);
   return { keyId: query.get('key_id'), ...daysFrom(query) };
 }
 
 /** Defaults: all days, grouped by key. @throws GatewayError invalid_request, naming the parameter */
 export function summaryQueryFrom(url: string, rowsMax: number): SummaryQuery {
-  const query = onlyParameters(url, ['group_by', 'from', 'to', 'key_id']);
+  const query = onlyParameters(url, SUMMARY_PARAMETERS);
   const { firstDay = 0, lastDay = LAST_DAY } = daysFrom(query);
   const keyId = query.get('key_id');
   return { groupBy: groupsFrom(query.get('group_by') ?? 'key'), firstDay, lastDay, rowsMax, ...(keyId && { keyId }) };
@@ -33,17 +47,7 @@ export function summaryQueryFrom(url: string, rowsMax: number): SummaryQuery {
 
 /** @throws GatewayError invalid_request, naming the parameter */
 export function recordsQueryFrom(url: string): RecordsQuery {
-  const query = onlyParameters(url, [
-    'key_id',
-    'request_id',
-    'model',
-    'endpoint',
-    'finish',
-    'status',
-    'min_duration_ms',
-    'limit',
-    'before',
-  ]);
+  const query = onlyParameters(url, RECORDS_PARAMETERS);
   const before = query.get('before');
   const given = {
     keyId: query.get('key_id'),

@@ -6,16 +6,17 @@ import { ENDPOINTS } from '../gateway/endpoints.ts';
 import { forward } from '../gateway/forward.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { keyStatus } from '../gateway/key-status.ts';
+import { documentServer } from '../openapi/serve-document.ts';
 import { isCrossOrigin, preflight, withCors } from './cors.ts';
 import type { Drain } from './drain.ts';
 import { refusal } from './refusal.ts';
 import { raiseHeadBytesMax, refusalOfHead } from './request-head.ts';
-import { type Handler, pathOf, RouteTable, routeNotFound } from './route.ts';
+import { type Handler, pathOf, type Route, RouteTable, routeNotFound } from './route.ts';
 
 interface AppOptions {
   readonly gateway: Gateway;
   /** Answers whatever is under /admin, see admin/admin.ts; without it nothing is there. */
-  readonly admin?: (request: Request) => Promise<Response>;
+  readonly admin?: { readonly routes: readonly Route[]; handle(request: Request): Promise<Response> };
   readonly drain: Pick<Drain, 'hasBegun'>;
   readonly idleTimeoutS: number;
   /** GET /metrics; without it there is none. */
@@ -33,6 +34,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping }
     { method: 'GET', path: '/health', handle: () => Response.json({ status: 'ok' }) },
     { method: 'GET', path: '/ready', handle: readiness },
     ...(metrics ? [{ method: 'GET', path: '/metrics', handle: metrics }] : []),
+    { method: 'GET', path: '/openapi.json', handle: documentServer(() => [...handlers, ...(admin?.routes ?? [])]) },
     ...DASHBOARD_PATHS.map((path) => ({ method: 'GET', path, handle: serveDashboard })),
     { method: 'GET', path: '/v1/key', handle: (request) => keyStatus(request, gateway) },
     ...ENDPOINTS.map((endpoint) => ({
@@ -75,7 +77,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping }
         path,
         ({ request }) => {
           const error = refusalOfHead(request);
-          return error ? refusal(request, error) : admin(request);
+          return error ? refusal(request, error) : admin.handle(request);
         },
         unread,
       );

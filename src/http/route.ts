@@ -6,7 +6,7 @@
 import { GatewayError } from '../errors.ts';
 import { redactPath } from '../keys/redact-keys.ts';
 
-interface Route {
+export interface Route {
   readonly method: string;
   readonly path: string;
 }

@@ -18,6 +18,8 @@ export interface FieldKind<T> {
   readonly takesAsText: string;
   /** JSON Schema of the JSON form. */
   readonly schema: TSchema;
+  /** What the API reference shows, where that differs: JSON Schema counts characters, TypeBox counts UTF-16 units. */
+  readonly shownSchema?: TSchema;
   /** The value, or undefined when the JSON is not valid for this kind. */
   parse(json: unknown): T | undefined;
   toJson(value: T): unknown;
@@ -41,6 +43,7 @@ export function textKind(charactersMax: number): FieldKind<string> {
     takesAsText: `1 to ${charactersMax} characters`,
     // JSON Schema counts characters, but TypeBox counts UTF-16 units: a character has one or two of them.
     schema: Type.String({ minLength: 1, maxLength: 2 * charactersMax }),
+    shownSchema: Type.String({ minLength: 1, maxLength: charactersMax }),
     parse: (json) =>
       typeof json === 'string' && json !== '' && hasAtMost(json, charactersMax) && isStorable(json) ? json : undefined,
     toJson: itself,
@@ -114,11 +117,8 @@ const tagsTaken = `an object of at most ${TAGS_MAX} names ([a-z0-9_-]{1,32}) wit
 const checkedTags = checked<Tags>({
   takes: tagsTaken,
   takesAsText: `at most ${TAGS_MAX} NAME=TEXT with commas between them (or a JSON object), or none`,
-  schema: Type.Record(
-    Type.String({ pattern: '^[a-z0-9_-]{1,32}$' }),
-    Type.String({ maxLength: 2 * TAG_CHARACTERS_MAX }),
-    { maxProperties: TAGS_MAX, additionalProperties: false },
-  ),
+  schema: tagsSchema(2 * TAG_CHARACTERS_MAX),
+  shownSchema: tagsSchema(TAG_CHARACTERS_MAX),
   toColumn: JSON.stringify,
   fromColumn: (cell) => JSON.parse(String(cell)) as Tags,
   fromText: tagsFromText,
@@ -140,6 +140,7 @@ export const timeKind: FieldKind<number | null> = {
   takes: TIME,
   takesAsText: 'an ISO 8601 time with its zone, e.g. 2030-01-31T12:00:00Z, or none',
   schema: nullable(Type.String()),
+  shownSchema: nullable(Type.String({ format: 'date-time' })),
   parse: (json) => (json === null ? null : typeof json === 'string' ? (parseIsoTime(json) ?? undefined) : undefined),
   toJson: isoOrNull,
   toColumn: itself,
@@ -157,6 +158,13 @@ function checked<T>(kind: Checked<T>): FieldKind<T> {
 
 function nullable(schema: TSchema): TSchema {
   return Type.Union([schema, Type.Null()]);
+}
+
+function tagsSchema(maxLength: number): TSchema {
+  return Type.Record(Type.String({ pattern: '^[a-z0-9_-]{1,32}$' }), Type.String({ maxLength }), {
+    maxProperties: TAGS_MAX,
+    additionalProperties: false,
+  });
 }
 
 function itemSchema(): TSchema {
