@@ -3,15 +3,13 @@ import { GatewayError } from '../errors.ts';
 import { parseIsoDay, parseIsoTime } from '../keys/iso-time.ts';
 import type { RecordsQuery } from '../store/store.ts';
 import { type Finish, firstIdOf } from '../usage/usage-record.ts';
-import type { SummaryGroup, SummaryQuery } from '../usage/usage-summary.ts';
+import { parseSummaryGroups, SUMMARY_GROUPS, type SummaryGroup, type SummaryQuery } from '../usage/usage-summary.ts';
 import { choiceFrom, integerFrom, onlyParameters, type Query } from './query.ts';
 import { invalidField } from './refused-input.ts';
 import { LAST_DAY, type UsageReportQuery } from './usage-report.ts';
 
 const DAY = 'a UTC date as YYYY-MM-DD';
 const CURSOR = "a record's id, or an ISO 8601 time with its zone";
-const GROUPS = 'key, model, day, month or tag:NAME, or two of them with a comma between';
-const GROUP = /^(key|model|day|month|tag:[a-z0-9_-]{1,32})$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export const FINISHES: readonly Finish[] = ['complete', 'client_closed', 'upstream_interrupted', 'error'];
 export const REQUESTS_DEFAULT = 50;
@@ -66,10 +64,9 @@ export function recordsQueryFrom(url: string): RecordsQuery {
 }
 
 function groupsFrom(text: string): readonly SummaryGroup[] {
-  const groups = text.split(',');
-  const isTaken = groups.length <= 2 && groups.every((group) => GROUP.test(group)) && groups[0] !== groups[1];
-  if (!isTaken) throw invalidField('group_by', GROUPS);
-  return groups as SummaryGroup[];
+  const groups = parseSummaryGroups(text);
+  if (groups === null) throw invalidField('group_by', SUMMARY_GROUPS);
+  return groups;
 }
 
 function daysFrom(query: Query) {

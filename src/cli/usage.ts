@@ -1,13 +1,23 @@
 /** `bve usage`: usage by day and month, read directly from the database; the rows of GET /admin/usage. */
-import { dateOf, readUsageReport, type UsageReport, usageReportToJson, yearMonthOf } from '../admin/usage-report.ts';
+import {
+  dateOf,
+  LAST_DAY,
+  readUsageReport,
+  type UsageReport,
+  usageReportToJson,
+  yearMonthOf,
+} from '../admin/usage-report.ts';
+import { summaryToJson } from '../admin/usage-summary-json.ts';
 import { parseIsoDay } from '../keys/iso-time.ts';
 import { print, printJson } from '../output.ts';
+import { parseSummaryGroups, SUMMARY_GROUPS } from '../usage/usage-summary.ts';
 import type { UsageTotals } from '../usage/usage-totals.ts';
 import { type Arguments, type Command, textFlag, UsageError } from './command.ts';
 import { csvText, spreadsheetSafe } from './csv.ts';
 import { CONFIG, DATABASE, JSON_OUTPUT, keyNamed, withStore } from './keys-database.ts';
 import { printable } from './keys-table.ts';
 import { textTable } from './text-table.ts';
+import { summaryCsv, summaryTable } from './usage-summary.ts';
 
 /** No practical bound: a command may take its time. */
 const ROWS_MAX = 1_000_000_000;
@@ -23,8 +33,16 @@ export const usage: Command = {
     },
     from: { type: 'string', value: 'DATE', help: 'first UTC day, YYYY-MM-DD' },
     to: { type: 'string', value: 'DATE', help: 'last UTC day, YYYY-MM-DD' },
-    json: { ...JSON_OUTPUT, help: 'the object of GET /admin/usage, for scripts' },
-    csv: { type: 'boolean', help: 'the days as CSV (RFC 4180)' },
+    json: {
+      ...JSON_OUTPUT,
+      help: 'the object of GET /admin/usage, with --by of GET /admin/usage/summary, for scripts',
+    },
+    csv: { type: 'boolean', help: 'the days, or with --by the sums, as CSV (RFC 4180)' },
+    by: {
+      type: 'string',
+      value: 'GROUP',
+      help: `the sums by ${SUMMARY_GROUPS}, with errors, cached and reasoning tokens`,
+    },
     monthly: { type: 'boolean', help: 'with --csv: the months instead' },
     config: CONFIG,
   },
@@ -36,6 +54,8 @@ ${DATABASE}`,
     const days = { firstDay: dayFlag(args, 'from'), lastDay: dayFlag(args, 'to') };
     checkCombination(args, days);
     const keyText = textFlag(args, 'key');
+    const byText = textFlag(args, 'by');
+    if (byText !== undefined) return summarise(args, byText, keyText, days);
     const { report, names } = await withStore(args, async (store) => {
       const keyId = keyText === undefined ? undefined : (await keyNamed(store, keyText)).id;
       const keys = await store.listKeys();
@@ -51,6 +71,19 @@ ${DATABASE}`,
   },
 };
 
+async function summarise(args: Arguments, byText: string, keyText: string | undefined, days: Days): Promise<number> {
+  const groupBy = parseSummaryGroups(byText);
+  if (groupBy === null) throw new UsageError(`--by takes ${SUMMARY_GROUPS}, not '${byText}'`);
+  const { firstDay = 0, lastDay = LAST_DAY } = days;
+  const summary = await withStore(args, async (store) => {
+    const ofKey = keyText === undefined ? {} : { keyId: (await keyNamed(store, keyText)).id };
+    return store.usageSummary({ groupBy, firstDay, lastDay, rowsMax: ROWS_MAX, ...ofKey });
+  });
+  if (args.flags.json) printJson(summaryToJson(summary));
+  else print(args.flags.csv ? summaryCsv(groupBy, summary) : summaryTable(groupBy, summary));
+  return 0;
+}
+
 type Names = ReadonlyMap<string, string>;
 
 interface Days {
@@ -61,6 +94,8 @@ interface Days {
 /** @throws UsageError */
 function checkCombination(args: Arguments, days: Days): void {
   if (args.flags.json && args.flags.csv) throw new UsageError('--json and --csv contradict each other');
+  if (args.flags.monthly && args.flags.by !== undefined)
+    throw new UsageError('--monthly and --by contradict each other');
   if (args.flags.monthly && !args.flags.csv) throw new UsageError('--monthly goes with --csv');
   if (days.firstDay !== undefined && days.lastDay !== undefined && days.firstDay > days.lastDay) {
     throw new UsageError('--from is later than --to');

@@ -7,6 +7,17 @@ import { dayStartMs } from '../limits/windows.ts';
 /** `tag:NAME` is the value that the key has now for this tag. */
 export type SummaryGroup = 'key' | 'model' | 'day' | 'month' | `tag:${string}`;
 
+/** What `parseSummaryGroups` takes, in words. */
+export const SUMMARY_GROUPS = 'key, model, day, month or tag:NAME, or two of them with a comma between';
+const GROUP = /^(key|model|day|month|tag:[a-z0-9_-]{1,32})$/;
+
+/** null: it is not one group, or two different ones. */
+export function parseSummaryGroups(text: string): readonly SummaryGroup[] | null {
+  const groups = text.split(',');
+  const isTaken = groups.length <= 2 && groups.every((group) => GROUP.test(group)) && groups[0] !== groups[1];
+  return isTaken ? (groups as SummaryGroup[]) : null;
+}
+
 export interface SummaryQuery {
   /** One or two. */
   readonly groupBy: readonly SummaryGroup[];

@@ -132,3 +132,53 @@ test('a wrong call is exit code 2 and names its flag, an unknown key 1', async (
   const help = await runBve(['usage', '--help']);
   expect(help.stdout).toContain('Usage: bve usage [flags]');
 });
+
+describe('--by', () => {
+  test('a table with a total, by one group or two', async () => {
+    const lines = (await usage('--by', 'model,key', '--from', '2024-01-01')).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^MODEL +KEY +REQUESTS +ERRORS +PROMPT +CACHED +COMPLETION +REASONING +TOTAL$/);
+    expect(lines.slice(1).map((line) => line.split(/ +/).slice(0, 3))).toEqual([
+      ['gpt-4o-mini', alice.id, '3'],
+      ['gpt-4o-mini', bob.id, '1'],
+      ['total', '4', '0'],
+    ]);
+    expect(await usage('--by', 'day', '--from', '2030-01-01')).toBe('no usage in this time\n');
+  });
+
+  test('--json is the object of GET /admin/usage/summary, --csv has one row for each of its rows', async () => {
+    const { rows, total } = JSON.parse(await usage('--by', 'month', '--key', alice.id, '--json'));
+    expect(rows).toMatchObject([
+      { group: '2024-03', requests: 2, total_tokens: 60 },
+      { group: '2024-02', requests: 1, total_tokens: 1_234_567 },
+    ]);
+    expect(total).toMatchObject({ requests: 3, errors: 0, cached_tokens: 12, total_tokens: 1_234_627 });
+    const csv = parseCsv(await usage('--by', 'tag:team,day', '--from', '2024-03-01', '--csv'));
+    expect(csv.map(({ cells }) => cells)).toEqual([
+      [
+        'tag:team',
+        'day',
+        'requests',
+        'errors',
+        'prompt_tokens',
+        'cached_tokens',
+        'completion_tokens',
+        'reasoning_tokens',
+        'total_tokens',
+      ],
+      ['', '2024-03-01', '3', '0', '30', '12', '60', '24', '65'],
+    ]);
+  });
+
+  test('what is no group is refused, and so is --monthly with it', async () => {
+    for (const flags of [
+      ['--by', 'team'],
+      ['--by', 'day,day'],
+      ['--by', 'day,key,model'],
+      ['--by', 'day', '--csv', '--monthly'],
+    ]) {
+      const { exitCode, stderr } = await runBve(['usage', ...flags], { DATABASE_URL: db.url });
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('--by');
+    }
+  });
+});
