@@ -1,9 +1,10 @@
-/** Checks for `bve check` that need the machine: the address, the CA file and the folder of the database. */
+/** Checks for `bve check` that need the machine: the address, the CA file, the folders of database and spill files. */
 import { createServer } from 'node:net';
 import { ConfigError } from '../config/config-error.ts';
 import { type Loaded, proxyVariables, readCaFile } from '../config/load.ts';
 import { databaseProblem } from '../store/open-store.ts';
 import { proxyFor } from '../upstream/proxy.ts';
+import { DiskSpillFolder } from '../usage/spill-folder.ts';
 
 /** Returns one line for each problem, with the name of the variable. */
 export async function problemsOfMachine({ config, targets }: Loaded): Promise<string[]> {
@@ -12,6 +13,7 @@ export async function problemsOfMachine({ config, targets }: Loaded): Promise<st
     ...caProblems(config.fuelixCaFile),
     ...new Set(targets.map(({ baseUrl }) => proxyProblem(baseUrl))),
     databaseProblem(config.databaseUrl),
+    spillProblem(config.usageSpillDir),
   ];
   return problems.filter((problem) => problem !== null);
 }
@@ -25,6 +27,11 @@ function hostProblem(host: string): Promise<string | null> {
     );
     server.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port: 0 }, () => server.close(() => resolve(null)));
   });
+}
+
+function spillProblem(folder: string | undefined): string | null {
+  const problem = folder === undefined ? null : new DiskSpillFolder(folder, '').problem();
+  return problem === null ? null : `USAGE_SPILL_DIR ${problem}`;
 }
 
 function caProblems(path: string | undefined): readonly string[] {

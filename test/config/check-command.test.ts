@@ -58,12 +58,14 @@ test('what the machine cannot do is found, each named by its variable', async ()
     HOST: '192.0.2.1',
     FUELIX_CA_FILE: '/nowhere/ca.pem',
     DATABASE_URL: 'sqlite:///nowhere/bve.db',
+    USAGE_SPILL_DIR: '/nowhere/spill',
   });
   expect([exitCode, stdout]).toEqual([2, '']);
   expect(stderr.trimEnd().split('\n')).toEqual([
     'bve check: HOST 192.0.2.1 is no address of this machine, or no name of one (EADDRNOTAVAIL)',
     "bve check: FUELIX_CA_FILE '/nowhere/ca.pem': there is no such file",
     "bve check: DATABASE_URL names a file in the folder '/nowhere', which does not exist",
+    "bve check: USAGE_SPILL_DIR '/nowhere/spill' does not exist",
   ]);
 });
 
