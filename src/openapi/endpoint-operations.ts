@@ -103,13 +103,22 @@ function formSchemaOf({ generates }: Endpoint): JsonSchema {
   };
 }
 
-function answerContentOf({ method, path, generates, bulk, isLegacyCompletion }: Endpoint) {
+function answerContentOf(endpoint: Endpoint) {
+  const { method, path, generates, bulk, isLegacyCompletion } = endpoint;
   const answer = ANSWERS[`${method} ${path}`];
-  const json = { schema: { type: 'object' }, example: answer?.json ?? { id: 'obj_123', object: 'object' } };
+  const json = { schema: { type: 'object' }, example: answer?.json ?? usualAnswerTo(endpoint) };
   const isStreamed = generates && !isLegacyCompletion;
   return {
     'application/json': json,
     ...(isStreamed && { 'text/event-stream': { schema: TEXT, example: answer?.stream ?? 'data: [DONE]\n\n' } }),
     ...(bulk && { 'application/octet-stream': { schema: {} } }),
   };
+}
+
+/** What OpenAI's API answers with where nothing more is known: a list, an object, or that it is gone. */
+function usualAnswerTo({ method, path }: Endpoint): object {
+  const object = { id: 'obj_123', object: 'object' };
+  if (method === 'DELETE') return { ...object, deleted: true };
+  const isList = method === 'GET' && !/(:\w+|\*)$/.test(path);
+  return isList ? { object: 'list', data: [object], has_more: false } : object;
 }

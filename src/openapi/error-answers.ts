@@ -67,10 +67,10 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   409: 'The state of the key does not allow this change.',
   413: 'The body is too large; the message names the limit.',
   415: 'The body is compressed.',
-  429: 'A limit of the key is reached; `Retry-After` says for how long.',
+  429: 'A limit of the key is reached; Retry-After says for how long.',
   500: 'A defect of the gateway. The log has more under the request id.',
   502: 'Upstream could not be reached, or its answer was not valid or an error of its own.',
-  503: 'The gateway is at its limit, is draining, or cannot reach its store; `Retry-After` says when to try again.',
+  503: 'The gateway is at its limit, is draining, or cannot reach its store; Retry-After says when to try again.',
   504: 'Upstream did not answer in time.',
 };
 

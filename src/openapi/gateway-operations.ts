@@ -39,7 +39,7 @@ export const GATEWAY_OPERATIONS: Readonly<Record<string, DocumentedOperation>> =
   },
   'GET /openapi.json': open('This document', {
     200: { description: 'OpenAPI 3.1', content: jsonContent({ type: 'object' }, { openapi: '3.1.1' }) },
-    304: { description: '`If-None-Match` names its `ETag`' },
+    304: { description: 'If-None-Match names its ETag' },
   }),
   'GET /docs': open('The API reference', { 200: { description: 'A page that shows this document', content: PAGE } }),
   'GET /dashboard': open('The dashboard', { 200: { description: 'Its page', content: PAGE } }),
