@@ -111,3 +111,48 @@ test('two writers, readers, writes that fail and processes that vanish: every re
   const months = await t.store.recentUsageMonths(EVER);
   expect(new Map(months.map((month) => [month.keyId, month.requests]))).toEqual(expected);
 });
+
+test('while they cannot be brought in they are in every report all the same', async () => {
+  await t.store.insertUsage(
+    [...records(2, { keyId: 'a' }), ...records(1, { keyId: 'b', admittedAt: NOON - 86_400_000 })],
+    NONE,
+  );
+  await t.store.recentUsageDays(EVER);
+  await t.store.insertUsage(records(3, { keyId: 'a' }), NONE);
+  await t.store.insertUsage(records(1, { keyId: 'c', model: null, finish: 'error' }), NONE);
+  using other = new Database(t.db.path);
+  other.run('BEGIN IMMEDIATE');
+  const numbers = async () => ({
+    days: (await t.store.recentUsageDays(EVER)).map(({ keyId, day, requests }) => [day - DAY, keyId, requests]),
+    oneDay: (await t.store.recentUsageDays({ ...EVER, keyId: 'a', limit: 1 })).map(({ requests }) => requests),
+    limited: (await t.store.recentUsageDays({ ...EVER, limit: 2 })).map(({ keyId }) => keyId),
+    months: (await t.store.recentUsageMonths(EVER)).map(({ keyId, requests }) => [keyId, requests]),
+    summary: (await t.store.usageSummary({ groupBy: ['model'], firstDay: DAY, lastDay: DAY, rowsMax: 9 })).rows.map(
+      ({ group, requests, errors }) => [...group, requests, errors],
+    ),
+    ofKey: await requestsOf(t.store, 'a'),
+  });
+  const expected = {
+    days: [
+      [0, 'a', 5],
+      [0, 'c', 1],
+      [-1, 'b', 1],
+    ],
+    oneDay: [5],
+    limited: ['a', 'c'],
+    months: [
+      ['a', 5],
+      ['b', 1],
+      ['c', 1],
+    ],
+    summary: [
+      ['gpt-4o-mini', 5, 0],
+      [null, 1, 1],
+    ],
+    ofKey: 5,
+  };
+  expect(await numbers()).toEqual(expected);
+  other.run('ROLLBACK');
+  expect(await numbers()).toEqual(expected);
+  expect(pendingRows()).toBe(0);
+});

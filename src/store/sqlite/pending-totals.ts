@@ -92,6 +92,15 @@ export class PendingTotals {
     this.sync();
   }
 
+  /** Of all processes. */
+  all(): KeyTotals[] {
+    const keys = new Map<string, KeyTotals>();
+    for (const writer of [this.#own, this.#foreign]) {
+      for (const { totals } of writer.all(this.#writer)) for (const key of parse(totals)) mergeKey(keys, key);
+    }
+    return [...keys.values()];
+  }
+
   /** Whatever is pending of a key, of all processes. */
   *of(keyId: string): Iterable<KeyTotals> {
     const own = this.#keys.get(keyId);

@@ -11,6 +11,7 @@ import type { FoundKey, KeyChangeList } from '../../keys/key-source.ts';
 import { firstIdOf, type UsageRecord } from '../../usage/usage-record.ts';
 import type { SummaryQuery, UsageSummary } from '../../usage/usage-summary.ts';
 import type { TotalsQuery, UsageDay, UsageMonth } from '../../usage/usage-totals.ts';
+import type { KeyTotals } from '../batch-totals.ts';
 import type {
   ImportConflict,
   ImportedKey,
@@ -148,18 +149,18 @@ export class SqliteStore implements Store {
   }
 
   async recentUsageDays(query: TotalsQuery): Promise<UsageDay[]> {
-    await this.#settleTotals();
-    return this.#read('read usage by day', (sql) => recentUsageDays(sql, query));
+    const pending = await this.#settleTotals();
+    return this.#read('read usage by day', (sql) => recentUsageDays(sql, query, pending));
   }
 
   async recentUsageMonths(query: TotalsQuery): Promise<UsageMonth[]> {
-    await this.#settleTotals();
-    return this.#read('read usage by month', (sql) => recentUsageMonths(sql, query));
+    const pending = await this.#settleTotals();
+    return this.#read('read usage by month', (sql) => recentUsageMonths(sql, query, pending));
   }
 
   async usageSummary(query: SummaryQuery): Promise<UsageSummary> {
-    await this.#settleTotals();
-    return this.#read('summarise usage', (sql) => summariseUsage(sql, query));
+    const pending = await this.#settleTotals();
+    return this.#read('summarise usage', (sql) => summariseUsage(sql, query, pending));
   }
 
   async deleteUsageBefore(timeMs: number, limit: number): Promise<number> {
@@ -212,15 +213,19 @@ export class SqliteStore implements Store {
     return result;
   }
 
-  /** Before totals are read. Who reads them does not wait for another process's lock: then they are some seconds old. */
-  async #settleTotals(): Promise<void> {
+  /**
+   * Before totals are read. Reading does not wait for another process's lock, nor does it need room on the disk.
+   * @returns what could not be brought into the tables
+   */
+  async #settleTotals(): Promise<readonly KeyTotals[]> {
     try {
       await this.#connect();
       while (!(await this.#afterOthers(async () => this.#connections.ledger.settleSome()))) {
         await new Promise((resolve) => setImmediate(resolve));
       }
+      return [];
     } catch {
-      // The read says what is wrong.
+      return this.#closed ? [] : this.#connections.ledger.pendingTotals();
     }
   }
 

@@ -85,6 +85,16 @@ export class UsageLedger {
     return isAll;
   }
 
+  /** Of all processes, as far as they can be read. */
+  pendingTotals(): KeyTotals[] {
+    try {
+      return this.#open().pending.all();
+    } catch {
+      // Whoever reads the tables is told what is wrong.
+      return [];
+    }
+  }
+
   /** What a key used of each UTC day from `first` to `last`, oldest first, what is pending included. */
   usageDays(keyId: string, first: number, last: number): UsageDay[] {
     const { database, days: select, pending } = this.#open();

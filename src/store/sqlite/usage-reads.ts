@@ -1,4 +1,4 @@
-/** Reads `usage_days`, `usage_months` and `usage_by_model`, which hold what records added up to, pending totals apart. */
+/** Reads `usage_days`, `usage_months` and `usage_by_model`, which hold what records added up to, and what is on its way there. */
 import type { SQL } from 'bun';
 import {
   type SummaryGroup,
@@ -8,6 +8,7 @@ import {
   type UsageSummary,
 } from '../../usage/usage-summary.ts';
 import type { TotalsQuery, UsageDay, UsageMonth, UsageTotals } from '../../usage/usage-totals.ts';
+import { type KeyTotals, type ModelTotals, type PeriodTotals, totalsByDay, totalsByMonth } from '../batch-totals.ts';
 import { PacedRead } from '../paced.ts';
 
 interface TotalsRow {
@@ -23,15 +24,64 @@ interface TotalsRow {
 const TOTALS = 'requests, prompt_tokens, completion_tokens, total_tokens, updated_at';
 
 /** Newest first; of one day by key. */
-export async function recentUsageDays(sql: SQL, query: TotalsQuery): Promise<UsageDay[]> {
-  const rows = await recentTotals(sql, 'usage_days', 'day', query);
-  return rows.map((row) => ({ day: Number(row.period), ...totalsFromRow(row) }));
+export async function recentUsageDays(
+  sql: SQL,
+  query: TotalsQuery,
+  pending: readonly KeyTotals[],
+): Promise<UsageDay[]> {
+  const rows = (await recentTotals(sql, 'usage_days', 'day', query)).map(totalsFromRow);
+  return withPending(rows, pending, query, totalsByDay).map(({ period, ...totals }) => ({ day: period, ...totals }));
 }
 
 /** Newest first; of one month by key. */
-export async function recentUsageMonths(sql: SQL, query: TotalsQuery): Promise<UsageMonth[]> {
-  const rows = await recentTotals(sql, 'usage_months', 'month', query);
-  return rows.map((row) => ({ month: Number(row.period), ...totalsFromRow(row) }));
+export async function recentUsageMonths(
+  sql: SQL,
+  query: TotalsQuery,
+  pending: readonly KeyTotals[],
+): Promise<UsageMonth[]> {
+  const rows = (await recentTotals(sql, 'usage_months', 'month', query)).map(totalsFromRow);
+  return withPending(rows, pending, query, totalsByMonth).map(({ period, ...totals }) => ({
+    month: period,
+    ...totals,
+  }));
+}
+
+interface PeriodOfKey extends UsageTotals {
+  readonly period: number;
+}
+
+/** Rows of a table, and what is on its way into it. */
+function withPending(
+  rows: readonly PeriodOfKey[],
+  pending: readonly KeyTotals[],
+  { keyId, first, last, limit }: TotalsQuery,
+  totalsBy: (models: readonly ModelTotals[]) => PeriodTotals[],
+): readonly PeriodOfKey[] {
+  if (pending.length === 0) return rows;
+  const merged = new Map(rows.map((row) => [`${row.period} ${row.keyId}`, row]));
+  for (const key of pending) {
+    if (keyId !== undefined && key.keyId !== keyId) continue;
+    for (const totals of totalsBy(key.models)) {
+      if (totals.period < first || totals.period > last) continue;
+      const id = `${totals.period} ${key.keyId}`;
+      merged.set(id, sumOf(merged.get(id), { keyId: key.keyId, ...totals }));
+    }
+  }
+  const newestFirst = (a: PeriodOfKey, b: PeriodOfKey) => b.period - a.period || (a.keyId < b.keyId ? -1 : 1);
+  return [...merged.values()].sort(newestFirst).slice(0, limit);
+}
+
+function sumOf(a: PeriodOfKey | undefined, b: PeriodOfKey): PeriodOfKey {
+  if (a === undefined) return b;
+  return {
+    keyId: a.keyId,
+    period: a.period,
+    requests: a.requests + b.requests,
+    promptTokens: a.promptTokens + b.promptTokens,
+    completionTokens: a.completionTokens + b.completionTokens,
+    totalTokens: a.totalTokens + b.totalTokens,
+    updatedAt: Math.max(a.updatedAt, b.updatedAt),
+  };
 }
 
 function recentTotals(sql: SQL, table: string, period: string, query: TotalsQuery): Promise<TotalsRow[]> {
@@ -48,9 +98,10 @@ function recentTotals(sql: SQL, table: string, period: string, query: TotalsQuer
       ]);
 }
 
-function totalsFromRow(row: TotalsRow): UsageTotals {
+function totalsFromRow(row: TotalsRow): PeriodOfKey {
   return {
     keyId: row.key_id,
+    period: Number(row.period),
     requests: Number(row.requests),
     promptTokens: Number(row.prompt_tokens),
     completionTokens: Number(row.completion_tokens),
@@ -79,10 +130,20 @@ const SUMS = [
 const DAYS_MAX = 32;
 
 /** Some days at a time, because a year of many keys has millions of rows. */
-export async function summariseUsage(sql: SQL, query: SummaryQuery): Promise<UsageSummary> {
+export async function summariseUsage(
+  sql: SQL,
+  query: SummaryQuery,
+  pending: readonly KeyTotals[],
+): Promise<UsageSummary> {
   const { groupBy, keyId, firstDay, lastDay, rowsMax } = query;
   const tags = await readTags(sql, groupBy);
   const table = new SummaryTable(groupBy, tags);
+  for (const key of pending) {
+    if (keyId !== undefined && key.keyId !== keyId) continue;
+    for (const model of key.models) {
+      if (model.day >= firstDay && model.day <= lastDay) table.add({ ...model, keyId: key.keyId });
+    }
+  }
   const from = `FROM usage_by_model WHERE day BETWEEN ? AND ?${keyId === undefined ? '' : ' AND key_id = ?'}`;
   const ofKey = keyId === undefined ? [] : [keyId];
   const values = [firstDay, lastDay, ...ofKey];
