@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Browser, Page } from 'playwright-core';
 import { admin } from '../admin/admin-client.ts';
+import { eventually } from '../support/eventually.ts';
 import { launchBrowser, type OpenPage, openPage, WITHOUT_BROWSER } from './browser.ts';
 import { ADMIN_KEY, type RealGateway, startRealGateway } from './real-gateway.ts';
 
@@ -87,7 +88,11 @@ describe.skipIf(WITHOUT_BROWSER !== null)('keys in the dashboard', () => {
   });
 
   test('they are searched, and the search is in the address', async () => {
-    await page.keyboard.press('/');
+    // While a dialog is closing the key does nothing.
+    await eventually(async () => {
+      await page.keyboard.press('/');
+      return page.evaluate("document.activeElement.type === 'search'");
+    });
     await page.keyboard.type('team=search');
     await page.waitForURL(/q=team/);
     await page.getByRole('link', { name: 'alice' }).waitFor();

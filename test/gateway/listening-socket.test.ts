@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { ListeningSocket } from '../../src/http/listening-socket.ts';
+import { eventually } from '../support/eventually.ts';
 import { callOf, pair, STREAM } from '../support/pair.ts';
 import { StreamReader } from '../support/reader.ts';
 import { stoppedAt } from '../support/stopped-upstream.ts';
@@ -63,7 +64,12 @@ test.if(runs)(
     const readers = await Promise.all(Array.from({ length: STALLED_CLIENTS }, open));
     await Promise.all(p.mock.requests.map((request) => stoppedAt(request)));
     const kernel = (await kernelBytesOf(p.gateway.pid)) - kernelBefore;
-    expect(p.gateway.rss() - processBefore + kernel).toBeLessThan(100 * MB);
+    // What has passed until they stopped is garbage, which the process gives back within some ten seconds.
+    const cost = () => p.gateway.rss() - processBefore + kernel;
+    await eventually(
+      () => cost() < 100 * MB || undefined,
+      () => `they cost ${Math.round(cost() / MB)} MB, ${Math.round(kernel / MB)} of them in the kernel`,
+    );
     // It was asked, and found them: each holds something.
     expect(kernel).toBeGreaterThan(STALLED_CLIENTS * 100_000);
     for (const reader of readers) reader.leave();
