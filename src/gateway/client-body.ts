@@ -7,8 +7,11 @@
 
 /** How many bytes are queued until Bun asks for the body. */
 export const QUEUED_BYTES_MAX = 256 * 1024;
-/** Bun drops what was written in the same turn of its event loop when it closes a body with an error (BUN 1.4.5). */
-const RESET_AFTER_MS = 1;
+/**
+ * Bun drops what was written in the same turn of its event loop when it closes a body with an error (BUN 1.4.5). And many
+ * clients drop what they have received and not read yet when a reset comes: a busy one should have read it by then.
+ */
+const RESET_AFTER_MS = 20;
 
 /**
  * Bun hands a piece of at least this size to the socket at once, and collects smaller ones until they are flushed: a second

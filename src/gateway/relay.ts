@@ -317,10 +317,10 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     this.#finish = finish;
     this.#error = error;
     this.#ending = ending;
+    this.#finishingSinceMs = this.clock.now();
     this.#enter(RelayPhase.Finishing);
     if (!this.#hasBody) this.#settle(finish, error);
     else if (!this.isWaiting) this.#endBody();
-    else this.#finishingSinceMs = this.clock.now();
   }
 
   #endBody(): void {

@@ -2,15 +2,15 @@ import { expect, test } from 'bun:test';
 import { CHAT } from '../../src/formats/chat.ts';
 import { LeaveDrains } from '../../src/gateway/leave-drains.ts';
 import { Meter } from '../../src/gateway/meter.ts';
-import { relay } from '../../src/gateway/relay.ts';
+import { type Relay, relay } from '../../src/gateway/relay.ts';
 import { Deadlines } from '../../src/http/deadlines.ts';
-import type { UpstreamClient, UpstreamSink } from '../../src/upstream/client.ts';
+import { type UpstreamClient, UpstreamError, type UpstreamSink } from '../../src/upstream/client.ts';
 import type { Finish } from '../../src/usage/usage-record.ts';
 
 const HOUR_MS = 3_600_000;
 
 /** One relayed answer whose upstream is the test itself. */
-async function relayed() {
+async function relayed(clock: { now(): number } = performance) {
   const told = Promise.withResolvers<UpstreamSink>();
   const paused = Promise.withResolvers<void>();
   const settled = Promise.withResolvers<Finish>();
@@ -46,7 +46,7 @@ async function relayed() {
       client,
       deadlines: new Deadlines(HOUR_MS),
       leaveDrains: new LeaveDrains(1),
-      clock: performance,
+      clock,
       limits: {
         upstreamHeadTimeoutMs: HOUR_MS,
         upstreamIdleTimeoutMs: HOUR_MS,
@@ -119,4 +119,19 @@ test.each([
     client.terminate();
     await server.stop(true);
   }
+});
+
+test('a reset under way in a process that has run for long is not taken for a client that stopped reading', async () => {
+  const clock = { now: () => performance.now() + 100 * HOUR_MS };
+  const { sink, response, settled } = await relayed(clock);
+  const body = sink.head(200, { get: () => null, keys: () => [] });
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => response });
+  body.data(Buffer.from('data: {"half'));
+  const reader = (await fetch(server.url)).body!.getReader();
+  await reader.read();
+  body.fail(new UpstreamError('reset', 'Upstream closed the connection'));
+  (sink as Relay).check(clock.now());
+  expect(await settled).toBe('upstream_interrupted');
+  await reader.read().catch(() => {});
+  await server.stop(true);
 });
