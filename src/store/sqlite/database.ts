@@ -2,10 +2,10 @@
  * Opens the SQLite file behind DATABASE_URL: path, permissions, pragmas, migrations.
  *
  * Two connections of Bun.SQL, because it has one per client and runs every statement on it, also inside a
- * transaction that somebody else has open there: a key lookup would read rows that are not committed, and a key written
+ * transaction that somebody else has open there: a read would see rows that are not committed, and a key written
  * beside another change would vanish when that one is rolled back. `reader` sees committed rows only and in WAL mode
- * never waits for a writer; what changes keys uses `writer` and a transaction. Usage is written on a third connection,
- * opened when there is some (`usage-ledger.ts`).
+ * never waits for a writer; what changes keys uses `writer` and a transaction. Usage is written, and keys are looked up, on
+ * connections of their own with prepared statements, opened when there is need (`usage-ledger.ts`, `key-probe.ts`).
  *
  * Bun runs SQLite on the calling thread: busy_timeout stops the whole event loop while it waits. A server keeps it small
  * and waits in `whileBusy` instead.
@@ -14,6 +14,7 @@ import { closeSync, openSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SQL } from 'bun';
 import { codeOf, StoreError, toStoreError } from '../store-error.ts';
+import { KeyProbe } from './key-probe.ts';
 import { migrate } from './migrate.ts';
 import { UsageLedger, WRITER_PRAGMAS } from './usage-ledger.ts';
 
@@ -21,6 +22,7 @@ export interface Connections {
   readonly reader: SQL;
   readonly writer: SQL;
   readonly ledger: UsageLedger;
+  readonly probe: KeyProbe;
   /** Which file they are on, see `fileIdentity`. */
   readonly file: string;
 }
@@ -53,7 +55,8 @@ export async function openDatabase(path: string, options: OpenOptions): Promise<
     await writer.unsafe(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     await reader.unsafe(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     await reader.unsafe('PRAGMA query_only = ON');
-    return { reader, writer, ledger: new UsageLedger(path, busyTimeoutMs), file };
+    const ledger = new UsageLedger(path, busyTimeoutMs);
+    return { reader, writer, ledger, probe: new KeyProbe(path, busyTimeoutMs), file };
   } catch (error) {
     await Promise.allSettled([writer.close(), reader.close()]);
     throw unusable(path, error);
@@ -71,7 +74,8 @@ export function sqlitePath(url: string): string {
   return resolve(path);
 }
 
-export async function closeDatabase({ reader, writer, ledger }: Connections): Promise<void> {
+export async function closeDatabase({ reader, writer, ledger, probe }: Connections): Promise<void> {
+  probe.close();
   ledger.close();
   await Promise.allSettled([reader.close(), writer.close()]);
 }

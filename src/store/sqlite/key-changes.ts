@@ -4,15 +4,12 @@
  */
 import type { SQL } from 'bun';
 import type { ApiKey, KeyChanges } from '../../keys/key.ts';
-import type { KeyChangeList } from '../../keys/key-source.ts';
 import type { ImportConflict, ImportedKey, KeyChange, KeyDeletion, Secret } from '../store.ts';
 import { getKey } from './key-reads.ts';
 import { rowFromKey } from './rows.ts';
 
 /** Rows of one statement: both dialects bound the number of parameters (SQLite 32,766; a key has 16). */
 const IMPORT_ROWS = 500;
-/** Beyond that many it is cheaper to forget all keys than to name those that changed. */
-const CHANGES_MAX = 1_000;
 
 export async function insertKey(tx: SQL, key: ApiKey, keyHash: string): Promise<void> {
   await tx`INSERT INTO api_keys ${tx(rowFromKey(key))}`;
@@ -63,18 +60,6 @@ export async function deleteKey(tx: SQL, id: string): Promise<KeyDeletion> {
   await tx`DELETE FROM api_keys WHERE id = ${id}`;
   await noteChange(tx, id);
   return { kind: 'deleted', key };
-}
-
-/** As `KeySource.changesSince`, but never sees that this is another database than before. */
-export async function changesSince(sql: SQL, seq: number | null): Promise<KeyChangeList> {
-  // One statement, and so one snapshot: the counter and the changes up to it.
-  const rows = await sql<{ seq: unknown; key_id: string | null }[]>`
-    SELECT n.seq, c.key_id FROM key_change_counter n
-    LEFT JOIN key_changes c ON c.seq > ${seq ?? Number.MAX_SAFE_INTEGER} LIMIT ${CHANGES_MAX + 1}`;
-  const last = Number(rows[0]!.seq);
-  // A counter that went back is that of another database, or of an older copy of this one.
-  if (rows.length > CHANGES_MAX || (seq !== null && last < seq)) return { seq: last, keyIds: null };
-  return { seq: last, keyIds: rows.flatMap(({ key_id }) => key_id ?? []) };
 }
 
 /** Inserts all of them, or none when there are conflicts. Ids and hashes among them must be unique. */

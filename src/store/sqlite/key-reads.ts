@@ -1,23 +1,9 @@
 /** Reads keys. */
 import type { SQL } from 'bun';
 import type { ApiKey } from '../../keys/key.ts';
-import type { FoundKey } from '../../keys/key-source.ts';
 import { PacedRead } from '../paced.ts';
 import type { KeysQuery } from '../store.ts';
 import { type KeyRow, keyFromRow } from './rows.ts';
-
-type FoundRow = KeyRow & { readonly key_hash: string; readonly secret_expires_at: number | string | null };
-
-/** One indexed probe for each hash. */
-export async function findByHashes(sql: SQL, hashes: readonly string[]): Promise<Map<string, FoundKey>> {
-  const rows = await sql.unsafe<FoundRow[]>(
-    `SELECT k.*, s.key_hash, s.expires_at AS secret_expires_at
-     FROM key_secrets s JOIN api_keys k ON k.id = s.key_id
-     WHERE s.key_hash IN (${hashes.map(() => '?').join()})`,
-    [...hashes],
-  );
-  return new Map(rows.map((row) => [row.key_hash, foundFromRow(row)]));
-}
 
 /**
  * Newest first. Looks through all keys in pieces, by id, for what a list is ordered and searched by; then reads those that
@@ -107,11 +93,4 @@ async function readKeys(sql: SQL, ids: readonly string[]): Promise<ApiKey[]> {
 export async function getKey(sql: SQL, id: string): Promise<ApiKey | null> {
   const [row] = await sql<KeyRow[]>`SELECT * FROM api_keys WHERE id = ${id}`;
   return row ? keyFromRow(row) : null;
-}
-
-function foundFromRow(row: FoundRow): FoundKey {
-  return {
-    key: keyFromRow(row),
-    secretExpiresAt: row.secret_expires_at === null ? null : Number(row.secret_expires_at),
-  };
 }

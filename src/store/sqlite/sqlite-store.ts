@@ -25,8 +25,8 @@ import type {
 } from '../store.ts';
 import { StoreError, toStoreError } from '../store-error.ts';
 import { type Connections, closeDatabase, fileIdentity, openDatabase, sqlitePath, whileBusy } from './database.ts';
-import { changeKey, changesSince, deleteKey, importKeys, insertKey, replaceSecret } from './key-changes.ts';
-import { findByHashes, getKey, listKeys } from './key-reads.ts';
+import { changeKey, deleteKey, importKeys, insertKey, replaceSecret } from './key-changes.ts';
+import { getKey, listKeys } from './key-reads.ts';
 import { findRecords } from './record-search.ts';
 import { recentUsageDays, recentUsageMonths, summariseUsage } from './usage-reads.ts';
 
@@ -84,12 +84,12 @@ export class SqliteStore implements Store {
   }
 
   findByHashes(hashes: readonly string[]): Promise<ReadonlyMap<string, FoundKey>> {
-    return this.#read('look up keys', (sql) => findByHashes(sql, hashes));
+    return this.#read('look up keys', async () => this.#connections.probe.findByHashes(hashes));
   }
 
   async changesSince(seq: number | null): Promise<KeyChangeList> {
     this.#checkFile();
-    const list = await this.#read('look for changed keys', (sql) => changesSince(sql, seq));
+    const list = await this.#read('look for changed keys', async () => this.#connections.probe.changesSince(seq));
     if (!this.#replaced) return list;
     this.#replaced = false;
     return { seq: list.seq, keyIds: null };
