@@ -37,6 +37,12 @@ const REPLAY_PAUSE_MS = 5;
 const SPILL_RETRY_MS = 1_000;
 
 type Phase = 'idle' | 'writing' | 'waiting' | 'closed';
+const NEXT: Readonly<Record<Phase, readonly Phase[]>> = {
+  idle: ['idle', 'writing', 'closed'],
+  writing: ['idle', 'waiting', 'closed'],
+  waiting: ['idle', 'writing', 'closed'],
+  closed: [],
+};
 
 interface Flush {
   readonly target: number;
@@ -174,7 +180,7 @@ export class UsageWriter {
       // A write under way may still succeed. Its records go into the file as well: the store knows records by their id.
       const atStore = this.#writing?.source === null ? this.#writing.records : [];
       const rest = [...atStore, ...this.#queue.takeOnlyHere()];
-      this.#phase = 'closed';
+      this.#enter('closed');
       this.#report.drop(rest.length - this.#spillRows(rest));
       this.#gone += rest.length;
       this.#spill?.sync();
@@ -233,13 +239,13 @@ export class UsageWriter {
   #writeNext(): void {
     const batch = this.#queue.next() ?? this.#nextOfSpill();
     if (batch === null) {
-      this.#phase = 'idle';
+      this.#enter('idle');
       // Files that cannot be read, or that another process has taken over, are not ours to count any more.
       this.#spilledUse.clear();
       this.#settleFlushes();
       return;
     }
-    this.#phase = 'writing';
+    this.#enter('writing');
     this.#writing = batch;
     this.#writesBegun++;
     this.#writeBegunAtMs = this.#scheduler.now();
@@ -261,14 +267,14 @@ export class UsageWriter {
     if (this.#phase === 'closed') return;
     this.#failures = 0;
     this.#pauseMs = this.#retryMs;
-    this.#endWrite();
+    this.#endWrite('idle');
     this.#settle(batch);
     this.#goOn();
   }
 
   #failed(batch: RecordBatch, error: StoreError): void {
     if (this.#phase === 'closed') return;
-    this.#endWrite();
+    this.#endWrite(error.kind === 'rejected' ? 'idle' : 'waiting');
     // Another process has written just then: no trouble, unless it still holds the lock after the first pause.
     const isPassing = error.kind === 'busy' && this.#failures === 0;
     if (!isPassing) this.#report.failed(error);
@@ -280,15 +286,14 @@ export class UsageWriter {
     // A slow write counts as two failures: its rows have waited long enough.
     this.#failures += this.#scheduler.now() - this.#writeBegunAtMs < this.#slowWriteMs ? 1 : 2;
     this.#queue.putBack(batch);
-    this.#phase = 'waiting';
     this.#retryAtMs = this.#scheduler.now() + this.#pauseMs;
     this.#pauseMs = Math.min(this.#pauseMs * 2, RETRY_MAX_MS);
     if (this.#failures > 1) this.#spillWaiting();
     this.#waitForRetry();
   }
 
-  #endWrite(): void {
-    this.#phase = 'idle';
+  #endWrite(next: Phase): void {
+    this.#enter(next);
     this.#writing = null;
     for (const resolve of this.#onWriteEnd.splice(0)) resolve();
   }
@@ -372,6 +377,11 @@ export class UsageWriter {
     }
     if (this.#spill !== null && rows.length > 0) this.#report.soon();
     return spilled;
+  }
+
+  #enter(phase: Phase): void {
+    if (!NEXT[this.#phase].includes(phase)) throw new Error(`usage writer: ${this.#phase} to ${phase}`);
+    this.#phase = phase;
   }
 
   #isFlushed(target: number): boolean {
