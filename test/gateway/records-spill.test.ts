@@ -160,3 +160,58 @@ test('a USAGE_SPILL_DIR that cannot be used stops the start and is named', async
   expect(stderr).toContain('USAGE_SPILL_DIR');
   expect(stderr).toContain('does not exist');
 });
+
+const isRoot = process.getuid?.() === 0 && process.platform === 'linux';
+if (!isRoot) console.log('skipped: only root can mount a small disk and make files immutable');
+
+test.if(isRoot)(
+  'a full disk: what the database does not take is in a file elsewhere, and taken up when there is room',
+  async () => {
+    const disk = join(folder, 'disk');
+    mkdirSync(disk);
+    await Bun.$`mount -t tmpfs -o size=2m tmpfs ${disk}`;
+    try {
+      const env = { DATABASE_URL: `sqlite://${join(disk, 'bve.db')}` };
+      const before = await start(env);
+      // It ends with "no space left", which is what it is for.
+      await Bun.$`head -c 4m /dev/zero > ${join(disk, 'filler')}`.nothrow().quiet();
+      for (let round = 0; round < 20; round++) await send(before, REQUESTS);
+      before.signal('SIGTERM');
+      expect(await before.exited).toBe(0);
+      expect(files().length).toBeGreaterThan(0);
+      rmSync(join(disk, 'filler'));
+      const after = await start(env);
+      expect(await recordsIn(env.DATABASE_URL)).toBe(20 * REQUESTS);
+      after.signal('SIGTERM');
+      expect(await after.exited).toBe(0);
+    } finally {
+      await Bun.$`umount -l ${disk}`;
+    }
+  },
+);
+
+test.if(isRoot)('a database that turned read-only: no record is lost over the restart', async () => {
+  const before = await start();
+  const paths = ['', '-wal', '-shm'].map((end) => `${before.databaseUrl.slice('sqlite://'.length)}${end}`);
+  const { exitCode } = await Bun.$`chattr +i ${paths}`.nothrow().quiet();
+  if (exitCode !== 0) {
+    console.log('skipped: this file system has no immutable files');
+    return;
+  }
+  try {
+    await send(before, REQUESTS);
+    before.signal('SIGTERM');
+    expect(await before.exited).toBe(0);
+  } finally {
+    await Bun.$`chattr -i ${paths}`;
+  }
+  await start();
+  expect(await recordsIn(before.databaseUrl)).toBe(REQUESTS);
+});
+
+async function recordsIn(databaseUrl: string): Promise<number> {
+  const store = await openStore(databaseUrl);
+  const records = await store.recentUsage({ limit: 10_000 });
+  await store.close();
+  return records.length;
+}
