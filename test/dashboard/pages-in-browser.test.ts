@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { parseCsv } from '../../src/cli/csv.ts';
 import { admin } from '../admin/admin-client.ts';
+import { eventually } from '../support/eventually.ts';
 import { FUELIX_KEY, PEPPER } from '../support/gateway.ts';
 import { launchBrowser, type OpenPage, openPage, WITHOUT_BROWSER } from './browser.ts';
 import { ADMIN_KEY, ANSWER, type RealGateway, startRealGateway } from './real-gateway.ts';
@@ -134,8 +135,11 @@ describe.skipIf(WITHOUT_BROWSER !== null)('the dashboard', () => {
       await page.getByText('Complete.').waitFor();
       await page.getByText(ANSWER).waitFor();
       await page.getByRole('radio', { name: 'Events' }).check();
-      await page.getByRole('group', { name: 'Events' }).press('End');
-      await page.getByText(marker).first().waitFor();
+      // `Complete.` may still be that of the answer before: the end is where it is only once all events are here.
+      await eventually(async () => {
+        await page.getByRole('group', { name: 'Events' }).press('End');
+        return page.getByText(marker).first().isVisible();
+      });
     }
     expect(await page.evaluate(`JSON.stringify([{ ...localStorage }, { ...sessionStorage }])`)).not.toContain(key.key);
     await page.getByRole('radio', { name: 'Code' }).check();
@@ -159,8 +163,8 @@ describe.skipIf(WITHOUT_BROWSER !== null)('the dashboard', () => {
     await page.getByText('Upstream is busy').waitFor();
     real.mock.script(() => ({ text: ANSWER, pace_ms: 5 }));
     await page.getByRole('link', { name: 'See its record' }).waitFor();
-    const records = await real.gateway.waitForUsage(10);
-    expect(records.some(({ finish }) => finish === 'client_closed')).toBe(true);
+    const isLeft = ({ finish }: { finish: string }) => finish === 'client_closed';
+    expect(await eventually(async () => (await real.gateway.usage()).some(isLeft))).toBe(true);
   }, 30_000);
 
   test('connect: each client’s lines have this gateway’s address, and are copied', async () => {

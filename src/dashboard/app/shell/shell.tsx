@@ -1,11 +1,12 @@
 /** What surrounds every page: the menu, the way out, and a bar that says when the gateway does not answer. */
+
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { endSession } from '../api/admin-session.ts';
 import { useAddress } from '../state/router.ts';
 import { shortcutHelpOpen } from '../state/shortcuts.ts';
-import { Button } from '../ui/button.tsx';
 import { Icon, type IconName } from '../ui/icon.tsx';
+import { Brand } from './brand.tsx';
 import { ConnectionBar } from './connection-bar.tsx';
 import { ThemeSwitch } from './theme-switch.tsx';
 
@@ -30,17 +31,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         Skip to the content
       </a>
       <header class="side">
-        <div class="brand">
-          <a href="/dashboard">BVE Gateway</a>
-          <span class="menu-button">
-            <Button
-              kind="quiet"
-              icon={menuOpen ? 'close' : 'menu'}
-              label={menuOpen ? 'Close the menu' : 'Open the menu'}
-              onPress={() => setMenuOpen(!menuOpen)}
-            />
-          </span>
-        </div>
+        <Brand menuOpen={menuOpen} onToggleMenu={() => setMenuOpen(!menuOpen)} />
         <nav aria-label="Pages">
           <ul>
             {PAGES.map(({ url, label, icon }) => (

@@ -1,10 +1,11 @@
 /** The API reference, made from /openapi.json of this gateway. It needs no key. */
+
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { ApiError, errorOf, unreachable } from '../../api/api-error.ts';
 import { reportAnswer, reportNoAnswer } from '../../api/connection-monitor.ts';
+import { Brand } from '../../shell/brand.tsx';
 import { ThemeSwitch } from '../../shell/theme-switch.tsx';
 import { useQuery } from '../../state/use-query.ts';
-import { Button } from '../../ui/button.tsx';
 import { Page } from '../../ui/page.tsx';
 import { SearchField } from '../../ui/search-field.tsx';
 import { Empty, Loaded } from '../../ui/states.tsx';
@@ -24,17 +25,7 @@ export function DocsPage() {
         Skip to the content
       </a>
       <header class="side">
-        <div class="brand">
-          <a href="/dashboard">BVE Gateway</a>
-          <span class="menu-button">
-            <Button
-              kind="quiet"
-              icon={menuOpen ? 'close' : 'menu'}
-              label={menuOpen ? 'Close the menu' : 'Open the menu'}
-              onPress={() => setMenuOpen(!menuOpen)}
-            />
-          </span>
-        </div>
+        <Brand menuOpen={menuOpen} onToggleMenu={() => setMenuOpen(!menuOpen)} />
         <nav aria-label="Operations">
           <SearchField label="Find an operation" value={text} onChange={setText} />
           <div class="docs-nav">
