@@ -1,5 +1,6 @@
 /** GET /metrics over real sockets, and what Prometheus' own tool says of it. */
 import { describe, expect, test } from 'bun:test';
+import { eventually } from '../support/eventually.ts';
 import { startGatewayProcess } from '../support/gateway.ts';
 import { CHAT, PLAIN, pair, STREAM } from '../support/pair.ts';
 
@@ -8,7 +9,12 @@ const bench = pair({ env: { METRICS_TOKEN: TOKEN, METRICS_PORT: '0' } });
 
 const scrape = (headers: Record<string, string> = { authorization: `Bearer ${TOKEN}` }) =>
   fetch(`${bench.gateway.url}/metrics`, { headers });
-const linesOf = async () => (await (await scrape()).text()).split('\n');
+/** The lines of a scrape, once every request is counted: a client may have its answer before that. */
+const linesOf = () =>
+  eventually(async () => {
+    const lines = (await (await scrape()).text()).split('\n');
+    return lines.includes('bve_requests_in_flight 0') ? lines : undefined;
+  });
 const ownPort = () => String(bench.gateway.logLines().find(({ msg }) => String(msg).startsWith('metrics on '))!.url);
 
 const PROMTOOL = Bun.which('promtool');

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startMock } from '../../src/mock/server.ts';
+import { eventually } from '../support/eventually.ts';
 import { type GatewayProcess, runBve, startGatewayProcess } from '../support/gateway.ts';
 import { callOf, PLAIN, STREAM, TEST_TIMEOUT_MS, textOf } from '../support/pair.ts';
 import { rawRequest } from '../support/raw-client.ts';
@@ -67,7 +68,7 @@ describe('an upstream behind a proxy', () => {
       expect(proxy.requests.length).toBe(1);
       expect(proxy.requests[0]).toContain(`proxy-authorization: Basic ${btoa(CREDENTIALS)}`);
       expect(mock.requests.map((request) => request.get('proxy-authorization'))).toEqual([undefined, undefined]);
-      const line = gateway.logLines().find(({ msg }) => msg === 'upstream');
+      const line = await gateway.logLine(({ msg }) => msg === 'upstream');
       expect(line).toMatchObject({ proxy: `${new URL(proxy.url).hostname}:${proxy.port}` });
       expect(gateway.output()).not.toMatch(/proxy-pass-planted|proxyuser/);
       expect(gateway.output()).not.toContain(btoa(CREDENTIALS));
@@ -79,8 +80,8 @@ describe('an upstream behind a proxy', () => {
     expect([(await call(exempt.gateway)).status, exempt.proxy.requests.length]).toEqual([200, 0]);
     const all = await behindProxy({}, (url) => ({ ALL_PROXY: url }));
     expect([(await call(all.gateway)).status, all.proxy.requests.length]).toEqual([200, 0]);
-    const warned = all.gateway.logLines().find(({ variable }) => variable === 'ALL_PROXY');
-    expect(warned?.msg).toBe('ALL_PROXY is not used: set HTTPS_PROXY or HTTP_PROXY');
+    const warned = await all.gateway.logLine(({ variable }) => variable === 'ALL_PROXY');
+    expect(warned.msg).toBe('ALL_PROXY is not used: set HTTPS_PROXY or HTTP_PROXY');
   });
 
   test.each([407, 403, 502])('that refuses with %d: 502 with its status, and the cause in the log', async (status) => {
@@ -98,8 +99,9 @@ describe('an upstream behind a proxy', () => {
       });
     }
     await gateway.waitForUsage(2);
-    const causes = gateway.logLines().flatMap(({ msg, cause }) => (msg === 'request' ? [cause] : []));
-    expect(causes).toEqual([`PROXY_STATUS_${status}`, `PROXY_STATUS_${status}`]);
+    const causes = () => gateway.logLines().flatMap(({ msg, cause }) => (msg === 'request' ? [cause] : []));
+    await eventually(() => causes().length === 2);
+    expect(causes()).toEqual([`PROXY_STATUS_${status}`, `PROXY_STATUS_${status}`]);
     expect(mock.requests.length).toBe(0);
     expect(gateway.output()).not.toMatch(/proxy-pass-planted|proxyuser/);
   });

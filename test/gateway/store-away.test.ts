@@ -43,8 +43,9 @@ describe('by default', () => {
     });
     await eventually(async () => (await t.call(unknownKey())).status === 401);
     expect(await t.gateway.waitForUsage(101)).toHaveLength(101);
-    const lines = t.gateway.logLines().filter(({ msg }) => msg === 'keys cannot be read from the store');
-    expect(lines.length).toBeGreaterThan(0);
+    const isUnreadable = ({ msg }: Record<string, unknown>) => msg === 'keys cannot be read from the store';
+    await t.gateway.logLine(isUnreadable);
+    const lines = t.gateway.logLines().filter(isUnreadable);
     expect(lines.length).toBeLessThanOrEqual(2 + (performance.now() - startedAtMs) / 1000);
     expect(t.gateway.output()).not.toContain('    at ');
     expect(t.gateway.output()).not.toContain('"stack"');

@@ -39,7 +39,10 @@ export interface GatewayProcess {
   readonly databaseUrl: string;
   /** Everything printed so far, stdout and stderr. */
   output(): string;
+  /** The log lines so far. Lines come later than what they tell of: `logLine` waits for one. */
   logLines(): Record<string, unknown>[];
+  /** Waits for a log line and resolves with it, the first of its kind. */
+  logLine(matches: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
   /** Resident memory, bytes. */
   rss(): number;
   /** The usage records so far, newest first. */
@@ -48,6 +51,7 @@ export interface GatewayProcess {
   waitForUsage(count: number): Promise<UsageRecord[]>;
   createKey(...flags: string[]): Promise<{ id: string; key: string }>;
   signal(name: NodeJS.Signals): void;
+  /** Its exit code, once all that it printed has been read. */
   readonly exited: Promise<number>;
   /** Ends it. Fails when it does not end by itself, with exit code 0 and nothing on stderr, unless `mayFail` said so. */
   stop(): Promise<void>;
@@ -111,6 +115,11 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     databaseUrl,
     output,
     logLines: () => jsonLines(output()),
+    logLine: (matches) =>
+      eventually(
+        () => jsonLines(output()).find(matches),
+        () => `no such log line; output: ${output().slice(-2000)}`,
+      ),
     rss: () => rssOf(child.pid),
     usage,
     waitForUsage: (count) =>
@@ -130,7 +139,7 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
       killed ||= name === 'SIGKILL';
       child.kill(name);
     },
-    exited: child.exited,
+    exited: closed.then(() => child.exited),
     stop: async () => {
       await store?.close();
       const kill = setTimeout(() => child.kill('SIGKILL'), STOPS_WITHIN_MS);
