@@ -120,7 +120,8 @@ function removeExport({ path, name }: Unused): void {
 function sharedTypeNames(modules: readonly Module[]): string[] {
   const owners = new Map<string, string[]>();
   for (const { path, exportedTypes } of modules) {
-    if (path.startsWith('test/')) continue;
+    // Types that a program wrote are imported as one thing, under a name of its own.
+    if (path.startsWith('test/') || path.endsWith('.gen.ts')) continue;
     for (const name of exportedTypes) {
       const owner = isDashboard(path) ? `${DASHBOARD} ${name}` : name;
       owners.set(owner, [...(owners.get(owner) ?? []), path]);

@@ -75,12 +75,7 @@ const SUMMARY_COUNTS = {
   total_tokens: COUNT,
 };
 
-const LIMIT = objectOf({
-  limit: orNull('integer'),
-  used: COUNT,
-  remaining: orNull('integer'),
-  resets_at: TIME_OR_NULL,
-});
+const LIMIT = schemaRef('Limit');
 
 const TOKENS = objectOf({ requests: COUNT, prompt_tokens: COUNT, completion_tokens: COUNT, total_tokens: COUNT });
 
@@ -90,6 +85,12 @@ export const ADMIN_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Key: objectOf(KEY_PROPERTIES),
   KeyWithSecret: { allOf: [schemaRef('Key'), objectOf({ key: SECRET })] },
   KeyWithLimits: { allOf: [schemaRef('Key'), objectOf({ limits: schemaRef('Limits') })] },
+  Limit: objectOf({
+    limit: orNull('integer'),
+    used: COUNT,
+    remaining: orNull('integer'),
+    resets_at: TIME_OR_NULL,
+  }),
   Limits: objectOf({
     requests_per_minute: LIMIT,
     requests_per_day: LIMIT,
@@ -130,20 +131,26 @@ export const ADMIN_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
     total: objectOf(SUMMARY_COUNTS),
   }),
-  Targets: objectOf({
-    targets: {
-      type: 'array',
-      items: objectOf({
-        name: TEXT,
-        state: { enum: ['up', 'resting', 'probing'] },
-        in_flight: COUNT,
-        attempts: COUNT,
-        failures: COUNT,
-        quota_available: orNull('number'),
-        quota_reset: TIME_OR_NULL,
-        rests_until: TIME_OR_NULL,
-      }),
-    },
+  Target: objectOf({
+    name: TEXT,
+    state: { enum: ['up', 'resting', 'probing'] },
+    in_flight: COUNT,
+    attempts: COUNT,
+    failures: COUNT,
+    quota_available: orNull('number'),
+    quota_reset: TIME_OR_NULL,
+    rests_until: TIME_OR_NULL,
+  }),
+  Targets: objectOf({ targets: { type: 'array', items: schemaRef('Target') } }),
+  LiveSnapshot: objectOf({
+    at: TIME,
+    in_flight: COUNT,
+    streams: COUNT,
+    requests_per_s: { type: 'number' },
+    tokens_per_s: { type: 'number' },
+    ttfb_ms: objectOf({ p50: orNull('number'), p95: orNull('number'), p99: orNull('number') }),
+    errors: { type: 'object', additionalProperties: COUNT, description: 'How many of the window, by error code.' },
+    targets: { type: 'array', items: schemaRef('Target') },
   }),
 };
 

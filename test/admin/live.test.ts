@@ -3,54 +3,9 @@ import { describe, expect, test } from 'bun:test';
 import { startGatewayProcess } from '../support/gateway.ts';
 import { CHAT, PLAIN, pair, STREAM } from '../support/pair.ts';
 import { ADMIN_KEY, admin, adminCall } from './admin-client.ts';
+import { isRequest, isSnapshot, LiveView } from './live-view.ts';
 
 const bench = pair({ env: { ADMIN_API_KEY: ADMIN_KEY } });
-
-interface LiveEvent {
-  readonly name: string;
-  // biome-ignore lint/suspicious/noExplicitAny: what a test reads of an event is what it tests.
-  readonly data: any;
-}
-
-class LiveView {
-  readonly response: Response;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly #decoder = new TextDecoder();
-  readonly #events: LiveEvent[] = [];
-  #text = '';
-
-  private constructor(response: Response) {
-    this.response = response;
-    this.#reader = response.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-  }
-
-  static async open(url: string): Promise<LiveView> {
-    return new LiveView(await fetch(`${url}/admin/live`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } }));
-  }
-
-  /** The next event that is wanted; what comes before it is passed over. Null: the view has ended. */
-  async next(wanted: (event: LiveEvent) => boolean): Promise<LiveEvent | null> {
-    for (;;) {
-      for (let event = this.#events.shift(); event; event = this.#events.shift()) if (wanted(event)) return event;
-      const { done, value } = await this.#reader.read();
-      if (done) return null;
-      this.#text += this.#decoder.decode(value, { stream: true });
-      const parts = this.#text.split('\n\n');
-      this.#text = parts.pop()!;
-      for (const part of parts) {
-        const [, name, data] = /^event: (\w+)\ndata: (.*)$/.exec(part)!;
-        this.#events.push({ name: name!, data: JSON.parse(data!) });
-      }
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#reader.cancel();
-  }
-}
-
-const isRequest = ({ name }: LiveEvent) => name === 'request';
-const isSnapshot = ({ name }: LiveEvent) => name === 'snapshot';
 
 describe('the live view', () => {
   test('needs the admin key, and says what it is', async () => {

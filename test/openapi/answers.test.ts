@@ -1,8 +1,12 @@
 /** The schemas of the document are true: its own examples and the gateway's real answers and refusals fit them. */
 import { beforeAll, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { dashboardTypes } from '../../scripts/dashboard-types.ts';
 import { ADMIN_KEY, adminCall } from '../admin/admin-client.ts';
+import { isRequest, isSnapshot, LiveView } from '../admin/live-view.ts';
 import { CHAT, PLAIN, pair } from '../support/pair.ts';
 
 const bench = pair({ env: { ADMIN_API_KEY: ADMIN_KEY } });
@@ -155,4 +159,19 @@ test('refusals are as described, in the envelope of each API', async () => {
   expectDescribed('/v1/key', 'get', { status: key.status, json: await key.json() });
   const locked = await adminCall(bench.gateway, '/targets', { headers: { authorization: 'Bearer wrong' } });
   expectDescribed('/admin/targets', 'get', locked);
+});
+
+test('the live view tells snapshots and records as described', async () => {
+  const view = await LiveView.open(bench.gateway.url);
+  await bench.call({ body: PLAIN });
+  const record = await view.next(isRequest);
+  expect(misfits({ $ref: '#/components/schemas/UsageRecord' }, record!.data)).toBe('');
+  const snapshot = await view.next(isSnapshot);
+  expect(misfits({ $ref: '#/components/schemas/LiveSnapshot' }, snapshot!.data)).toBe('');
+  await view.close();
+});
+
+test("the dashboard's types are what the schemas say: else run `bun run generate:types`", async () => {
+  const file = join(import.meta.dir, '../../src/dashboard/app/api/admin-api.gen.ts');
+  expect(await dashboardTypes()).toBe(readFileSync(file, 'utf8'));
 });

@@ -170,7 +170,7 @@ describe('the admin API is as it says', () => {
 
   test('what an answer holds is what its schema names', async () => {
     const targets = await admin(bench.gateway, '/targets');
-    const { properties } = document.components.schemas.Targets.properties.targets.items;
+    const { properties } = document.components.schemas.Target;
     expect(Object.keys(targets.targets[0])).toEqual(Object.keys(properties));
     const summary = await admin(bench.gateway, '/usage/summary');
     const total = document.components.schemas.UsageSummary.properties.total.properties;

@@ -105,7 +105,7 @@ export function KeyFormFields({ draft, onChange }: FieldsProps) {
 
 function EndpointChoice({ draft, onChange }: FieldsProps) {
   const { allowed_endpoints: allowed } = draft;
-  const set = (next: readonly string[] | null) => onChange({ ...draft, allowed_endpoints: next });
+  const set = (next: KeyDraft['allowed_endpoints']) => onChange({ ...draft, allowed_endpoints: next });
   return (
     <fieldset class="checks">
       <legend>Allowed endpoints</legend>

@@ -1,5 +1,5 @@
 /** What is typed into the form of a key, and what is sent of it. */
-import type { KeyFields, KeyObject, OnLeave } from '../../api/api-types.ts';
+import type { EndpointName, KeyFields, KeyObject, OnLeave } from '../../api/api-types.ts';
 
 export interface KeyDraft {
   readonly name: string;
@@ -12,7 +12,7 @@ export interface KeyDraft {
   /** One a line; empty is every model. */
   readonly allowed_models: string;
   /** null is every endpoint. */
-  readonly allowed_endpoints: readonly string[] | null;
+  readonly allowed_endpoints: readonly EndpointName[] | null;
   readonly inject_stream_usage: 'auto' | 'on' | 'off';
   readonly on_leave: 'auto' | 'drain' | 'cancel';
   /** name=value, one a line. */
