@@ -8,7 +8,9 @@ const LARGE_BYTES = 32 * 1024;
 
 /** Nobody may look at the bytes any more; harmless when they are not alone in their memory. */
 export function freeSpent(bytes: Uint8Array): void {
+  // Looked at first: to ask a small array for its buffer makes one, in memory of its own.
+  if (bytes.length < LARGE_BYTES) return;
   const { buffer } = bytes;
-  if (bytes.length < LARGE_BYTES || bytes.length !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return;
+  if (bytes.length !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return;
   buffer.transfer(0);
 }
