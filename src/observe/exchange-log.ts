@@ -30,6 +30,8 @@ export class ExchangeLog implements ExchangeObserver {
         method: exchange.method,
         endpoint: exchange.endpoint,
         model: exchange.model ?? undefined,
+        target: exchange.target ?? undefined,
+        attempts: exchange.attempts || undefined,
         status,
         streamed: exchange.streamed,
         finish,

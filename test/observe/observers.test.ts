@@ -125,8 +125,10 @@ describe('the log', () => {
 
   test('has a line for each, with whole milliseconds and nothing that is not known', () => {
     const fields = { request_id: 'r', method: 'POST', endpoint: '/v1/messages', status: 200, streamed: true };
+    const sent = { target: 'fuelix', attempts: 1 };
     const counts = { finish: 'complete', duration_ms: 4, ttfb_ms: 2, bytes_out: 4 };
-    expect(logged({})).toEqual(['info', { ...fields, ...counts }]);
+    expect(logged({})).toEqual(['info', { ...fields, ...sent, ...counts }]);
+    expect(logged({ target: null, attempts: 0 })).toEqual(['info', { ...fields, ...counts }]);
     expect(logged({}, false)).toBeUndefined();
   });
 
