@@ -1,7 +1,8 @@
 /** One stream before the load, up to its first event: a target that cannot work is reported in one line, without a load test. */
+
+import type { ErrorKind } from './connection.ts';
 import { Load } from './load.ts';
 import type { LoadPlan } from './plan.ts';
-import type { ErrorKind } from './stream.ts';
 
 /** Errors that the load test counts anyway, and that may be the very thing to measure. */
 const COUNTED_BY_THE_LOAD: readonly (ErrorKind | RegExp)[] = [

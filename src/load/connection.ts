@@ -6,21 +6,73 @@
 import { type DataSink, ResponseReader } from '../upstream/http1.ts';
 import { Http1Error, type ResponseHead } from '../upstream/http1-head.ts';
 import { nowUs } from './clock.ts';
-import type { ErrorKind, LoadStream } from './stream.ts';
 import { type LoadTarget, serverNameOf } from './target.ts';
 
-export interface ConnectionHost {
+/**
+ * connect: no connection, or none in time; tls: the certificate or the handshake; reset: the connection broke; timeout: no
+ * byte for too long; http_NNN: that status; framing: invalid HTTP; not_sse: not an event stream; bad_sse: an event that is
+ * neither JSON nor [DONE]; stream_error: an error event; truncated: the answer ended without a terminal event; unfinished:
+ * still open at the end of the drain.
+ */
+export type ErrorKind =
+  | 'connect'
+  | 'tls'
+  | 'reset'
+  | 'timeout'
+  | `http_${number}`
+  | 'framing'
+  | 'not_sse'
+  | 'bad_sse'
+  | 'stream_error'
+  | 'truncated'
+  | 'unfinished';
+
+export interface Failure {
+  readonly kind: ErrorKind;
+  readonly message: string;
+}
+
+export type StreamEnding = 'complete' | 'failed' | 'abandoned' | 'interrupted';
+
+/** One request and its answer, as a connection carries them. Times are microseconds on the clock of nowUs. */
+export interface Carried extends DataSink {
+  readonly request: Buffer;
+  /** The answer has no body, as for HEAD. */
+  readonly bodiless: boolean;
+  readonly readsSlowly: boolean;
+  /** The client has seen enough: the connection is to be closed. */
+  readonly abandoned: boolean;
+  readonly failure: Failure | undefined;
+  /** Connections tried: a reused one may turn out to be closed. */
+  attempts: number;
+  /** When the request was written to the socket. */
+  sentUs: number;
+  /** When the last byte came; a timeout counts from here. */
+  progressUs: number;
+  ending: StreamEnding | undefined;
+  /** What follows came at this time. */
+  arrivedAt(atUs: number): void;
+  head(head: ResponseHead): void;
+  /** Only the first failure counts. */
+  fail(kind: ErrorKind, message: string): void;
+  /** The answer is complete. */
+  answered(): void;
+  /** The connection ended in the middle of the answer, without an error. */
+  cutOff(): void;
+}
+
+export interface ConnectionHost<S extends Carried> {
   /** Called on every socket callback: the harness had work to do. */
   active(): void;
   /** The stream has ended; its connection has been released or closed before. */
-  finished(stream: LoadStream): void;
+  finished(stream: S): void;
   /** The connection is free for the next stream. */
-  released(connection: LoadConnection): void;
-  closed(connection: LoadConnection): void;
+  released(connection: LoadConnection<S>): void;
+  closed(connection: LoadConnection<S>): void;
   /** A reused connection was closed before the first byte of the answer: the stream needs a new one. */
-  retry(stream: LoadStream): void;
+  retry(stream: S): void;
   /** How long a slow reader pauses after a read; 0 while draining. */
-  slowPauseMs(): number;
+  slowPauseMs(stream: S): number;
 }
 
 interface ConnectOptions {
@@ -30,10 +82,10 @@ interface ConnectOptions {
   readonly ca: string | undefined;
 }
 
-export class LoadConnection extends ResponseReader {
-  readonly #host: ConnectionHost;
-  #socket: Bun.Socket<LoadConnection> | undefined;
-  #stream: LoadStream | undefined;
+export class LoadConnection<S extends Carried> extends ResponseReader {
+  readonly #host: ConnectionHost<S>;
+  #socket: Bun.Socket<unknown> | undefined;
+  #stream: S | undefined;
   /** The part of a request that the kernel has not taken yet. */
   #unsent: Buffer | undefined;
   #answers = 0;
@@ -44,7 +96,7 @@ export class LoadConnection extends ResponseReader {
   #insecure = false;
   #pause: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(host: ConnectionHost) {
+  constructor(host: ConnectionHost<S>) {
     super();
     this.#host = host;
   }
@@ -54,13 +106,13 @@ export class LoadConnection extends ResponseReader {
   }
 
   /** Opens the connection for its first stream; a failure fails that stream. */
-  connect({ target, insecure, ca }: ConnectOptions, stream: LoadStream): void {
+  connect({ target, insecure, ca }: ConnectOptions, stream: S): void {
     this.#take(stream);
     this.#tls = target.tls;
     this.#insecure = insecure;
     const serverName = serverNameOf(target);
     const tls = { rejectUnauthorized: !insecure, ...(serverName ? { serverName } : {}), ...(ca ? { ca } : {}) };
-    Bun.connect<LoadConnection>({
+    Bun.connect<AnyConnection>({
       hostname: target.hostname,
       port: target.port,
       socket: HANDLERS,
@@ -71,7 +123,7 @@ export class LoadConnection extends ResponseReader {
     });
   }
 
-  start(stream: LoadStream): void {
+  start(stream: S): void {
     this.#take(stream);
     this.#send();
   }
@@ -87,7 +139,7 @@ export class LoadConnection extends ResponseReader {
     this.#die('interrupted');
   }
 
-  opened(socket: Bun.Socket<LoadConnection>): void {
+  opened(socket: Bun.Socket<unknown>): void {
     this.#host.active();
     this.#socket = socket;
     if (this.#dead) {
@@ -136,7 +188,7 @@ export class LoadConnection extends ResponseReader {
     if (stream.abandoned) this.#die('abandoned');
     else if (stream.failure) this.#die('failed');
     else if (this.#answered) this.#finish(stream);
-    else if (stream.options.behaviour === 'slow') this.#readSlowly();
+    else if (stream.readsSlowly) this.#readSlowly(stream);
   }
 
   protected override onHead(head: ResponseHead): DataSink {
@@ -172,10 +224,10 @@ export class LoadConnection extends ResponseReader {
   }
 
   /** Assigns the stream: from now on what happens to the connection happens to it. */
-  #take(stream: LoadStream): void {
+  #take(stream: S): void {
     this.#stream = stream;
     this.#answered = false;
-    this.expect();
+    this.expect(stream.bodiless);
   }
 
   #send(): void {
@@ -183,7 +235,7 @@ export class LoadConnection extends ResponseReader {
     stream.attempts++;
     stream.sentUs = nowUs();
     stream.progressUs = stream.sentUs;
-    this.#write(stream.options.request);
+    this.#write(stream.request);
   }
 
   #write(bytes: Buffer): void {
@@ -191,7 +243,7 @@ export class LoadConnection extends ResponseReader {
     this.#unsent = taken < bytes.length ? bytes.subarray(taken) : undefined;
   }
 
-  #finish(stream: LoadStream): void {
+  #finish(stream: S): void {
     stream.answered();
     this.#answers++;
     if (!this.reusable || this.#unsent !== undefined) {
@@ -204,8 +256,8 @@ export class LoadConnection extends ResponseReader {
     this.#host.finished(stream);
   }
 
-  #readSlowly(): void {
-    const pauseMs = this.#host.slowPauseMs();
+  #readSlowly(stream: S): void {
+    const pauseMs = this.#host.slowPauseMs(stream);
     if (pauseMs === 0) return;
     this.#socket?.pause();
     this.#pause = setTimeout(() => {
@@ -215,7 +267,7 @@ export class LoadConnection extends ResponseReader {
     }, pauseMs);
   }
 
-  #die(ending: NonNullable<LoadStream['ending']>): void {
+  #die(ending: StreamEnding): void {
     if (this.#dead) return;
     this.#dead = true;
     clearTimeout(this.#pause);
@@ -234,8 +286,14 @@ export class LoadConnection extends ResponseReader {
 /** Errors of handshakes that ended before there was a certificate. */
 const NO_TLS_CODES = ['EPROTO', 'ECONNRESET'];
 
+/** What the handlers know of a connection, whatever it carries. */
+type AnyConnection = Pick<
+  LoadConnection<never>,
+  'opened' | 'handshaken' | 'received' | 'drained' | 'closed' | 'failedToConnect'
+>;
+
 /** Shared by all sockets; `data` holds the connection. */
-const HANDLERS: Bun.SocketHandler<LoadConnection> = {
+const HANDLERS: Bun.SocketHandler<AnyConnection> = {
   open: (socket) => socket.data.opened(socket),
   handshake: (socket, trusted, error) => socket.data.handshaken(trusted, error),
   data: (socket, bytes) => socket.data.received(bytes),

@@ -19,7 +19,7 @@ const SWEEP_MS_MAX = 100;
 const BACKOFF_MS_MIN = 10;
 const BACKOFF_MS_MAX = 1_000;
 
-export class Load implements ConnectionHost {
+export class Load implements ConnectionHost<LoadStream> {
   readonly ownLoad = new OwnLoad();
   readonly tally: Tally;
   /** The first few measured streams, for the plot of events over time. */
@@ -34,9 +34,9 @@ export class Load implements ConnectionHost {
   readonly #layout: EventLayout = { numberOffset: -1 };
   readonly #random: () => number;
   readonly #clock: ArrivalClock;
-  readonly #open = new Map<LoadStream, LoadConnection>();
-  readonly #connections = new Set<LoadConnection>();
-  readonly #idle: LoadConnection[] = [];
+  readonly #open = new Map<LoadStream, LoadConnection<LoadStream>>();
+  readonly #connections = new Set<LoadConnection<LoadStream>>();
+  readonly #idle: LoadConnection<LoadStream>[] = [];
   readonly #delayed = new Set<ReturnType<typeof setTimeout>>();
   readonly #done = Promise.withResolvers<void>();
   #backoffMs = BACKOFF_MS_MIN;
@@ -99,11 +99,11 @@ export class Load implements ConnectionHost {
     return this.#arriving ? this.plan.slowPauseMs : 0;
   }
 
-  released(connection: LoadConnection): void {
+  released(connection: LoadConnection<LoadStream>): void {
     this.#idle.push(connection);
   }
 
-  closed(connection: LoadConnection): void {
+  closed(connection: LoadConnection<LoadStream>): void {
     this.#connections.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
@@ -177,7 +177,7 @@ export class Load implements ConnectionHost {
   }
 
   #connect(stream: LoadStream): void {
-    const connection = new LoadConnection(this);
+    const connection = new LoadConnection<LoadStream>(this);
     this.#connections.add(connection);
     this.#open.set(stream, connection);
     connection.connect(this.plan, stream);

@@ -2,39 +2,13 @@
  * One stream of the load, from the time it was due to how it ended. Times are microseconds on the clock of nowUs; latency
  * counts from `scheduledUs`, however late the request was sent.
  */
-import type { DataSink } from '../upstream/http1.ts';
 import type { ResponseHead } from '../upstream/http1-head.ts';
+import type { Carried, ErrorKind, Failure, StreamEnding } from './connection.ts';
 import { type EventLayout, EventReader } from './event-reader.ts';
 import type { StreamRecording } from './stream-recording.ts';
 
 /** What the client does: reads as fast as it can, pauses after every read, or disconnects half-way. */
 export type Behaviour = 'read' | 'slow' | 'abandon';
-
-/**
- * connect: no connection, or none in time; tls: the certificate or the handshake; reset: the connection broke; timeout: no
- * byte for too long; http_NNN: that status; framing: invalid HTTP; not_sse: not an event stream; bad_sse: an event that is
- * neither JSON nor [DONE]; stream_error: an error event; truncated: the answer ended without a terminal event; unfinished:
- * still open at the end of the drain.
- */
-export type ErrorKind =
-  | 'connect'
-  | 'tls'
-  | 'reset'
-  | 'timeout'
-  | `http_${number}`
-  | 'framing'
-  | 'not_sse'
-  | 'bad_sse'
-  | 'stream_error'
-  | 'truncated'
-  | 'unfinished';
-
-interface Failure {
-  readonly kind: ErrorKind;
-  readonly message: string;
-}
-
-type Ending = 'complete' | 'failed' | 'abandoned' | 'interrupted';
 
 interface StreamOptions {
   readonly scheduledUs: number;
@@ -56,21 +30,19 @@ interface StreamOptions {
 const SAMPLED_EVENTS_MAX = 2_000;
 const ERROR_BODY_BYTES_MAX = 4_096;
 
-export class LoadStream implements DataSink {
-  /** When the request was written to the socket. */
+export class LoadStream implements Carried {
+  readonly bodiless = false;
   sentUs = 0;
   headUs = 0;
   /** When the first byte of the body of a 2xx answer came. */
   firstByteUs = 0;
   firstEventUs = 0;
   endUs = 0;
-  /** When the last byte came; the timeout counts from here. */
   progressUs: number;
   bytes = 0;
-  /** Connections tried: a reused one may turn out to be closed. */
   attempts = 0;
   status = 0;
-  ending: Ending | undefined;
+  ending: StreamEnding | undefined;
   failure: Failure | undefined;
   /** Half-way reached: the connection is to be closed. */
   abandoned = false;
@@ -93,7 +65,14 @@ export class LoadStream implements DataSink {
     this.#hash = options.hashed ? new Bun.CryptoHasher('sha256') : undefined;
   }
 
-  /** Sets the arrival time of what follows. */
+  get request(): Buffer {
+    return this.options.request;
+  }
+
+  get readsSlowly(): boolean {
+    return this.options.behaviour === 'slow';
+  }
+
   arrivedAt(atUs: number): void {
     this.#atUs = atUs;
     this.progressUs = atUs;

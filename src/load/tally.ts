@@ -7,8 +7,9 @@
  * - rates: in an open loop the complete streams (their events, bytes, tokens) that arrived in the measured time, per second;
  *   in a closed loop each complete stream counts with the share of its time inside the measured time.
  */
+import type { ErrorKind } from './connection.ts';
 import { Reservoir } from './reservoir.ts';
-import type { ErrorKind, LoadStream } from './stream.ts';
+import type { LoadStream } from './stream.ts';
 
 export interface SecondTally {
   started: number;
