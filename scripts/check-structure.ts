@@ -161,7 +161,9 @@ function hiddenDoors(modules: readonly Module[]): string[] {
 
 function filesOf(pattern: string): string[] {
   return FOLDERS.flatMap((folder) =>
-    [...new Bun.Glob(pattern).scanSync({ cwd: join(ROOT, folder) })].map((path) => `${folder}/${path}`),
+    [...new Bun.Glob(pattern).scanSync({ cwd: join(ROOT, folder) })]
+      .filter((path) => !path.includes('node_modules/'))
+      .map((path) => `${folder}/${path}`),
   ).sort();
 }
 
