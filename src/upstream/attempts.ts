@@ -122,14 +122,18 @@ class Attempts implements UpstreamSink, UpstreamCall {
     }
     // Upstream has been sent nothing: this is no further attempt, and no load.
     const isFree = error.safeToResend;
-    const next = this.#nextTarget(nowMs, isFree);
+    let next = this.#nextTarget(nowMs, isFree);
+    if (next === null && this.#mayConnectAgain(error, nowMs)) {
+      this.request.refusedForMs = undefined;
+      this.#call = this.#target!.client.send(this.request, this, this.signal);
+      return;
+    }
+    // The last that could serve it is asked, whatever it rests for: there is no answer to pass on.
+    if (next === null && isFree) next = this.#restingTarget();
     if (next !== null && (isFree || this.budget.take(nowMs))) {
       this.#target!.failed(this.owner, error.message, !isFree, nowMs);
       if (!isFree) this.#count++;
       this.#sendTo(next, nowMs);
-    } else if (this.#mayConnectAgain(error, nowMs)) {
-      this.request.refusedForMs = undefined;
-      this.#call = this.#target!.client.send(this.request, this, this.signal);
     } else this.sink.fail(error);
   }
 
@@ -164,6 +168,11 @@ class Attempts implements UpstreamSink, UpstreamCall {
     return this.pool.choose(this.owner.wantedModel, tried, this.#count + 1 < this.rules.retryAttemptsMax, nowMs);
   }
 
+  #restingTarget(): UpstreamTarget | null {
+    if (!this.#mayResend || this.signal?.aborted) return null;
+    return this.pool.restingFor(this.owner.wantedModel, [...this.#tried, this.#target!]);
+  }
+
   /** It may have been begun: only for whoever says that this does no harm. */
   #mayRepeat({ kind }: UpstreamError): boolean {
     if (kind !== 'reset') return false;
@@ -188,7 +197,7 @@ class Attempts implements UpstreamSink, UpstreamCall {
     this.#sentAtMs = nowMs;
     this.request.common = target.credentials;
     this.request.refusedForMs = hasOther ? 0 : undefined;
-    target.begin(this.owner, target.health.state !== 'up');
+    target.begin(this.owner, target.health.state === 'resting');
     this.owner.onAttempt(target, this.#count);
     this.#call = target.client.send(this.request, this, this.signal);
   }

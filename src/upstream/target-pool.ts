@@ -83,6 +83,17 @@ export class TargetPool implements TargetSupervisor {
     return leastLoaded(candidates.length > 0 ? candidates : suspects);
   }
 
+  /** For a request that can be sent to none that is up: of those that rest and were not tried the one that rests least. */
+  restingFor(model: string | null, tried: readonly UpstreamTarget[]): UpstreamTarget | null {
+    let best: UpstreamTarget | null = null;
+    for (const target of this.#targets) {
+      if (tried.includes(target) || !target.serves(model) || !target.hasRoom) continue;
+      const untilMs = target.health.restsUntilMs;
+      if (untilMs !== null && (best === null || untilMs < best.health.restsUntilMs!)) best = target;
+    }
+    return best;
+  }
+
   mayRest(target: UpstreamTarget): boolean {
     const { models } = target.share;
     const others = this.#targets.filter((other) => other !== target && other.health.state === 'up');

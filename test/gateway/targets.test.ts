@@ -140,6 +140,22 @@ test('the last target never rests: its answers pass on, those of the one before 
   expect(sent).toBeLessThanOrEqual(40 + 8);
 });
 
+test('when the only target that is up refuses connections, one that rests is asked', async () => {
+  await using two = await startTwoTargets();
+  two.bad.script(() => ({ status: 429, headers: [['retry-after', '60']], json: JSON_ERROR }));
+  expect(await errorsOf(two, 10)).toEqual([]);
+  expect((await two.status('bad')).state).toBe('resting');
+  two.bad.script(() => undefined);
+  await two.good.stop();
+  const requestId = 'asks-the-resting';
+  expect((await two.chat({}, { 'x-request-id': requestId })).status).toBe(200);
+  const records = await two.gateway.waitForUsage(11);
+  expect(records.find((record) => record.requestId === requestId)).toMatchObject({ target: 'bad', attempts: 1 });
+  // It has answered, so its rest is over.
+  expect((await two.status('bad')).state).toBe('up');
+  expect(await errorsOf(two, 10)).toEqual([]);
+});
+
 test('models, weight and max_concurrent of a target', async () => {
   await using two = await startTwoTargets(
     {},
