@@ -30,7 +30,7 @@ export function drawBehaviour(kind: RequestKind, random: () => number): ClientBe
   const at = random();
   if (at < 0.15 && kind.method === 'POST')
     return { does: 'leave', at: 'sending', share: random(), afterMs: 20 + random() * 80 };
-  if (at < 0.4) return { does: 'leave', at: 'waiting', afterMs: 300 + random() * 1_200 };
+  if (at < 0.4) return { does: 'leave', at: 'waiting', afterMs: 500 + random() * 1_000 };
   if (kind.form !== 'sse' || kind.check !== 'exact') return { does: 'read' };
   return at < 0.85 ? { does: 'leave', at: 'reading', share: random() * READ_AT_MOST } : { does: 'leave', at: 'end' };
 }

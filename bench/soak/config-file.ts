@@ -1,6 +1,9 @@
 /** The gateway's TOML file, which a soak changes and has read again. */
 import { writeFileSync } from 'node:fs';
 
+/** The key of a target and its version, which an echo of upstream tells. */
+export const UPSTREAM_KEY = /\bfx-soak-[a-z]-(\d+)\b/;
+
 interface ConfiguredTarget {
   readonly name: string;
   readonly url: string;
@@ -16,6 +19,10 @@ export class ConfigFile {
     this.#path = path;
     this.#targets = targets;
     this.#write();
+  }
+
+  get version(): number {
+    return this.#version;
   }
 
   /** Other keys and weights of the targets, another log level, one target more or less. */

@@ -16,11 +16,11 @@ export const JUDGED_FROM = 0.2;
 export const JUDGED_MINUTES_MIN = 5;
 
 const LONG_RESTARTS: readonly (readonly ['stop' | 'kill', number])[] = [
-  ['kill', 0.02],
-  ['stop', 0.04],
-  ['kill', 0.07],
-  ['stop', 0.09],
-  ['kill', 0.12],
+  ['kill', 0.015],
+  ['stop', 0.025],
+  ['kill', 0.04],
+  ['stop', 0.05],
+  ['kill', 0.065],
 ];
 const SHORT_RESTARTS: readonly (readonly ['stop' | 'kill', number])[] = [
   ['kill', 0.25],

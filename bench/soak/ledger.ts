@@ -160,25 +160,23 @@ function byOutage({ sentMs, endMs, plan }: ClientOutcome, outage: Outage): Expla
 }
 
 /** What was under way through a target that was killed breaks off. */
-function byTargetStop({ sentMs, endMs, plan }: ClientOutcome, { target, atMs }: TargetStop): Explanation[] {
-  if (endMs < atMs || sentMs > atMs + NEAR_MS) return [];
+function byTargetStop({ sentMs, endMs, plan }: ClientOutcome, { target, atMs, backMs }: TargetStop): Explanation[] {
   const why = `target ${target} killed`;
+  const unreachable: ExpectedRecord = { finish: 'error', errorCode: 'upstream_error', target };
+  // A form is streamed: it is not sent to another target, and connecting is repeated for a second only.
+  const isUnreachable = plan.kind.fileBytes !== undefined && sentMs > atMs && sentMs < backMs;
+  const refused: Explanation = { saw: 'complete', status: 502, code: 'upstream_error', record: unreachable, why };
+  if (endMs < atMs || sentMs > atMs + NEAR_MS) return isUnreachable ? [refused] : [];
   const broken: ExpectedRecord = { finish: 'upstream_interrupted', errorCode: 'upstream_stream_interrupted', target };
   return [
     ...(plan.kind.form === 'sse' ? [{ saw: 'interrupted' as const, status: 200, record: broken, why }] : []),
     { saw: 'reset', status: 200, record: broken, why },
     // Bun.serve sends a head with the first byte of the body.
     { saw: 'unanswered', record: broken, why },
-    {
-      saw: 'complete',
-      status: 502,
-      code: 'upstream_error',
-      record: { finish: 'error', errorCode: 'upstream_error', target },
-      why,
-    },
+    refused,
     // It broke before the client left, who did not see it any more.
     { saw: 'left', record: broken, why },
-    { saw: 'left', record: { finish: 'error', errorCode: 'upstream_error', target }, why },
+    { saw: 'left', record: unreachable, why },
   ];
 }
 

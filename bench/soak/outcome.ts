@@ -26,6 +26,8 @@ export interface ClientOutcome {
   readonly bodyBytes: number;
   /** Bytes, order or headers are not as they must be. */
   readonly complaint: string | null;
+  /** Which version of its target's key upstream got, where that can be seen (config-file.ts). */
+  readonly upstreamKey: number | null;
   /** The request before it on the same connection; null: it was the first. */
   readonly behind: string | null;
 }

@@ -5,6 +5,7 @@
 import { BREAK_MESSAGE } from '../../src/formats/format.ts';
 import type { Carried, ErrorKind, Failure, StreamEnding } from '../../src/load/connection.ts';
 import type { ResponseHead } from '../../src/upstream/http1-head.ts';
+import { UPSTREAM_KEY } from './config-file.ts';
 import type { Saw } from './explanation.ts';
 import type { CredentialsOf } from './keys.ts';
 import { type ClientOutcome, nowMs } from './outcome.ts';
@@ -163,6 +164,7 @@ export class SoakExchange implements Carried {
       errorMessage: message,
       bodyBytes,
       complaint: this.#complaint,
+      upstreamKey: this.plan.kind.check === 'echo' && isWholeJson(text) ? upstreamKeyOf(text) : null,
       behind: this.behind,
     };
   }
@@ -243,6 +245,12 @@ function isWholeJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** An echo tells the key that its target was sent. */
+function upstreamKeyOf(text: string): number | null {
+  const version = UPSTREAM_KEY.exec(text)?.[1];
+  return version === undefined ? null : Number(version);
 }
 
 /** OpenAI's envelope, or Anthropic's, which has no code. */

@@ -32,6 +32,10 @@ interface SoakOptions {
 interface Reload {
   readonly atMs: number;
   readonly isBad: boolean;
+  /** Of the keys of targets that are in effect from then on. */
+  readonly version: number;
+  /** When the gateway said so. */
+  readonly doneMs: number;
 }
 
 /** All that was seen; report.ts judges it. */
@@ -218,8 +222,9 @@ class Soak {
   async #reload(isBad: boolean): Promise<void> {
     if (isBad) this.#config.spoil();
     else this.#config.change();
-    this.#reloads.push({ atMs: nowMs(), isBad });
+    const atMs = nowMs();
     const said = await this.#gateway.reload();
+    this.#reloads.push({ atMs, isBad, version: this.#config.version, doneMs: nowMs() });
     if (isBad) this.#config.restore();
     if (said !== (isBad ? 'refused' : 'reloaded')) this.#problems.push(`SIGHUP: the gateway says ${said}`);
   }

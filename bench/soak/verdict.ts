@@ -4,6 +4,7 @@ import { JUDGED_FROM, JUDGED_MINUTES_MIN } from './disturbances.ts';
 import { BY_NEIGHBOUR, type Entry, entryOf } from './ledger.ts';
 import { limitProblems } from './limits-check.ts';
 import type { SoakRun } from './soak.ts';
+import { SettingTimeline } from './timeline.ts';
 import { slopeOf, type Vitals } from './vitals.ts';
 
 const MB = 1024 * 1024;
@@ -54,7 +55,7 @@ function checksOf(
   const { options, outcomes, records, gateway, atStart, atEnd } = run;
   const known = new Set(outcomes.map(({ requestId }) => requestId));
   const strangers = [...byId.keys()].filter((id) => !known.has(id));
-  const victims = entries.filter(({ explanation }) => explanation?.why === BY_NEIGHBOUR).length;
+  const victims = entries.filter(({ explanation }) => explanation?.why === BY_NEIGHBOUR);
   const resets = outcomes.filter(({ plan }) => plan.hitsAnother).length;
   return [
     {
@@ -63,8 +64,13 @@ function checksOf(
       problems: [
         ...entries.filter(({ problem }) => problem !== null).map(textOfEntry),
         ...strangers.map((id) => `a record of a request that was never sent: ${id}`),
-        ...(victims > resets
-          ? [`${victims} requests failed for the one before them, which was planned ${resets} times`]
+        ...(victims.length > resets
+          ? victims.map((entry) =>
+              textOfEntry({
+                ...entry,
+                problem: `one of ${victims.length} requests reset by upstream, which was planned ${resets} times`,
+              }),
+            )
           : []),
       ],
     },
@@ -82,6 +88,11 @@ function checksOf(
       name: 'changes of keys, reloads, restarts and metrics at rest',
       figure: `${[...run.keys.changes.values()].reduce((sum, count) => sum + count, 0)} changes of keys, ${run.reloads.length} reloads, ${gateway.outages.length} restarts, ${run.targetStops.length} target restarts`,
       problems: run.problems.filter((text) => !isOfTotals(text)),
+    },
+    {
+      name: 'a reload is in effect when the gateway says so',
+      figure: `${outcomes.filter(({ upstreamKey }) => upstreamKey !== null).length} requests told the key that upstream got`,
+      problems: reloadProblems(run),
     },
     { name: 'the gateway reports no error', figure: '', problems: unexpectedTrouble(run) },
     {
@@ -112,6 +123,17 @@ function limitsOf(run: SoakRun): string[] {
       outages: gateway.outages,
     }).map((problem) => `${key.role}: ${problem}`),
   );
+}
+
+/** Upstream gets the key of the file as it was read last, and a bad file changes nothing. */
+function reloadProblems({ reloads, outcomes }: SoakRun): string[] {
+  const version = new SettingTimeline({ value: 0, fromMs: 0, toMs: 0 }, 0);
+  for (const { atMs, doneMs, version: value } of reloads) version.add({ value, fromMs: atMs, toMs: doneMs });
+  return outcomes
+    .filter(
+      ({ upstreamKey, sentMs, endMs }) => upstreamKey !== null && !version.valuesWithin(sentMs, endMs).has(upstreamKey),
+    )
+    .map(({ requestId, upstreamKey }) => `${requestId}: upstream got a key of version ${upstreamKey}`);
 }
 
 /** What was asked for: a bad configuration file, and 401 or 402 of upstream. */

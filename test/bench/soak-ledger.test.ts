@@ -56,6 +56,7 @@ function outcome(fields: Partial<ClientOutcome> = {}): ClientOutcome {
     errorMessage: null,
     bodyBytes: 300,
     complaint: null,
+    upstreamKey: null,
     behind: null,
     ...fields,
   };
