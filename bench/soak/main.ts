@@ -51,7 +51,7 @@ await runMain('soak', async () => {
   const all: Judged[] = [];
   for (const setUp of setUps) all.push(await soak(setUp, { seed, durationS, ratePerS }));
   if (report !== undefined) writeFileSync(report, soakPage(all));
-  const checks = all.flatMap(({ verdict }) => verdict.checks);
+  const checks = all.flatMap(({ verdict }) => verdict.checks.filter(({ isJudged }) => isJudged !== false));
   const failed = checks.filter(({ problems }) => problems.length > 0).length;
   process.stdout.write(`${checks.length - failed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
@@ -67,9 +67,11 @@ async function soak(
     const run = await runSoak({ ...options, setUp, folder, progress: progress.tell });
     progress.done();
     const verdict = verdictOf(run);
-    for (const { name, figure, problems } of verdict.checks) {
+    for (const { name, figure, problems, isJudged } of verdict.checks) {
       const text = figure === '' ? name : `${name} (${figure})`;
-      process.stdout.write(`${problems.length === 0 ? 'ok' : 'FAILED'} ${setUp.name}: ${text}\n`);
+      process.stdout.write(
+        `${isJudged === false ? 'too short a run' : problems.length === 0 ? 'ok' : 'FAILED'} ${setUp.name}: ${text}\n`,
+      );
       for (const problem of problems.slice(0, PROBLEMS_SHOWN)) process.stdout.write(`  ${problem}\n`);
       if (problems.length > PROBLEMS_SHOWN) process.stdout.write(`  … and ${problems.length - PROBLEMS_SHOWN} more\n`);
     }

@@ -2,6 +2,7 @@
 import { escapeText } from '../../src/load/axes.ts';
 import { page, type Section, table } from '../../src/load/page.ts';
 import { cdfPlot, linePlot, timelinePlot } from '../../src/load/plot.ts';
+import { distribution } from '../../src/load/statistics.ts';
 import { VERSION } from '../../src/version.ts';
 import { describeMachine } from '../suite/machine.ts';
 import type { Saw } from './explanation.ts';
@@ -10,6 +11,7 @@ import type { ClientOutcome } from './outcome.ts';
 import type { KeyRole } from './planned-request.ts';
 import type { SoakRun } from './soak.ts';
 import type { SoakVerdict } from './verdict.ts';
+import type { Vitals } from './vitals.ts';
 
 const MB = 1024 * 1024;
 const PROBLEMS_SHOWN = 20;
@@ -47,10 +49,13 @@ function sectionsOf({ run, verdict }: Judged): Section[] {
   const { name, about } = run.options.setUp;
   return [
     { heading: `${name}: ${about}`, html: checksTable(verdict) },
-    { heading: `${name}: memory`, html: figure(memoryPlot(run, verdict), memoryCaption(verdict)) },
+    {
+      heading: `${name}: memory`,
+      html: figure(memoryPlot(run, verdict), memoryCaption(verdict, run.gateway.outages.length)),
+    },
     { heading: `${name}: what happened when`, html: figure(happenings(run)) },
     { heading: `${name}: requests`, html: figure(outcomesPlot(run)) + figure(heldPlot(run)) },
-    { heading: `${name}: times`, html: figure(timesPlot(run)) },
+    { heading: `${name}: times`, html: figure(timesPlot(run), cancelCaption(run)) },
     { heading: `${name}: faults and what clients saw`, html: faultTable(verdict.entries) },
     { heading: `${name}: clients and keys`, html: clientTable(verdict.entries) + roleTable(verdict.entries) },
     { heading: `${name}: changes of keys`, html: table(['change', 'times'], changeRows(run)) },
@@ -58,10 +63,14 @@ function sectionsOf({ run, verdict }: Judged): Section[] {
 }
 
 function checksTable({ checks }: SoakVerdict): string {
-  const rows = checks.map(({ name, figure: text, problems }) => [
+  const rows = checks.map(({ name, figure: text, problems, isJudged }) => [
     name,
     text,
-    problems.length === 0 ? { text: 'yes', best: true } : { text: `${problems.length} findings`, bad: true },
+    isJudged === false
+      ? 'too short a run'
+      : problems.length === 0
+        ? { text: 'yes', best: true }
+        : { text: `${problems.length} found`, bad: true },
   ]);
   const findings = checks.flatMap(({ problems }) => problems.slice(0, PROBLEMS_SHOWN));
   const list = findings.map((text) => `<li>${escapeText(text)}</li>`).join('');
@@ -69,29 +78,28 @@ function checksTable({ checks }: SoakVerdict): string {
 }
 
 function memoryPlot({ vitals, startedMs, gateway }: SoakRun, { memory }: SoakVerdict): string {
-  const { lifetimes } = gateway;
-  const series = lifetimes.map(({ startedMs: fromMs }, i) => {
-    const toMs = lifetimes[i + 1]?.startedMs ?? Number.POSITIVE_INFINITY;
-    const own = vitals.filter(({ atMs, rssBytes }) => atMs >= fromMs && atMs < toMs && rssBytes > 0);
-    return {
-      name: i === lifetimes.length - 1 ? 'last process' : `process ${i + 1}`,
-      points: own.map(({ atMs, rssBytes }) => [secondsOf(atMs, startedMs), rssBytes / MB] as const),
-      colour: i === lifetimes.length - 1 ? 0 : 7,
-    };
-  });
+  const lastMs = gateway.lifetimes.at(-1)!.startedMs;
+  const points = (own: readonly Vitals[]) =>
+    own
+      .filter(({ rssBytes }) => rssBytes > 0)
+      .map(({ atMs, rssBytes }) => [secondsOf(atMs, startedMs), rssBytes / MB] as const);
+  const series = [
+    { name: 'before', points: points(vitals.filter(({ atMs }) => atMs < lastMs)), colour: 7 },
+    { name: 'last process', points: points(vitals.filter(({ atMs }) => atMs >= lastMs)), colour: 0 },
+  ];
   const middle = memory.fitMb;
   const fit = ([memory.fromS, memory.toS] as const).map(
     (atS) => [atS, middle + ((atS - (memory.fromS + memory.toS) / 2) / 60) * memory.growthMbPerMinute] as const,
   );
-  return linePlot([...series.filter(({ points }) => points.length > 1), { name: 'fit', points: fit, colour: 1 }], {
+  return linePlot([...series, { name: 'fit', points: fit, colour: 1 }], {
     title: 'Resident memory of the gateway',
     unit: 'MB',
     xTitle: 'seconds',
   });
 }
 
-function memoryCaption({ memory }: SoakVerdict): string {
-  return `Straight line through the samples from second ${Math.round(memory.fromS)} on, all of one lifetime: ${memory.growthMbPerMinute.toFixed(2)} MB a minute${memory.isJudged ? '' : ' (the run is too short to judge it)'}. Each restart begins a new line.`;
+function memoryCaption({ memory }: SoakVerdict, restarts: number): string {
+  return `Straight line through the samples from second ${Math.round(memory.fromS)} on, all of one lifetime: ${memory.growthMbPerMinute.toFixed(2)} MB a minute${memory.isJudged ? '' : ' (the run is too short to judge it)'}. Before it the gateway was stopped and killed ${restarts} times.`;
 }
 
 function happenings({ gateway, targetStops, reloads, startedMs }: SoakRun): string {
@@ -132,7 +140,7 @@ function outcomesPlot({ outcomes, startedMs, options }: SoakRun): string {
     }
     return { name, points: counts.map((count, i) => [i * stepS, count / stepS] as const) };
   });
-  return linePlot(series, { title: 'How requests ended', unit: 'a second', xTitle: 'seconds' });
+  return linePlot(series, { title: 'How requests ended', unit: '/s', xTitle: 'seconds' });
 }
 
 function heldPlot({ vitals, openRequests, startedMs }: SoakRun): string {
@@ -153,29 +161,28 @@ function heldPlot({ vitals, openRequests, startedMs }: SoakRun): string {
   );
 }
 
-function timesPlot({ outcomes, records, keys }: SoakRun): string {
+function timesPlot({ outcomes }: SoakRun): string {
   const heads = outcomes
     .filter(
       ({ plan, saw, headMs }) =>
         plan.fault === 'none' && saw === 'complete' && plan.behaviour.does === 'read' && headMs !== null,
     )
     .map(({ headMs, sentMs }) => headMs! - sentMs);
-  const drains = new Set(
-    [...keys.all.values()].filter(({ role }) => role === 'drains' || role === 'tokens').map(({ id }) => id),
+  return cdfPlot([{ name: 'request → head', values: heads }], {
+    title: 'Until the head of a sound answer came',
+    unit: 'ms',
+    logX: true,
+  });
+}
+
+/** Of keys that do not have the rest read for its usage. */
+function cancelCaption({ records, keys }: SoakRun): string {
+  const drains = ['drains', 'tokens'];
+  const times = records.flatMap(({ cancelMs, keyId }) =>
+    cancelMs === null || drains.includes(keys.all.get(keyId)?.role ?? '') ? [] : cancelMs,
   );
-  // A key that drains has upstream read to its end.
-  const cancels = records.flatMap(({ cancelMs, keyId }) => (cancelMs === null || drains.has(keyId) ? [] : cancelMs));
-  return cdfPlot(
-    [
-      { name: 'request → head', values: heads },
-      { name: 'client gone → cancelled', values: cancels },
-    ],
-    {
-      title: 'Until the head of an answer came, and until upstream was cancelled for a client that left',
-      unit: 'ms',
-      logX: true,
-    },
-  );
+  const { count, p50, p99, max } = distribution(times);
+  return `Upstream was cancelled for ${count} clients that left: p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms.`;
 }
 
 const SAWS: readonly (readonly [Saw, string])[] = [

@@ -30,6 +30,8 @@ interface Check {
   /** What was looked at, in figures. */
   readonly figure: string;
   readonly problems: readonly string[];
+  /** False: only told, the run cannot show it. */
+  readonly isJudged?: boolean;
 }
 
 export interface SoakVerdict {
@@ -102,7 +104,8 @@ function checksOf(
     },
     {
       name: `memory grows by less than ${GROWTH_MAX_MB_PER_MINUTE} MB a minute`,
-      figure: `${memory.growthMbPerMinute.toFixed(2)} MB a minute from second ${Math.round(memory.fromS)} to ${Math.round(memory.toS)}, ${memory.warmMb.toFixed(0)} → ${memory.endMb.toFixed(0)} MB${memory.isJudged ? '' : ' (too short a run to judge)'}`,
+      figure: `${memory.growthMbPerMinute.toFixed(2)} MB a minute from second ${Math.round(memory.fromS)} to ${Math.round(memory.toS)}, ${memory.warmMb.toFixed(0)} → ${memory.endMb.toFixed(0)} MB`,
+      isJudged: memory.isJudged,
       problems: memoryProblems(memory, options.durationS),
     },
   ];
