@@ -68,16 +68,15 @@ function isOnRecord(record: UsageRecord | undefined, expected: Explanation['reco
 function explanationsOf(outcome: ClientOutcome, world: World): Explanation[] {
   const { plan } = outcome;
   const { passes, refusals } = byKey(outcome, world.keys);
-  const planned = passes ? plan.explanations.map((each) => orLost(each, outcome, world.outages)) : [];
-  const limited = passes && plan.kind.endpoint !== null ? limitRefusals(outcome) : [];
-  return [
-    ...planned,
+  const all = [
+    ...(passes ? plan.explanations : []),
     ...refusals,
-    ...limited.map((each) => orLost(each, outcome, world.outages)),
+    ...(passes && plan.kind.endpoint !== null ? limitRefusals(outcome) : []),
     ...world.outages.flatMap((outage) => byOutage(outcome, outage)),
     ...world.targetStops.flatMap((stop) => byTargetStop(outcome, stop)),
     ...(passes ? byNeighbour() : []),
   ];
+  return world.outages.some((outage) => mayBeLost(outcome, outage)) ? all.map(orLost) : all;
 }
 
 /** What the state of its key lets happen. */
@@ -115,15 +114,13 @@ function limitRefusals({ plan }: ClientOutcome): Explanation[] {
   return [{ saw: 'complete', status: 429, code: 'rate_limit_exceeded', record, why: 'limit' }];
 }
 
-/** A record of the last moments before a kill may be lost. */
-function orLost(explanation: Explanation, outcome: ClientOutcome, outages: readonly Outage[]): Explanation {
+function orLost(explanation: Explanation): Explanation {
   const { record } = explanation;
   if (typeof record === 'string') return explanation;
-  return outages.some((outage) => mayBeLost(outcome, outage))
-    ? { ...explanation, record: { ...record, mayBeMissing: true } satisfies ExpectedRecord }
-    : explanation;
+  return { ...explanation, record: { ...record, mayBeMissing: true } satisfies ExpectedRecord };
 }
 
+/** A record of the last moments before a kill may be lost. */
 function mayBeLost({ saw, endMs }: ClientOutcome, outage: Outage): boolean {
   if (outage.kind !== 'kill' || endMs > outage.exitMs) return false;
   const settledMs = saw === 'left' ? endMs + SOAK_LEAVE_DRAIN_MS : endMs;

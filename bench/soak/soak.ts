@@ -262,6 +262,9 @@ class Soak {
     const text = await answer.text();
     const idle =
       /^(bve_requests_in_flight|bve_streams_open|bve_target_in_flight|bve_usage_queue_rows|bve_usage_dropped_total)(?:\{[^}]*\})? (\S+)$/gm;
-    for (const [line, , value] of text.matchAll(idle)) if (Number(value) !== 0) this.#problems.push(`at rest: ${line}`);
+    const found = [...text.matchAll(idle)];
+    if (!found.some(([, name]) => name === 'bve_requests_in_flight'))
+      this.#problems.push('at rest: there are no metrics');
+    for (const [line, , value] of found) if (Number(value) !== 0) this.#problems.push(`at rest: ${line}`);
   }
 }
