@@ -54,6 +54,7 @@ Some scenarios (src/mock/scenario.ts has all fields):
   {"fault":{"kind":"hang"}}  {"head_delay_ms":5000}                   no head, or a late one
   {"framing":"length_short"}  {"framing":"bad_chunk_size"}            invalid HTTP
   {"bytes":500000000}                                                 a download of that size
+  {"tool":{"name":"get_weather","arguments":{"city":"Paris"}}}        a tool call; then, to its result, the text
   {"echo":true}                                                       sends the request back: headers, SHA-256 of the body
 
 --key simulates a failing target, to try a gateway with several targets. WHAT is one of:

@@ -1,6 +1,6 @@
 /** A generated completion, independent of the API that returns it. */
 import { monotonicNs } from './clock.ts';
-import type { Scenario } from './scenario.ts';
+import type { Scenario, ToolCall } from './scenario.ts';
 
 /** Fixed, so that answers can be compared and usage checked without counting words. */
 export const PROMPT_TOKENS = 9;
@@ -22,6 +22,8 @@ export interface Completion {
   /** Token events are padded to this size. */
   readonly eventBytes: number;
   readonly includeUsage: boolean;
+  /** Instead of the text: tokens are then pieces of its arguments. */
+  readonly tool: ToolCall | null;
   /** Replaces the API's own usage object unless undefined. */
   readonly usage: unknown;
 }
@@ -33,7 +35,14 @@ export function completionFor(asked: Readonly<Record<string, unknown>>, scenario
     includeUsage: scenario.include_usage ?? fieldsOf(asked.stream_options).include_usage === true,
     usage: scenario.usage,
     eventBytes: scenario.event_bytes ?? 0,
+    tool: null,
   };
+  if (scenario.tool && !bringsResult(asked)) {
+    const text = JSON.stringify(scenario.tool.arguments);
+    const tokens = text.match(/.{1,8}/gsu) ?? [];
+    const tokenCount = tokens.length;
+    return { ...shared, tool: scenario.tool, tokenCount, token: (i) => tokens[i]!, text, numbered: false };
+  }
   if (scenario.events !== undefined) {
     const tokenCount = scenario.events;
     // The whole text is only sent without a stream, where this much is enough.
@@ -43,6 +52,16 @@ export function completionFor(asked: Readonly<Record<string, unknown>>, scenario
   const text = scenario.text ?? DEFAULT_TEXT;
   const tokens = text.match(/\s*\S+|\s+$/g) ?? [];
   return { ...shared, tokenCount: tokens.length, token: (i) => tokens[i]!, text, numbered: false };
+}
+
+/** Whether the last message (or item of a Responses request) is the result of a tool. */
+function bringsResult({ messages, input }: Readonly<Record<string, unknown>>): boolean {
+  const list = messages ?? input;
+  const { role, type, content } = fieldsOf(Array.isArray(list) ? list.at(-1) : undefined);
+  const parts: unknown[] = Array.isArray(content) ? content : [];
+  return (
+    role === 'tool' || type === 'function_call_output' || parts.some((part) => fieldsOf(part).type === 'tool_result')
+  );
 }
 
 /**

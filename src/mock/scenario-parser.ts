@@ -1,5 +1,5 @@
 /** Turns unknown JSON into a Scenario, or reports which field is wrong and what it takes. */
-import { FAULT_KINDS, type Fault, FRAMINGS, type Scenario } from './scenario.ts';
+import { FAULT_KINDS, type Fault, FRAMINGS, type Scenario, type ToolCall } from './scenario.ts';
 
 /** The scenario is wrong; the message names the field. */
 export class ScenarioError extends Error {
@@ -50,6 +50,7 @@ const CHECKS: { readonly [name in keyof Required<Scenario>]: Check } = {
   events: integer(0, EVENTS_MAX),
   text: text,
   event_bytes: integer(0, 1_048_576),
+  tool,
   include_usage: flag,
   usage: (value) => value,
   reorder: pair(integer(0, EVENTS_MAX)),
@@ -74,6 +75,11 @@ const FAULT_CHECKS: { readonly [name in keyof Required<Fault>]: Check } = {
   after_bytes: integer(0, BYTES_MAX),
 };
 
+const TOOL_CHECKS: { readonly [name in keyof ToolCall]: Check } = {
+  name: text,
+  arguments: (value, field) => (typeof value === 'object' && value ? value : refuse(field, 'an object', value)),
+};
+
 const KINDS_WITH_AFTER_BYTES: readonly string[] = ['reset', 'end_early', 'silence'];
 
 /** Other fields about time or pieces would silently override the recorded pace, or be ignored. */
@@ -88,6 +94,14 @@ function fault(value: unknown, field: string): unknown {
   if (parsed.kind === undefined) throw new ScenarioError(`${field}.kind is missing`);
   if (parsed.after_bytes !== undefined && !KINDS_WITH_AFTER_BYTES.includes(parsed.kind)) {
     throw new ScenarioError(`${field}.after_bytes does not apply to kind '${parsed.kind}'`);
+  }
+  return parsed;
+}
+
+function tool(value: unknown, field: string): unknown {
+  const parsed = fieldsOf(value, field, TOOL_CHECKS) as Partial<ToolCall>;
+  for (const name of ['name', 'arguments'] as const) {
+    if (parsed[name] === undefined) throw new ScenarioError(`${field}.${name} is missing`);
   }
   return parsed;
 }

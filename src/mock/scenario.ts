@@ -60,6 +60,11 @@ export interface Fault {
   readonly after_bytes?: number;
 }
 
+export interface ToolCall {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
 export interface Scenario {
   // --- head
   /** Default 200. */
@@ -99,6 +104,11 @@ export interface Scenario {
   // --- details of generated answers
   /** Pads every generated token event with `x` up to this many bytes in all. */
   readonly event_bytes?: number;
+  /**
+   * The answer calls this tool, in the form of the API that was called, unless the last message or item of the request brings
+   * the result of a call: then it is the text. So an agent's loop ends.
+   */
+  readonly tool?: ToolCall;
   /** Whether a chat stream ends with a usage event. Default: as the request's `stream_options.include_usage` says. */
   readonly include_usage?: boolean;
   /** Replaces the usage object, unchanged: explicit zeros, missing or odd fields. */

@@ -3,6 +3,7 @@ import { type Completion, CREATED_S, PROMPT_TOKENS, tokenEvent } from '../comple
 import type { EventList } from '../content.ts';
 
 const ID = 'chatcmpl-mock';
+const CALL_ID = 'call_mock';
 
 export function chatEvents(of: Completion): EventList {
   const start = { id: of.id ?? ID, object: 'chat.completion.chunk', created: CREATED_S, model: of.model };
@@ -10,6 +11,19 @@ export function chatEvents(of: Completion): EventList {
   const chunk = (choices: unknown[], rest = {}) => `data: ${JSON.stringify({ ...start, choices, ...rest })}\n\n`;
   const delta = (content: object, finish: string | null) =>
     chunk([{ index: 0, delta: content, finish_reason: finish }]);
+  if (of.tool) {
+    const call = { index: 0, id: CALL_ID, type: 'function', function: { name: of.tool.name, arguments: '' } };
+    return {
+      prelude: [delta({ role: 'assistant', content: null, tool_calls: [call] }, null)],
+      count: of.tokenCount,
+      token: (i) => delta({ tool_calls: [{ index: 0, function: { arguments: of.token(i) } }] }, null),
+      epilogue: [
+        delta({}, 'tool_calls'),
+        ...(of.includeUsage ? [chunk([], { usage: chatUsage(of) })] : []),
+        'data: [DONE]\n\n',
+      ],
+    };
+  }
   // Numbered streams are for counting: token events only, so that the position is the number.
   const plain = !of.numbered;
   return {
@@ -25,13 +39,16 @@ export function chatEvents(of: Completion): EventList {
 }
 
 export function chatJson(of: Completion): unknown {
-  const message = { role: 'assistant', content: of.text };
+  const call = of.tool && { id: CALL_ID, type: 'function', function: { name: of.tool.name, arguments: of.text } };
+  const message = call
+    ? { role: 'assistant', content: null, tool_calls: [call] }
+    : { role: 'assistant', content: of.text };
   return {
     id: of.id ?? ID,
     object: 'chat.completion',
     created: CREATED_S,
     model: of.model,
-    choices: [{ index: 0, message, finish_reason: 'stop' }],
+    choices: [{ index: 0, message, finish_reason: call ? 'tool_calls' : 'stop' }],
     usage: chatUsage(of),
   };
 }

@@ -1,10 +1,13 @@
 /** Completions in the form of POST /v1/responses. */
 import { type Completion, CREATED_S, PROMPT_TOKENS, tokenEvent } from '../completion.ts';
 import type { EventList } from '../content.ts';
+import type { ToolCall } from '../scenario.ts';
 
 const ITEM_ID = 'msg_mock';
+const CALL_ITEM_ID = 'fc_mock';
 
 export function responsesEvents(of: Completion): EventList {
+  if (of.tool) return callEvents(of, of.tool);
   const part = { item_id: ITEM_ID, output_index: 0, content_index: 0 };
   const begun = { response: response(of, 'in_progress', []) };
   const prelude = [
@@ -29,7 +32,31 @@ export function responsesEvents(of: Completion): EventList {
 }
 
 export function responsesJson(of: Completion): unknown {
-  return response(of, 'completed', [item('completed', [outputText(of.text)])]);
+  return response(of, 'completed', [
+    of.tool ? functionCall(of.tool, 'completed', of.text) : item('completed', [outputText(of.text)]),
+  ]);
+}
+
+function callEvents(of: Completion, tool: ToolCall): EventList {
+  const begun = { response: response(of, 'in_progress', []) };
+  const part = { item_id: CALL_ITEM_ID, output_index: 0 };
+  const done = functionCall(tool, 'completed', of.text);
+  const first = 3;
+  const last = first + of.tokenCount;
+  return {
+    prelude: [
+      event('response.created', 0, begun),
+      event('response.in_progress', 1, begun),
+      event('response.output_item.added', 2, { output_index: 0, item: functionCall(tool, 'in_progress', '') }),
+    ],
+    count: of.tokenCount,
+    token: (i) => event('response.function_call_arguments.delta', first + i, { ...part, delta: of.token(i) }),
+    epilogue: [
+      event('response.function_call_arguments.done', last, { ...part, name: tool.name, arguments: of.text }),
+      event('response.output_item.done', last + 1, { output_index: 0, item: done }),
+      event('response.completed', last + 2, { response: response(of, 'completed', [done]) }),
+    ],
+  };
 }
 
 const DELTA = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":';
@@ -61,6 +88,10 @@ function responsesUsage(of: Completion): unknown {
 
 function item(status: string, content: unknown[]): unknown {
   return { id: ITEM_ID, type: 'message', status, role: 'assistant', content };
+}
+
+function functionCall(tool: ToolCall, status: string, args: string): unknown {
+  return { id: CALL_ITEM_ID, type: 'function_call', call_id: 'call_mock', name: tool.name, arguments: args, status };
 }
 
 function outputText(text: string): unknown {
