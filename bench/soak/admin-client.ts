@@ -21,4 +21,20 @@ export class AdminClient {
     if (answer.status !== expected) throw new Error(`${method} ${path}: ${answer.status} ${text.slice(0, 200)}`);
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
+
+  /** The names of the events of a feed, as they come. */
+  async *events(path: string, signal: AbortSignal): AsyncGenerator<string> {
+    const answer = await fetch(`${this.#url}/admin${path}`, {
+      headers: { authorization: `Bearer ${this.#key}` },
+      signal,
+    });
+    if (!answer.body) return;
+    const decoder = new TextDecoder();
+    let rest = '';
+    for await (const part of answer.body) {
+      const lines = (rest + decoder.decode(part, { stream: true })).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) if (line.startsWith('event: ')) yield line.slice('event: '.length).trim();
+    }
+  }
 }

@@ -55,7 +55,7 @@ function sectionsOf({ run, verdict }: Judged): Section[] {
     },
     { heading: `${name}: what happened when`, html: figure(happenings(run)) },
     { heading: `${name}: requests`, html: figure(outcomesPlot(run)) + figure(heldPlot(run)) },
-    { heading: `${name}: times`, html: figure(timesPlot(run), cancelCaption(run)) },
+    { heading: `${name}: times`, html: figure(timesPlot(run), timesCaption(run)) },
     { heading: `${name}: faults and what clients saw`, html: faultTable(verdict.entries) },
     { heading: `${name}: clients and keys`, html: clientTable(verdict.entries) + roleTable(verdict.entries) },
     { heading: `${name}: changes of keys`, html: table(['change', 'times'], changeRows(run)) },
@@ -175,14 +175,14 @@ function timesPlot({ outcomes }: SoakRun): string {
   });
 }
 
-/** Of keys that do not have the rest read for its usage. */
-function cancelCaption({ records, keys }: SoakRun): string {
+function timesCaption({ records, keys, ownLagP99Ms }: SoakRun): string {
+  // Others have the rest of an answer read for its usage.
   const drains = ['drains', 'tokens'];
   const times = records.flatMap(({ cancelMs, keyId }) =>
     cancelMs === null || drains.includes(keys.all.get(keyId)?.role ?? '') ? [] : cancelMs,
   );
   const { count, p50, p99, max } = distribution(times);
-  return `Upstream was cancelled for ${count} clients that left: p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms.`;
+  return `Upstream was cancelled for ${count} clients that left: p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms. The event loop of clients and checks was late by ${ownLagP99Ms.toFixed(1)} ms at p99.`;
 }
 
 const SAWS: readonly (readonly [Saw, string])[] = [

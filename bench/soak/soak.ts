@@ -12,6 +12,7 @@ import { Gate } from './gate.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { SoakKeys } from './keys.ts';
 import { SOAK_DRAIN_TIMEOUT_MS, SOAK_LEAVE_DRAIN_MS } from './ledger.ts';
+import { Operator } from './operator.ts';
 import { type ClientOutcome, nowMs } from './outcome.ts';
 import type { SetUp } from './set-ups.ts';
 import { SoakLoad } from './soak-load.ts';
@@ -54,6 +55,9 @@ export interface SoakRun {
   readonly openRequests: readonly (readonly [atMs: number, open: number])[];
   readonly atStart: Vitals;
   readonly atEnd: Vitals;
+  /** What an operator asked for and was told meanwhile. */
+  readonly reports: number;
+  readonly liveEvents: Operator['seen'];
   /** Of the soak's own event loop, milliseconds. */
   readonly ownLagP99Ms: number;
   /** What went wrong besides the requests, in words. */
@@ -99,7 +103,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakRun> {
     const admin = new AdminClient(gateway.url, ADMIN_KEY);
     const keys = new SoakKeys(admin, randomFrom(seed + 33), setUp.keyLagMs);
     await keys.createAll();
-    const soak = new Soak(options, gateway, keys, config, targets, [port, ...targets.map((target) => target.port)]);
+    const ports = [port, ...targets.map((target) => target.port)];
+    const soak = new Soak(options, gateway, keys, config, targets, ports, new Operator(admin));
     const seen = await soak.run();
     const store = await openStore(services.databaseUrl);
     try {
@@ -122,6 +127,7 @@ class Soak {
   readonly #config: ConfigFile;
   readonly #targets: readonly SoakTarget[];
   readonly #ports: readonly number[];
+  readonly #operator: Operator;
   readonly #load: SoakLoad;
   readonly #random: () => number;
   /** Keys are changed while the gateway is there to be asked. */
@@ -140,6 +146,7 @@ class Soak {
     config: ConfigFile,
     targets: readonly SoakTarget[],
     ports: readonly number[],
+    operator: Operator,
   ) {
     this.#options = options;
     this.#gateway = gateway;
@@ -147,6 +154,7 @@ class Soak {
     this.#config = config;
     this.#targets = targets;
     this.#ports = ports;
+    this.#operator = operator;
     this.#random = randomFrom(options.seed + 55);
     const { seed, ratePerS, durationS } = options;
     this.#load = new SoakLoad({ url: gateway.url, seed, ratePerS, durationS, keys });
@@ -157,9 +165,10 @@ class Soak {
     const atStart = this.#sample();
     const startedMs = nowMs();
     const sampling = setInterval(() => this.#look(startedMs), SAMPLE_MS);
-    const others = Promise.all([this.#disturb(startedMs), this.#changeKeys()]);
+    const others = Promise.all([this.#disturb(startedMs), this.#changeKeys(), this.#operate()]);
     await this.#load.run();
     this.#isOver = true;
+    this.#operator.leave();
     await others;
     clearInterval(sampling);
     const endedMs = nowMs();
@@ -177,6 +186,8 @@ class Soak {
       atStart,
       atEnd,
       ownLagP99Ms: this.#load.ownLoad.lagUs.distribution().p99 / 1_000,
+      reports: this.#operator.reports,
+      liveEvents: this.#operator.seen,
       problems: this.#problems,
     };
   }
@@ -236,6 +247,19 @@ class Soak {
         .exclusive(() => this.#keys.change())
         .catch((error: Error) => this.#problems.push(`changing a key: ${error.message}`));
     }
+  }
+
+  /** Somebody watches, and looks at reports while they change. */
+  async #operate(): Promise<void> {
+    const watching = this.#operator.watch();
+    while (!this.#isOver) {
+      await Bun.sleep(1_000);
+      await this.#gate
+        .exclusive(() => this.#operator.look())
+        .catch((error: Error) => this.#problems.push(`a report: ${error.message}`));
+    }
+    await watching;
+    if (this.#operator.seen.request === 0) this.#problems.push('the live feed told of no request');
   }
 
   /** Waits until the gateway holds what it held at the start. */

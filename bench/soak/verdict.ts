@@ -87,8 +87,8 @@ function checksOf(
       problems: limitsOf(run),
     },
     {
-      name: 'changes of keys, reloads, restarts and metrics at rest',
-      figure: `${[...run.keys.changes.values()].reduce((sum, count) => sum + count, 0)} changes of keys, ${run.reloads.length} reloads, ${gateway.outages.length} restarts, ${run.targetStops.length} target restarts`,
+      name: 'changes of keys, reports, reloads, restarts and metrics at rest',
+      figure: `${[...run.keys.changes.values()].reduce((sum, count) => sum + count, 0)} changes of keys, ${run.reports} reports, ${run.liveEvents.request} live records, ${run.reloads.length} reloads, ${gateway.outages.length} restarts, ${run.targetStops.length} target restarts`,
       problems: run.problems.filter((text) => !isOfTotals(text)),
     },
     {
