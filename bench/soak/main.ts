@@ -62,6 +62,8 @@ async function soak(
   options: { readonly seed: number; readonly durationS: number; readonly ratePerS: number },
 ): Promise<Judged> {
   const folder = mkdtempSync(join(tmpdir(), 'bve-soak-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
   const progress = progressLine();
   try {
     const run = await runSoak({ ...options, setUp, folder, progress: progress.tell });
@@ -78,7 +80,7 @@ async function soak(
     return { run, verdict };
   } finally {
     progress.done();
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   }
 }
 
