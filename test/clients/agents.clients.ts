@@ -41,33 +41,6 @@ const claude = (...args: string[]) =>
     DISABLE_AUTOUPDATER: '1',
   });
 
-/** A stream of the Messages API in which the model calls a tool. */
-function toolUse(name: string, input: object): string {
-  const events: [string, object][] = [
-    [
-      'message_start',
-      {
-        message: {
-          id: 'msg_1',
-          type: 'message',
-          role: 'assistant',
-          model: 'claude-sonnet-4',
-          content: [],
-          stop_reason: null,
-          stop_sequence: null,
-          usage: { input_tokens: 1, output_tokens: 1 },
-        },
-      },
-    ],
-    ['content_block_start', { index: 0, content_block: { type: 'tool_use', id: 'toolu_1', name, input: {} } }],
-    ['content_block_delta', { index: 0, delta: { type: 'input_json_delta', partial_json: JSON.stringify(input) } }],
-    ['content_block_stop', { index: 0 }],
-    ['message_delta', { delta: { stop_reason: 'tool_use', stop_sequence: null }, usage: { output_tokens: 9 } }],
-    ['message_stop', {}],
-  ];
-  return events.map(([type, data]) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`).join('');
-}
-
 test('Claude Code answers a prompt, calls a tool, and counts its context without a paid request', async () => {
   bench.mock.script({ text: TEXT });
   expect(await claude('Hello')).toContain(TEXT);
@@ -76,9 +49,8 @@ test('Claude Code answers a prompt, calls a tool, and counts its context without
   writeFileSync(file, 'the word is xylophone');
   bench.mock.script((request) => {
     if (!request.path.includes('/messages') || request.path.includes('count_tokens')) return undefined;
-    if (request.text.includes('tool_result')) return { text: TEXT };
     if (!request.text.includes('"name":"Read"')) return { text: TEXT };
-    return { content_type: 'text/event-stream', body: toolUse('Read', { file_path: file }) };
+    return { text: TEXT, tool: { name: 'Read', arguments: { file_path: file } } };
   });
   expect(await claude('--allowedTools', 'Read', '--', 'What is the word?')).toContain(TEXT);
   expect(bench.mock.requests.some(({ text }) => text.includes('xylophone'))).toBe(true);
@@ -98,21 +70,25 @@ test('Claude Code answers a prompt, calls a tool, and counts its context without
   });
 });
 
-test('Codex answers a prompt', async () => {
+test('Codex answers a prompt, and runs a command', async () => {
   mkdirSync(join(home, '.codex'), { recursive: true });
   writeFileSync(
     join(home, '.codex/config.toml'),
     `model = "gpt-4o"\nmodel_provider = "bve"\n\n[model_providers.bve]\nname = "BVE Gateway"\nbase_url = "${bench.gateway.url}/v1"\nenv_key = "BVE_API_KEY"\nwire_api = "responses"\n`,
   );
-  const codex = (prompt: string) =>
-    printed('codex', ['exec', '--skip-git-repo-check', prompt], { BVE_API_KEY: bench.gateway.key });
+  // The command is `echo`: it needs no sandbox, which is not to be had on every machine.
+  const options = ['--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox'];
+  const codex = (prompt: string) => printed('codex', ['exec', ...options, prompt], { BVE_API_KEY: bench.gateway.key });
   bench.mock.script({ text: TEXT });
   expect(await codex('Hello')).toContain(TEXT);
+  bench.mock.script({ text: TEXT, tool: { name: 'exec_command', arguments: { cmd: 'echo $((6*7))-from-the-tool' } } });
+  expect(await codex('Run it')).toContain(TEXT);
+  expect(bench.mock.requests.some(({ text }) => text.includes('42-from-the-tool'))).toBe(true);
   RUNS.push({
     client: 'Codex',
     version: versionOf('@openai/codex'),
     runsOn: 'exec',
-    cases: ['a prompt'],
+    cases: ['a prompt', 'a command'],
     endpoints: endpointsOf(bench),
   });
 });

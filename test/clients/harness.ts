@@ -7,7 +7,7 @@ import { ENDPOINTS, type Endpoint } from '../../src/gateway/endpoints.ts';
 import type { Pair } from '../support/pair.ts';
 import type { Access, Outcome } from './cases/case.ts';
 
-interface ClientRun {
+export interface ClientRun {
   readonly client: string;
   readonly version: string;
   readonly runsOn: string;
@@ -29,12 +29,18 @@ interface Client {
 /** How much longer a wait may take through the gateway, on a busy machine. */
 const WAIT_SLACK_MS = 1_500;
 
+/** Names of the cases that raise. */
+const RAISES = /status \d|^429 |times out|an error inside|stream cut in|a cut stream/;
+
 /** Runs the cases twice; every outcome must be the same, and every wait that an answer asked for as long. */
 export async function expectSame(bench: Pair, client: Client, run: Runner): Promise<void> {
   const direct = await run({ baseUrl: bench.mock.url, apiKey: 'sk-any' });
   bench.mock.reset();
   const gated = await run({ baseUrl: `${bench.gateway.url}/v1`, apiKey: bench.gateway.key });
   expect(direct.length).toBeGreaterThan(0);
+  // An error that both sides raise for another reason would be equal, too.
+  const unexpected = direct.filter(({ name, error }) => (error !== undefined) !== RAISES.test(name));
+  expect(unexpected).toEqual([]);
   expect(gated.map(comparable)).toEqual(direct.map(comparable));
   for (const [i, { name, ms }] of gated.entries()) {
     const waited = /retry-after: (\d+)/.exec(name);

@@ -1,11 +1,11 @@
 /**
  * Clients that nobody here wrote, against the gateway and against upstream itself: what their users see must be the same. Run by
- * `bun run test:clients`, which installs their packages; UPDATE_DOCS=1 writes the tables of docs/clients.md.
+ * `bun run test:clients`, which installs their packages.
  */
 import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import OpenAI from 'openai';
 import { pair } from '../support/pair.ts';
-import { expectSame, suiteRunner, versionOf, writeRuns } from './harness.ts';
+import { expectSame, RUNS, suiteRunner, versionOf, writeRuns } from './harness.ts';
 
 const bench = pair();
 setDefaultTimeout(120_000);
@@ -42,4 +42,6 @@ test('legacy completions, which upstream does not have, are what the openai pack
   expect(await Promise.resolve(streamed).catch((error: { code?: string }) => error.code)).toBe(
     'unsupported_streaming_completion',
   );
+  const on = { client: 'openai', version: versionOf('openai'), runsOn: 'Bun, without a counterpart upstream' };
+  RUNS.push({ ...on, cases: ['legacy completions'], endpoints: ['POST /v1/completions'] });
 });

@@ -114,7 +114,10 @@ export const openaiCases: Readonly<Record<string, Case>> = {
       await of.delete(id),
     ];
   },
-  'a model whose name has a slash': (access) => client(access).models.retrieve('anthropic/claude-sonnet-4'),
+  'a model whose name has a slash': (access) => {
+    const mock = JSON.stringify({ json: { id: 'anthropic/claude-sonnet-4', object: 'model' } });
+    return client(access).models.retrieve('anthropic/claude-sonnet-4', { query: { mock } });
+  },
   models: async (access) => (await client(access).models.list()).data,
   embeddings: (access) => client(access).embeddings.create({ model: 'text-embedding-3-small', input: ['a', 'b'] }),
   'embeddings, base64': (access) =>
@@ -238,6 +241,8 @@ export const openaiCases: Readonly<Record<string, Case>> = {
         ),
       ),
     ),
+  'status 500, streamed': async (access) =>
+    collected(await client(access).chat.completions.create(withMock({ ...chat, stream: true as const }, failing(500)))),
   ...Object.fromEntries(
     [400, 403, 404, 409, 422, 429].map((status) => [
       `status ${status}`,

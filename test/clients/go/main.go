@@ -60,6 +60,17 @@ func main() {
 		}
 		return texts, events.Err()
 	}
+	// A refusal that lasts: how long it takes with the usual retries, and what is raised.
+	if len(os.Args) > 3 && os.Args[3] == "refused" {
+		since := time.Now()
+		_, err := chat(option.WithMaxRetries(2))
+		took := time.Since(since).Seconds()
+		var api *openai.Error
+		if errors.As(err, &api) {
+			fmt.Println(took, api.Message)
+		}
+		return
+	}
 	file := func() (any, error) {
 		content := bytes.Repeat([]byte("0123456789"), 30_000)
 		made, err := client.Files.New(ctx, openai.FileNewParams{File: openai.File(bytes.NewReader(content), "a.bin", "application/octet-stream"), Purpose: "user_data"})
