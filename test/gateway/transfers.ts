@@ -1,31 +1,34 @@
 /**
  * Large uploads and downloads through the gateway's binary and through nginx, in turn: how fast, and what memory they take.
  *
- *     bun run build && bun test/gateway/transfers.ts [--rounds 5] [--upload-mb 100] [--download-mb 500]
+ *     bun run build && bun test/gateway/transfers.ts [--rounds 5] [--upload-mb 100] [--download-mb 500] [--rate 1gbit]
  *
- * Everything is on this machine: the upstream is a process of its own that throws away what it gets and sends what is asked for.
+ * With --rate the client stands in a network namespace of its own, behind a link of that rate (tbf at both ends; the round trip is
+ * that of the machine). Everything is on this machine: the upstream is a process of its own that throws away what it gets and sends what is asked for.
  */
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { startGatewayProcess } from '../support/gateway.ts';
 import { HAS_NGINX, startNginx } from '../support/nginx.ts';
+import { inOwnNamespace, NEAR, shapedLink } from './shaped-link.ts';
+import { transfer } from './transfer-client.ts';
 
 const MB = 1024 * 1024;
-const BOUNDARY = 'transfer';
-const UPLOAD_START = `--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n`;
-const UPLOAD_END = `\r\n--${BOUNDARY}--\r\n`;
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     'upload-mb': { type: 'string', default: '100' },
     'download-mb': { type: 'string', default: '500' },
+    rate: { type: 'string' },
+    'in-namespace': { type: 'boolean', default: false },
     upstream: { type: 'boolean', default: false },
   },
 });
 
 if (values.upstream) serveUpstream();
+else if (values.rate !== undefined && !values['in-namespace'])
+  process.exitCode = await inOwnNamespace([...process.argv.slice(1), '--in-namespace']);
 else await compare();
 
 /** Prints its port. */
@@ -81,21 +84,27 @@ function serveUpstream(): void {
 }
 
 async function compare(): Promise<void> {
+  const link = values.rate === undefined ? null : await shapedLink(values.rate);
+  const host = link === null ? '127.0.0.1' : NEAR;
   const upstream = Bun.spawn([process.execPath, import.meta.path, '--upstream'], { stdout: 'pipe', stderr: 'inherit' });
   const { value } = await upstream.stdout.getReader().read();
   const upstreamPort = Number(Buffer.from(value!).toString());
   process.env.BVE_BIN ??= 'dist/bve';
   const gateway = await startGatewayProcess({
     upstreamUrl: `http://127.0.0.1:${upstreamPort}/v1`,
-    env: { LOG_LEVEL: 'warn', WARM_UP_REQUESTS: '2000', MAX_UPLOAD_BYTES: String(1024 * MB) },
+    env: { HOST: host, LOG_LEVEL: 'warn', WARM_UP_REQUESTS: '2000', MAX_UPLOAD_BYTES: String(1024 * MB) },
   });
-  const nginx = HAS_NGINX ? await startNginx(upstreamPort) : null;
+  const nginx = HAS_NGINX ? await startNginx(upstreamPort, host) : null;
   if (nginx === null) console.log('nginx is not installed: no comparison');
   try {
-    for (const [name, transfer, bytes] of [
-      ['upload', upload, Number(values['upload-mb']) * MB],
-      ['download', download, Number(values['download-mb']) * MB],
+    for (const [kind, bytes] of [
+      ['upload', Number(values['upload-mb']) * MB],
+      ['download', Number(values['download-mb']) * MB],
     ] as const) {
+      const speedOf = async (port: number) => {
+        const one = { kind, host, port, key: gateway.key, bytes };
+        return bytes / MB / (await (link ?? { transfer }).transfer(one));
+      };
       const speeds: Record<string, number[]> = { bve: [], nginx: [] };
       const idle = gateway.rss();
       let peak = idle;
@@ -104,13 +113,13 @@ async function compare(): Promise<void> {
       }, 5);
       const cpuBefore = cpuMs(gateway.pid);
       for (let round = 0; round < Number(values.rounds); round++) {
-        speeds.bve!.push(bytes / MB / (await transfer(gateway.port, gateway.key, bytes)));
-        if (nginx) speeds.nginx!.push(bytes / MB / (await transfer(nginx.port, gateway.key, bytes)));
+        speeds.bve!.push(await speedOf(gateway.port));
+        if (nginx) speeds.nginx!.push(await speedOf(nginx.port));
       }
       clearInterval(watch);
       const [bve, other] = [median(speeds.bve!), nginx ? median(speeds.nginx!) : Number.NaN];
       console.log(
-        `${name} of ${bytes / MB} MB: ${bve.toFixed(0)} MB/s, nginx ${other.toFixed(0)} MB/s, ratio ${(bve / other).toFixed(2)};`,
+        `${kind} of ${bytes / MB} MB: ${bve.toFixed(0)} MB/s, nginx ${other.toFixed(0)} MB/s, ratio ${(bve / other).toFixed(2)};`,
         `memory ${(idle / MB).toFixed(0)} MB idle, +${((peak - idle) / MB).toFixed(1)} MB at the most;`,
         `${((cpuMs(gateway.pid) - cpuBefore) / Number(values.rounds)).toFixed(0)} ms of processor time each`,
       );
@@ -119,62 +128,8 @@ async function compare(): Promise<void> {
     await gateway.stop();
     await nginx?.stop();
     upstream.kill();
+    link?.stop();
   }
-}
-
-/** @returns seconds */
-function upload(port: number, key: string, bytes: number): Promise<number> {
-  const length = UPLOAD_START.length + bytes + UPLOAD_END.length;
-  const piece = Buffer.alloc(256 * 1024, 'x');
-  return transferOn(port, (socket) => {
-    socket.write(
-      `POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: multipart/form-data; boundary=${BOUNDARY}\r\ncontent-length: ${length}\r\n\r\n${UPLOAD_START}`,
-    );
-    let left = bytes;
-    const send = () => {
-      while (left > 0) {
-        const part = piece.subarray(0, Math.min(left, piece.length));
-        left -= part.length;
-        if (left === 0) socket.write(Buffer.concat([part, Buffer.from(UPLOAD_END)]));
-        else if (!socket.write(part)) return;
-      }
-    };
-    socket.on('drain', send);
-    send();
-    return (text) => text.includes('{}');
-  });
-}
-
-function download(port: number, key: string, bytes: number): Promise<number> {
-  return transferOn(port, (socket) => {
-    socket.write(`GET /v1/files/${bytes} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`);
-    let received = 0;
-    // With the framing it is more: the last chunk tells, or the length.
-    return (text, read) => {
-      received += read;
-      return received >= bytes && (text.endsWith('0\r\n\r\n') || !text.includes('\r\n'));
-    };
-  });
-}
-
-type Begin = (socket: ReturnType<typeof connect>) => (text: string, read: number) => boolean;
-
-function transferOn(port: number, begin: Begin): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const startedMs = performance.now();
-    let last = '';
-    const socket = connect(port, '127.0.0.1', () => {
-      const isOver = begin(socket);
-      socket.on('data', (bytes: Buffer) => {
-        last = bytes.subarray(-200).toString('latin1');
-        if (!isOver(last, bytes.length)) return;
-        resolve((performance.now() - startedMs) / 1000);
-        socket.destroy();
-      });
-    });
-    socket.on('error', reject);
-    socket.on('close', () => reject(new Error(`the connection to ${port} closed early: ${last}`)));
-  });
 }
 
 function median(numbers: readonly number[]): number {

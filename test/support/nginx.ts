@@ -15,7 +15,7 @@ interface Nginx {
 }
 
 /** With one upstream server, which a POST is not sent to twice (`proxy_next_upstream error`). */
-export async function startNginx(upstreamPort: number): Promise<Nginx> {
+export async function startNginx(upstreamPort: number, host = '127.0.0.1'): Promise<Nginx> {
   const folder = mkdtempSync(join(tmpdir(), 'bve-nginx-'));
   const port = freePort();
   const config = join(folder, 'nginx.conf');
@@ -28,7 +28,7 @@ http {
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
   upstream upstream { server 127.0.0.1:${upstreamPort} max_fails=0; keepalive 256; }
   server {
-    listen 127.0.0.1:${port};
+    listen ${host}:${port};
     location / {
       proxy_pass http://upstream;
       proxy_http_version 1.1;
@@ -44,7 +44,7 @@ http {
   );
   const child = Bun.spawn([NGINX!, '-p', folder, '-c', config], { stdout: 'ignore', stderr: 'ignore' });
   await eventually(() =>
-    fetch(`http://127.0.0.1:${port}/`).then(
+    fetch(`http://${host}:${port}/`).then(
       () => true,
       () => false,
     ),
