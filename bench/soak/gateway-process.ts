@@ -6,6 +6,7 @@
 import { join, resolve } from 'node:path';
 import { type Child, spawnChild } from '../suite/child.ts';
 import { ROOT } from '../suite/folders.ts';
+import { processTree } from '../suite/process-cost.ts';
 import { nowMs } from './outcome.ts';
 
 const STARTS_WITHIN_MS = 30_000;
@@ -99,11 +100,11 @@ export class GatewayProcess {
     this.outages.push({ kind: 'stop', fromMs, exitMs, readyMs: nowMs(), pulse: [] });
   }
 
-  /** kill -9 and a new start. */
+  /** kill -9 of all its processes, and a new start. */
   async killAndStart(): Promise<void> {
     const pulse = await this.#feelPulse();
     const fromMs = nowMs();
-    this.#child!.process.kill('SIGKILL');
+    for (const pid of processTree(this.pid)) process.kill(pid, 'SIGKILL');
     await this.#child!.process.exited;
     const exitMs = nowMs();
     await this.start();
