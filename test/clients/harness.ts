@@ -1,11 +1,11 @@
 /** Runs the same cases against the mock and through the gateway, and keeps what was run for the tables of docs/clients.md. */
 import { expect } from 'bun:test';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENDPOINTS, type Endpoint } from '../../src/gateway/endpoints.ts';
 import type { Pair } from '../support/pair.ts';
 import type { Access, Outcome } from './cases/case.ts';
+import { CACHE } from './toolchains.ts';
 
 export interface ClientRun {
   readonly client: string;
@@ -101,16 +101,14 @@ export async function suiteRunner(runtime: 'bun' | 'node', suite: string): Promi
 }
 
 let bundle: Promise<string> | undefined;
-const folder = mkdtempSync(join(tmpdir(), 'bve-clients-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 function bundledForNode(): Promise<string> {
   bundle ??= Bun.build({
     entrypoints: [join(import.meta.dir, 'run.ts')],
     target: 'node',
-    outdir: folder,
+    outdir: CACHE,
     naming: 'run.mjs',
-  }).then(() => join(folder, 'run.mjs'));
+  }).then(() => join(CACHE, 'run.mjs'));
   return bundle;
 }
 
