@@ -30,7 +30,7 @@ import type { Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics/create-metrics.ts';
 import { TargetLog } from './observe/target-log.ts';
 import { descriptorLimit, descriptorsFor, spareDescriptors } from './spare-descriptors.ts';
-import { openStore } from './store/open-store.ts';
+import { openStore, storeOptionsOf } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { TargetClient } from './upstream/attempts.ts';
 import type { UpstreamClient } from './upstream/client.ts';
@@ -114,7 +114,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   });
   const client = new TargetClient(targets, budget, config);
   const keyMask = new KeyMask(...loaded.targets.map(({ apiKey }) => apiKey));
-  const store = await openStore(config.databaseUrl);
+  const store = await openStore(config.databaseUrl, storeOptionsOf(config));
   const writer = await openUsage(config, store, log);
   const keyFailures = new FailureReport(({ count, error }) =>
     log.warn({ failures: count, reason: messageOf(error) }, 'keys cannot be read from the store'),

@@ -1,8 +1,9 @@
-/** Checks for `bve check` that need the machine: the address, the CA file, the folders of database and spill files. */
+/** Checks for `bve check` that need the machine: the address, the CA files, the database, the folder of spill files. */
 import { createServer } from 'node:net';
 import { ConfigError } from '../config/config-error.ts';
 import { type Loaded, proxyVariables, readCaFile } from '../config/load.ts';
-import { databaseProblem } from '../store/open-store.ts';
+import type { Config } from '../config/schema.ts';
+import { databaseProblem, storeOptionsOf } from '../store/open-store.ts';
 import { proxyFor } from '../upstream/proxy.ts';
 import { DiskSpillFolder } from '../usage/spill-folder.ts';
 
@@ -10,9 +11,10 @@ import { DiskSpillFolder } from '../usage/spill-folder.ts';
 export async function problemsOfMachine({ config, targets }: Loaded): Promise<string[]> {
   const problems = [
     await hostProblem(config.host),
-    ...caProblems(config.fuelixCaFile),
+    ...caProblems('FUELIX_CA_FILE', config.fuelixCaFile),
+    ...caProblems('DATABASE_CA_FILE', config.databaseCaFile),
     ...new Set(targets.map(({ baseUrl }) => proxyProblem(baseUrl))),
-    databaseProblem(config.databaseUrl),
+    ...(await databaseProblems(config)),
     spillProblem(config.usageSpillDir),
   ];
   return problems.filter((problem) => problem !== null);
@@ -29,14 +31,20 @@ function hostProblem(host: string): Promise<string | null> {
   });
 }
 
+/** A bad CA file is told of by itself. */
+async function databaseProblems(config: Config): Promise<(string | null)[]> {
+  if (caProblems('DATABASE_CA_FILE', config.databaseCaFile).length > 0) return [];
+  return [await databaseProblem(config.databaseUrl, storeOptionsOf(config))];
+}
+
 function spillProblem(folder: string | undefined): string | null {
   const problem = folder === undefined ? null : new DiskSpillFolder(folder, '').problem();
   return problem === null ? null : `USAGE_SPILL_DIR ${problem}`;
 }
 
-function caProblems(path: string | undefined): readonly string[] {
+function caProblems(...[option, path]: Parameters<typeof readCaFile>): readonly string[] {
   try {
-    readCaFile(path);
+    readCaFile(option, path);
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;

@@ -2,7 +2,7 @@
 import { ConfigError } from '../config/config-error.ts';
 import { loadKeysConfig } from '../config/load.ts';
 import { type ApiKey, isKeyForm } from '../keys/key.ts';
-import { openStore } from '../store/open-store.ts';
+import { openStore, storeOptionsOf } from '../store/open-store.ts';
 import type { KeyChange, Store } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { type Arguments, CommandFailure, type OptionSpec, textFlag } from './command.ts';
@@ -38,10 +38,13 @@ export function pepperOf(args: Arguments): string {
 
 /** Opens the store for one task. @throws CommandFailure in place of a StoreError */
 export async function withStore<T>(args: Arguments, work: (store: Store) => Promise<T>): Promise<T> {
-  const { databaseUrl } = configOf(args);
+  const config = configOf(args);
   let store: Store | undefined;
   try {
-    store = await openStore(databaseUrl, { busyTimeoutMs: BUSY_TIMEOUT_MS });
+    store = await openStore(config.databaseUrl, {
+      ...storeOptionsOf(config),
+      busyTimeoutMs: BUSY_TIMEOUT_MS,
+    });
     return await work(store);
   } catch (error) {
     if (error instanceof StoreError) throw new CommandFailure(error.message);

@@ -40,7 +40,7 @@ The least it needs:
     const request = { configFile: textFlag(args, 'config'), flags: args.flags };
     const loaded = loadConfig(request);
     const { config } = loaded;
-    const network = { proxies: proxyVariables(), ca: readCaFile(config.fuelixCaFile) };
+    const network = { proxies: proxyVariables(), ca: readCaFile('FUELIX_CA_FILE', config.fuelixCaFile) };
     const proxies = loaded.targets.map(({ baseUrl }) => proxyOf(baseUrl, network));
     settleRuntimeEnvironment();
     // Not before: a process that begins anew would forget the signal. Until here it ends the process by itself.

@@ -54,17 +54,28 @@ export function loadConfig(request: LoadRequest = {}): Loaded {
   };
 }
 
+const DATABASE_OPTIONS = [
+  'databaseUrl',
+  'databasePoolMax',
+  'databaseStatementTimeoutMs',
+  'databaseConnectTimeoutMs',
+  'databasePrepare',
+  'databaseCaFile',
+] as const satisfies readonly OptionName[];
+
+export type DatabaseConfig = Pick<Config, (typeof DATABASE_OPTIONS)[number]>;
+
 /**
  * The options that the `keys` commands need. They use only the database, so FUELIX_API_KEY may be missing.
  * @throws ConfigError
  */
-export function loadKeysConfig(request: LoadRequest = {}): { databaseUrl: string; apiKeyPepper: string | null } {
+export function loadKeysConfig(request: LoadRequest = {}): DatabaseConfig & { readonly apiKeyPepper: string | null } {
   const reader = readerOf(request);
-  const databaseUrl = reader.read('databaseUrl').value;
+  const values = Object.fromEntries(DATABASE_OPTIONS.map((name) => [name, reader.read(name).value]));
   const pepper = reader.readUnlessAbsent('apiKeyPepper');
   if (pepper !== undefined) reader.checkPepper(pepper, reader.read('host').value);
   reader.finish();
-  return { databaseUrl: databaseUrl!, apiKeyPepper: pepper ?? null };
+  return { ...(values as DatabaseConfig), apiKeyPepper: pepper ?? null };
 }
 
 /** The variables of the environment that say which proxy stands before upstream; an empty one is not set. */
@@ -97,15 +108,18 @@ export function loadAdminAccess(request: LoadRequest = {}): { host: string; port
   return { host: host!, port: port!, adminApiKey: adminApiKey ?? null };
 }
 
-/** The content of FUELIX_CA_FILE. @throws ConfigError when it cannot be read or is no PEM */
-export function readCaFile(path: string | undefined): string | undefined {
+/** The content of the file that an option names. @throws ConfigError when it cannot be read or is no PEM */
+export function readCaFile(
+  option: 'FUELIX_CA_FILE' | 'DATABASE_CA_FILE',
+  path: string | undefined,
+): string | undefined {
   if (path === undefined) return undefined;
   try {
     const text = readTextFile(path, CA_FILE_BYTES_MAX);
     if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('holds no PEM certificate');
     return text;
   } catch (error) {
-    throw new ConfigError([`FUELIX_CA_FILE '${path}': ${(error as Error).message}`]);
+    throw new ConfigError([`${option} '${path}': ${(error as Error).message}`]);
   }
 }
 

@@ -77,9 +77,9 @@ export function parseBaseUrl(text: string): string {
 }
 
 export function parseDatabaseUrl(text: string): string {
-  if (/^postgres(ql)?:\/\//.test(text))
-    throw new Error('postgres:// is not available in this version, use sqlite://PATH');
-  if (!/^sqlite:\/\/.+/.test(text)) throw new Error('must be sqlite://PATH');
+  if (!/^(sqlite|postgres|postgresql):\/\/.+/.test(text)) {
+    throw new Error('must be sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+  }
   return text;
 }
 

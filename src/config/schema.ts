@@ -71,7 +71,42 @@ export const OPTIONS = {
   ),
   host: option('HOST', '0.0.0.0', 'address to listen on', text(parseNonEmpty)),
   port: option('PORT', '8080', 'port to listen on; 0 picks a free one and prints it', integer(0, 65_535)),
-  databaseUrl: option('DATABASE_URL', 'sqlite://bve.db', 'where keys and usage are kept', text(parseDatabaseUrl)),
+  databaseUrl: option(
+    'DATABASE_URL',
+    'sqlite://bve.db',
+    'where keys and usage are kept: sqlite://PATH or postgres://USER@HOST/DATABASE',
+    text(parseDatabaseUrl),
+  ),
+  databasePoolMax: option(
+    'DATABASE_POOL_MAX',
+    '10',
+    'Postgres: connections of this process at most',
+    integer(1, 1_000),
+  ),
+  databaseStatementTimeoutMs: option(
+    'DATABASE_STATEMENT_TIMEOUT_MS',
+    '5000',
+    'Postgres: a statement may take this long',
+    integer(1, HOUR_MS),
+  ),
+  databaseConnectTimeoutMs: option(
+    'DATABASE_CONNECT_TIMEOUT_MS',
+    '5000',
+    'Postgres: connecting may take this long',
+    integer(1, HOUR_MS),
+  ),
+  /** A pooler that gives every transaction another connection cannot keep statements or settings. */
+  databasePrepare: option(
+    'DATABASE_PREPARE',
+    'true',
+    'Postgres: false behind a pooler in transaction mode, such as pgbouncer',
+    TRUE_OR_FALSE,
+  ),
+  databaseCaFile: optional(
+    'DATABASE_CA_FILE',
+    'Postgres: PEM file of certificate authorities, for sslmode=verify-ca and verify-full',
+    text(parseNonEmpty),
+  ),
   /** By default availability comes before spending limits. Contract, section 5. */
   limitsOnFailure: option(
     'LIMITS_ON_FAILURE',

@@ -1,15 +1,31 @@
 /** The store that DATABASE_URL names: its scheme says which kind it is. */
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type DatabaseConfig, readCaFile } from '../config/load.ts';
+import { addressOf, DEFAULT_POSTGRES_OPTIONS, isPostgresUrl } from './postgres/connection.ts';
+import { PostgresStore } from './postgres/postgres-store.ts';
 import { sqlitePath } from './sqlite/database.ts';
 import { SqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store, StoreOptions } from './store.ts';
 import { StoreError } from './store-error.ts';
 
+/** What the configuration says of the database. @throws ConfigError when DATABASE_CA_FILE cannot be read */
+export function storeOptionsOf(config: DatabaseConfig): StoreOptions {
+  return {
+    postgres: {
+      poolMax: config.databasePoolMax,
+      statementTimeoutMs: config.databaseStatementTimeoutMs,
+      connectTimeoutMs: config.databaseConnectTimeoutMs,
+      prepare: config.databasePrepare,
+      ca: readCaFile('DATABASE_CA_FILE', config.databaseCaFile),
+    },
+  };
+}
+
 /** @throws StoreError 'unusable', with a message for the person who set DATABASE_URL */
 export async function openStore(databaseUrl: string, options: StoreOptions = {}): Promise<Store> {
-  if (/^postgres(ql)?:\/\//.test(databaseUrl)) {
-    throw new StoreError('unusable', 'DATABASE_URL: postgres:// is not available in this version, use sqlite://PATH');
+  if (isPostgresUrl(databaseUrl)) {
+    return PostgresStore.open(databaseUrl, options.postgres ?? DEFAULT_POSTGRES_OPTIONS);
   }
   return SqliteStore.open(databaseUrl, options);
 }
@@ -23,13 +39,21 @@ interface DatabaseFacts {
 
 /** @throws StoreError 'unusable' */
 export function databaseFacts(databaseUrl: string): DatabaseFacts {
+  if (isPostgresUrl(databaseUrl)) {
+    const { host, port, pathname } = new URL(addressOf(databaseUrl).url);
+    return { id: Bun.SHA256.hash(`${host} ${port} ${pathname}`, 'hex').slice(0, 12), folder: null };
+  }
   const path = sqlitePath(databaseUrl);
   return { id: Bun.SHA256.hash(path, 'hex').slice(0, 12), folder: dirname(path) };
 }
 
-/** What is wrong with DATABASE_URL as far as that can be seen without opening anything; null: nothing. */
-export function databaseProblem(databaseUrl: string): string | null {
+/** What is wrong with DATABASE_URL as far as that can be seen without changing anything; null: nothing. */
+export async function databaseProblem(databaseUrl: string, options: StoreOptions): Promise<string | null> {
   try {
+    if (isPostgresUrl(databaseUrl)) {
+      await PostgresStore.check(databaseUrl, options.postgres ?? DEFAULT_POSTGRES_OPTIONS);
+      return null;
+    }
     const path = sqlitePath(databaseUrl);
     const folder = dirname(path);
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {

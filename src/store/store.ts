@@ -121,4 +121,17 @@ export interface StoreOptions {
   readonly busyTimeoutMs?: number;
   /** How long reads and changes of keys are tried again while the database is locked, without blocking. Default 5,000. */
   readonly lockWaitMs?: number;
+  /** Default: as the configuration's. */
+  readonly postgres?: PostgresOptions;
+}
+
+export interface PostgresOptions {
+  /** Connections of this process at most. */
+  readonly poolMax: number;
+  readonly statementTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** Whether statements stay prepared, and settings go with the start of a connection: a pooler may not keep them. */
+  readonly prepare: boolean;
+  /** PEM of the authorities that may have signed the server's certificate; undefined: those built in. */
+  readonly ca: string | undefined;
 }

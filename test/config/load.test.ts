@@ -339,8 +339,9 @@ describe('API_KEY_PEPPER', () => {
 
   test('the keys commands hold it to the same rule, and need nothing else', () => {
     expect(() => loadKeysConfig({ env: { API_KEY_PEPPER: PEPPER_OF(15) } })).toThrow('at least 16 characters');
-    expect(loadKeysConfig({ env: { API_KEY_PEPPER: PEPPER_OF(16) } })).toEqual({
+    expect(loadKeysConfig({ env: { API_KEY_PEPPER: PEPPER_OF(16) } })).toMatchObject({
       databaseUrl: 'sqlite://bve.db',
+      databasePoolMax: 10,
       apiKeyPepper: PEPPER_OF(16),
     });
     expect(loadKeysConfig({ env: {} }).apiKeyPepper).toBeNull();

@@ -127,10 +127,17 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     good: [
       ['sqlite://bve.db', 'sqlite://bve.db'],
       ['sqlite:///var/lib/bve/bve.db', 'sqlite:///var/lib/bve/bve.db'],
+      ['postgres://bve@db/bve', 'postgres://bve@db/bve'],
+      ['postgresql://bve:x@db:5433/bve?sslmode=verify-full', 'postgresql://bve:x@db:5433/bve?sslmode=verify-full'],
     ],
-    bad: ['bve.db', 'sqlite:bve.db', 'sqlite://', 'mysql://x/y', 'postgres://x/y'],
+    bad: ['bve.db', 'sqlite:bve.db', 'sqlite://', 'mysql://x/y', 'postgres:x/y', 'postgres://'],
     complaint: 'sqlite://PATH',
   },
+  databasePoolMax: integer(1, 1_000),
+  databaseStatementTimeoutMs: integer(1, HOUR_MS),
+  databaseConnectTimeoutMs: integer(1, HOUR_MS),
+  databasePrepare: TRUE_OR_FALSE,
+  databaseCaFile: { good: [['/etc/ssl/db.pem', '/etc/ssl/db.pem']], bad: [' '], complaint: 'must not be empty' },
   limitsOnFailure: {
     good: [
       ['allow', 'allow'],
@@ -279,11 +286,6 @@ test('a number in the file needs no quotes', () => {
 test('a URL with credentials is refused without repeating them', () => {
   const [problem] = problemsOf({ env: { ...REQUIRED, FUELIX_BASE_URL: 'https://user:hunter2@example.org/v1' } });
   expect(problem).toBe('FUELIX_BASE_URL must not contain credentials');
-});
-
-test.each(['postgres://u:hunter2@db/bve', 'postgresql://u:hunter2@db/bve'])('%s is refused as not available', (url) => {
-  const [problem] = problemsOf({ env: { ...REQUIRED, DATABASE_URL: url } });
-  expect(problem).toBe('DATABASE_URL postgres:// is not available in this version, use sqlite://PATH');
 });
 
 test('REDIS_URL is refused as not available, without repeating it', () => {

@@ -1,6 +1,6 @@
 /** Rows for a database that has only some of the migrations. */
 import type { SQL } from 'bun';
-import { USAGE_COLUMNS, usageValues } from '../../src/store/sqlite/rows.ts';
+import { USAGE_COLUMNS, usageValues } from '../../src/store/sql/rows.ts';
 import type { UsageRecord } from '../../src/usage/usage-record.ts';
 
 /** Inserts a record with the columns that the table has so far. */

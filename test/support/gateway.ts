@@ -72,7 +72,6 @@ interface GatewayOptions {
 
 export async function startGatewayProcess(options: GatewayOptions): Promise<GatewayProcess> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'bve-test-'));
-  const databaseUrl = `sqlite://${join(folder, 'bve.db')}`;
   const env: Record<string, string> = {
     ...BARE_ENV,
     HOST: '127.0.0.1',
@@ -82,9 +81,10 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     API_KEY_PEPPER: PEPPER,
     // Dozens of gateways are started in a run of the tests, and none of them is in a hurry.
     WARM_UP_REQUESTS: '0',
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: `sqlite://${join(folder, 'bve.db')}`,
     ...options.env,
   };
+  const databaseUrl = env.DATABASE_URL!;
   const created = await runBve(['keys', 'create', '--name', 'test', '--unlimited', '--json'], env);
   if (created.exitCode !== 0) throw new Error(`keys create failed: ${created.stderr}`);
   const child = Bun.spawn([...(options.startedBy ?? []), ...BVE, 'serve', ...(options.args ?? [])], {

@@ -95,7 +95,7 @@ describe('a certificate', () => {
         FUELIX_CA_FILE: file,
       },
     });
-    const network = { proxies: DIRECT, ca: readCaFile(config.fuelixCaFile) };
+    const network = { proxies: DIRECT, ca: readCaFile('FUELIX_CA_FILE', config.fuelixCaFile) };
     const client = createClient(config.fuelixBaseUrl, config, network);
     const exchange = await send(client, SECRET).over;
     expect([exchange.status, exchange.body.toString(), exchange.ended]).toEqual([200, 'ok', 'end']);

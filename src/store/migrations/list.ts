@@ -5,6 +5,7 @@ import { usageMonths } from './0003-usage-months.ts';
 import { keyFields } from './0004-key-fields.ts';
 import { keyChanges } from './0005-key-changes.ts';
 import { usageByModel } from './0006-usage-by-model.ts';
+import { recordsByRequest } from './0007-records-by-request.ts';
 import type { Migration } from './migration.ts';
 
 /** In order, without gaps. */
@@ -15,4 +16,5 @@ export const MIGRATIONS: readonly Migration[] = [
   keyFields,
   keyChanges,
   usageByModel,
+  recordsByRequest,
 ];

@@ -4,4 +4,6 @@ export interface Migration {
   readonly name: string;
   /** Each runs by itself, in order, all of them in one transaction. Only what SQLite and Postgres both understand. */
   readonly statements: readonly string[];
+  /** Behind them, on Postgres alone. */
+  readonly onPostgres?: readonly string[];
 }

@@ -4,8 +4,8 @@
  */
 import { Database, type Statement } from 'bun:sqlite';
 import type { FoundKey, KeyChangeList } from '../../keys/key-source.ts';
+import { type KeyRow, keyFromRow } from '../sql/rows.ts';
 import { StoreError } from '../store-error.ts';
-import { type KeyRow, keyFromRow } from './rows.ts';
 
 type FoundRow = KeyRow & { readonly key_hash: string; readonly secret_expires_at: number | null };
 interface ChangeRow {

@@ -9,8 +9,8 @@
 import type { SQL } from 'bun';
 import type { UsageRecord } from '../../usage/usage-record.ts';
 import { PacedRead } from '../paced.ts';
+import { type UsageRow, usageFromRow, type Value } from '../sql/rows.ts';
 import type { RecordsQuery } from '../store.ts';
-import { type UsageRow, usageFromRow, type Value } from './rows.ts';
 
 /** Sorts after every UUID. */
 const END = '~';

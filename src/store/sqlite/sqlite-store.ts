@@ -12,6 +12,9 @@ import { firstIdOf, type UsageRecord } from '../../usage/usage-record.ts';
 import type { SummaryQuery, UsageSummary } from '../../usage/usage-summary.ts';
 import type { TotalsQuery, UsageDay, UsageMonth } from '../../usage/usage-totals.ts';
 import type { KeyTotals } from '../batch-totals.ts';
+import { changeKey, deleteKey, importKeys, insertKey, replaceSecret } from '../sql/key-changes.ts';
+import { getKey, listKeys } from '../sql/key-reads.ts';
+import { recentUsageDays, recentUsageMonths, summariseUsage } from '../sql/usage-reads.ts';
 import type {
   ImportConflict,
   ImportedKey,
@@ -25,10 +28,7 @@ import type {
 } from '../store.ts';
 import { StoreError, toStoreError } from '../store-error.ts';
 import { type Connections, closeDatabase, fileIdentity, openDatabase, sqlitePath, whileBusy } from './database.ts';
-import { changeKey, deleteKey, importKeys, insertKey, replaceSecret } from './key-changes.ts';
-import { getKey, listKeys } from './key-reads.ts';
 import { findRecords } from './record-search.ts';
-import { recentUsageDays, recentUsageMonths, summariseUsage } from './usage-reads.ts';
 
 /** How long opening may wait for other processes that migrate or hold the write lock. */
 const OPEN_WAIT_MS = 10_000;

@@ -23,9 +23,9 @@ import {
   totalsByKey,
   totalsByMonth,
 } from '../batch-totals.ts';
+import { USAGE_COLUMNS, usageValues, type Value } from '../sql/rows.ts';
 import { StoreError, toStoreError } from '../store-error.ts';
 import { PendingTotals } from './pending-totals.ts';
-import { USAGE_COLUMNS, usageValues, type Value } from './rows.ts';
 import { Segments } from './segments.ts';
 
 /**

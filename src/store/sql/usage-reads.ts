@@ -46,6 +46,15 @@ export async function recentUsageMonths(
   }));
 }
 
+/** What a key used of each day, oldest first. */
+export async function daysOfKey(sql: SQL, keyId: string, first: number, last: number): Promise<UsageDay[]> {
+  const rows = await sql.unsafe<TotalsRow[]>(
+    `SELECT key_id, day AS period, ${TOTALS} FROM usage_days WHERE day BETWEEN $1 AND $2 AND key_id = $3 ORDER BY day`,
+    [first, last, keyId],
+  );
+  return rows.map(totalsFromRow).map(({ period, ...totals }) => ({ day: period, ...totals }));
+}
+
 interface PeriodOfKey extends UsageTotals {
   readonly period: number;
 }
@@ -87,13 +96,13 @@ function sumOf(a: PeriodOfKey | undefined, b: PeriodOfKey): PeriodOfKey {
 function recentTotals(sql: SQL, table: string, period: string, query: TotalsQuery): Promise<TotalsRow[]> {
   const { keyId, first, last, limit } = query;
   const select = `SELECT key_id, ${period} AS period, ${TOTALS} FROM ${table}`;
-  const range = `${period} BETWEEN ? AND ?`;
+  const range = `${period} BETWEEN $1 AND $2`;
   return keyId === undefined
-    ? sql.unsafe(`${select} WHERE ${range} ORDER BY ${period} DESC, key_id LIMIT ?`, [first, last, limit])
-    : sql.unsafe(`${select} WHERE key_id = ? AND ${range} ORDER BY ${period} DESC LIMIT ?`, [
-        keyId,
+    ? sql.unsafe(`${select} WHERE ${range} ORDER BY ${period} DESC, key_id LIMIT $3`, [first, last, limit])
+    : sql.unsafe(`${select} WHERE ${range} AND key_id = $3 ORDER BY ${period} DESC LIMIT $4`, [
         first,
         last,
+        keyId,
         limit,
       ]);
 }
@@ -144,13 +153,13 @@ export async function summariseUsage(
       if (model.day >= firstDay && model.day <= lastDay) table.add({ ...model, keyId: key.keyId });
     }
   }
-  const from = `FROM usage_by_model WHERE day BETWEEN ? AND ?${keyId === undefined ? '' : ' AND key_id = ?'}`;
+  const from = `FROM usage_by_model WHERE day BETWEEN $1 AND $2${keyId === undefined ? '' : ' AND key_id = $3'}`;
   const ofKey = keyId === undefined ? [] : [keyId];
   const values = [firstDay, lastDay, ...ofKey];
   // Two queries in one: each is a look at one end of an index, both at once would be a look at all of it.
   const [range] = await sql.unsafe<{ first: unknown; last: unknown }[]>(
     `SELECT (SELECT MIN(day) ${from}) AS first, (SELECT MAX(day) ${from}) AS last`,
-    [...values, ...values],
+    values,
   );
   if (range?.first == null) return table.toSummary();
   const columns = columnsFor(groupBy);

@@ -1,4 +1,4 @@
-/** Reads keys. */
+/** Reads keys, in the SQL that SQLite and Postgres share. */
 import type { SQL } from 'bun';
 import type { ApiKey } from '../../keys/key.ts';
 import { PacedRead } from '../paced.ts';
@@ -78,7 +78,7 @@ async function readKeys(sql: SQL, ids: readonly string[]): Promise<ApiKey[]> {
     const piece = ids.slice(start, start + pace.size);
     start += piece.length;
     await pace.piece(async () => {
-      const placeholders = piece.map(() => '?').join();
+      const placeholders = piece.map((_, i) => `$${i + 1}`).join();
       const rows = await sql.unsafe<KeyRow[]>(`SELECT * FROM api_keys WHERE id IN (${placeholders})`, piece);
       const byId = new Map(rows.map((row) => [row.id, row]));
       for (const id of piece) {

@@ -134,6 +134,8 @@ export const USAGE_COLUMNS = [
   'segment',
 ] as const satisfies readonly (keyof UsageRow)[];
 
+export type UsageColumn = (typeof USAGE_COLUMNS)[number];
+
 export type Value = string | number | boolean | null;
 
 /** Times are rounded: a caller may measure with a finer clock than the columns hold. */
