@@ -17,6 +17,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'show usage by key, day and month',
     load: async () => (await import('./cli/usage.ts')).usage,
   },
+  migrate: {
+    summary: 'move keys and usage from one database to another',
+    load: async () => (await import('./cli/migrate.ts')).migrate,
+  },
   check: {
     summary: 'print the effective configuration, secrets redacted',
     load: async () => (await import('./cli/check.ts')).check,

@@ -78,6 +78,15 @@ export function loadKeysConfig(request: LoadRequest = {}): DatabaseConfig & { re
   return { ...(values as DatabaseConfig), apiKeyPepper: pepper ?? null };
 }
 
+/** The options of the database, and where its spill files are. @throws ConfigError */
+export function loadDatabaseConfig(request: LoadRequest = {}): DatabaseConfig & Pick<Config, 'usageSpillDir'> {
+  const reader = readerOf(request);
+  const names = [...DATABASE_OPTIONS, 'usageSpillDir'] as const;
+  const values = Object.fromEntries(names.map((name) => [name, reader.read(name).value]));
+  reader.finish();
+  return values as DatabaseConfig & Pick<Config, 'usageSpillDir'>;
+}
+
 /** The variables of the environment that say which proxy stands before upstream; an empty one is not set. */
 export function proxyVariables(env: Environment = process.env): ProxyVariables {
   const read = (name: string) => env[name.toLowerCase()] || env[name] || undefined;

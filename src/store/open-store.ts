@@ -1,8 +1,9 @@
 /** The store that DATABASE_URL names: its scheme says which kind it is. */
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { SQL } from 'bun';
 import { type DatabaseConfig, readCaFile } from '../config/load.ts';
-import { addressOf, DEFAULT_POSTGRES_OPTIONS, isPostgresUrl } from './postgres/connection.ts';
+import { addressOf, connectTo, DEFAULT_POSTGRES_OPTIONS, isPostgresUrl } from './postgres/connection.ts';
 import { PostgresStore } from './postgres/postgres-store.ts';
 import { sqlitePath } from './sqlite/database.ts';
 import { SqliteStore } from './sqlite/sqlite-store.ts';
@@ -30,21 +31,30 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
   return SqliteStore.open(databaseUrl, options);
 }
 
+/**
+ * A connection for statements of one's own, to a database that `openStore` has brought to the present schema.
+ * @throws StoreError 'unusable'
+ */
+export function openRaw(databaseUrl: string, options: StoreOptions = {}): SQL {
+  if (isPostgresUrl(databaseUrl)) return connectTo(databaseUrl, options.postgres ?? DEFAULT_POSTGRES_OPTIONS);
+  return new SQL({ adapter: 'sqlite', filename: sqlitePath(databaseUrl) });
+}
+
 interface DatabaseFacts {
   /** The same for the same database, another for another: to name files by. */
   readonly id: string;
   /** Where it is, if it is a file. */
-  readonly folder: string | null;
+  readonly path: string | null;
 }
 
 /** @throws StoreError 'unusable' */
 export function databaseFacts(databaseUrl: string): DatabaseFacts {
   if (isPostgresUrl(databaseUrl)) {
     const { host, port, pathname } = new URL(addressOf(databaseUrl).url);
-    return { id: Bun.SHA256.hash(`${host} ${port} ${pathname}`, 'hex').slice(0, 12), folder: null };
+    return { id: Bun.SHA256.hash(`${host} ${port} ${pathname}`, 'hex').slice(0, 12), path: null };
   }
   const path = sqlitePath(databaseUrl);
-  return { id: Bun.SHA256.hash(path, 'hex').slice(0, 12), folder: dirname(path) };
+  return { id: Bun.SHA256.hash(path, 'hex').slice(0, 12), path };
 }
 
 /** What is wrong with DATABASE_URL as far as that can be seen without changing anything; null: nothing. */

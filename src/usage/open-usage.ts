@@ -1,4 +1,5 @@
 /** The usage writer and the retention of usage records as the configuration wants them, with their lines in the log. */
+import { dirname } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { messageOf } from '../observe/failure-report.ts';
 import type { Log } from '../observe/log.ts';
@@ -13,10 +14,15 @@ import { UsageWriter } from './usage-writer.ts';
 /** What an earlier process left in files is in the store before the first request; if there is more of it, soon after. */
 const TAKE_UP_WITHIN_MS = 5000;
 
+/** Of a database: where its records go when it does not take them. */
+export function spillFilesOf(config: Pick<Config, 'databaseUrl' | 'usageSpillDir'>): DiskSpillFolder {
+  const { id, path } = databaseFacts(config.databaseUrl);
+  return new DiskSpillFolder(config.usageSpillDir ?? (path === null ? '.' : dirname(path)), id);
+}
+
 /** @throws StoreError 'unusable' for a USAGE_SPILL_DIR that cannot be used */
 export async function openUsage(config: Config, store: Store, log: Log): Promise<UsageWriter> {
-  const { id, folder } = databaseFacts(config.databaseUrl);
-  const files = new DiskSpillFolder(config.usageSpillDir ?? folder ?? '.', id);
+  const files = spillFilesOf(config);
   const writer = new UsageWriter(store, {
     spill: new UsageSpill(files, config.usageSpillBytesMax),
     onTrouble: ({ error, spillError, ...rows }) => {

@@ -50,7 +50,7 @@ export function changeContract(t: StoreUnderTest): void {
       seen.push(...changes.keyIds!);
     };
     const held = await t.database.holdChange(early);
-    const other = await openStore(t.database.url);
+    const other = await openStore(t.database.url, t.database.options);
     // It may wait for the first to end, or not: either way both are to be seen.
     const change = other.patchKey(late, { name: 'other' }, 3);
     await look();

@@ -140,7 +140,7 @@ export function recordContract(t: StoreUnderTest): void {
   });
 
   test('a closed store says so with a StoreError', async () => {
-    const closed = await openStore(t.database.url);
+    const closed = await openStore(t.database.url, t.database.options);
     await closed.close();
     await expect(closed.ping()).rejects.toMatchObject({ name: 'StoreError' });
   });

@@ -18,7 +18,7 @@ export function storeContract(kind: string, makeDatabase: () => Promise<TestData
     let store: Store;
     beforeEach(async () => {
       database = await makeDatabase();
-      store = await openStore(database.url);
+      store = await openStore(database.url, database.options);
     });
     afterEach(async () => {
       await store.close();

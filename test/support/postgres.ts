@@ -1,8 +1,9 @@
 /**
- * A Postgres server of the tests' own: Debian's binaries, a folder in /tmp, a free port on 127.0.0.1, nothing synced to disk.
+ * A Postgres server of the tests' own: Debian's binaries, a folder in /tmp, a free port on 127.0.0.1, nothing synced to disk:
+ * what it committed survives its own crash, not the machine's.
  * Postgres refuses to run as root, so it runs as an ordinary user then.
  */
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQL } from 'bun';
@@ -44,37 +45,67 @@ export interface PostgresServer {
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
   /** On the same port and folder. */
   start(): Promise<void>;
+  /** Stops it and all its processes as a frozen machine does: connections stay, nothing answers. */
+  freeze(): void;
+  thaw(): void;
+  /** A streaming replica of it on another port, read-only until it is promoted. */
+  replica(): Promise<PostgresServer & { promote(): Promise<void> }>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const asUser = (command: readonly string[]) =>
+export const asServerUser = (command: readonly string[]) =>
   process.getuid?.() === 0
     ? ['setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', '--', ...command]
     : [...command];
 
 async function run(command: readonly string[], cwd: string): Promise<void> {
-  const child = Bun.spawn(asUser(command), { cwd, stdout: 'ignore', stderr: 'pipe' });
+  const child = Bun.spawn(asServerUser(command), { cwd, stdout: 'ignore', stderr: 'pipe' });
   const problem = await new Response(child.stderr).text();
   if ((await child.exited) !== 0) throw new Error(`${command[0]} failed: ${problem}`);
 }
 
 /** @param settings lines of postgresql.conf */
 export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
-  if (BINARIES === null) throw new Error(WITHOUT_POSTGRES!);
-  const folder = mkdtempSync(join(tmpdir(), 'bve-postgres-'));
-  if (process.getuid?.() === 0) chownSync(folder, USER, USER);
-  const data = join(folder, 'data');
+  const folder = ownFolder();
   await run(
-    [join(BINARIES, 'initdb'), '-D', data, '-U', 'bve', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'],
+    [program('initdb'), '-D', dataIn(folder), '-U', 'bve', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'],
     folder,
   );
+  const server = await serve(folder, settings);
+  const sql = new SQL(server.url.replace(/bve$/, 'postgres'), { max: 1 });
+  await sql.unsafe('CREATE DATABASE bve');
+  await sql.close();
+  return server;
+}
+
+/** Of the tests' own, and the server's user's. */
+function ownFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bve-postgres-'));
+  giveToServer(folder);
+  return folder;
+}
+
+/** The server reads only its own user's keys. */
+export function giveToServer(path: string): void {
+  if (process.getuid?.() === 0) chownSync(path, USER, USER);
+}
+
+function program(name: string): string {
+  if (BINARIES === null) throw new Error(WITHOUT_POSTGRES!);
+  return join(BINARIES, name);
+}
+
+const dataIn = (folder: string) => join(folder, 'data');
+
+/** Serves the data in a folder. */
+async function serve(folder: string, settings: readonly string[]): Promise<PostgresServer> {
+  const data = dataIn(folder);
   const port = freePort();
   const lines = [
     `port = ${port}`,
     "listen_addresses = '127.0.0.1'",
     `unix_socket_directories = '${folder}'`,
     'fsync = off',
-    'synchronous_commit = off',
     'full_page_writes = off',
     'max_connections = 200',
     ...settings,
@@ -84,7 +115,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   const urlOf = (database: string) => `postgres://bve@127.0.0.1:${port}/${database}`;
 
   const start = async () => {
-    child = Bun.spawn(asUser([join(BINARIES, 'postgres'), '-D', data]), {
+    child = Bun.spawn(asServerUser([program('postgres'), '-D', data]), {
       cwd: folder,
       stdout: 'ignore',
       stderr: 'ignore',
@@ -92,13 +123,17 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     await eventually(() => answers(urlOf('postgres')));
   };
   const stop = async (mode: 'fast' | 'immediate' = 'fast') => {
-    child?.kill('SIGCONT');
+    signalAll('SIGCONT');
     child?.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
     await child?.exited;
     child = undefined;
   };
+  const signalAll = (signal: NodeJS.Signals) => {
+    if (child === undefined || child.exitCode !== null) return;
+    for (const pid of [child.pid, ...childrenOf(child.pid)]) process.kill(pid, signal);
+  };
   await start();
-  const server: PostgresServer = {
+  return {
     port,
     folder,
     url: urlOf('bve'),
@@ -114,18 +149,33 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     },
     stop,
     start,
+    freeze: () => signalAll('SIGSTOP'),
+    thaw: () => signalAll('SIGCONT'),
+    replica: async () => {
+      const copy = ownFolder();
+      await run(
+        [program('pg_basebackup'), '-d', urlOf('postgres'), '-D', dataIn(copy), '-R', '-X', 'stream', '-c', 'fast'],
+        copy,
+      );
+      const replica = await serve(copy, settings);
+      return {
+        ...replica,
+        promote: () => run([program('pg_ctl'), 'promote', '-D', dataIn(copy), '-w'], copy),
+      };
+    },
     [Symbol.asyncDispose]: async () => {
       await stop('immediate');
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  const sql = new SQL(urlOf('postgres'), { max: 1 });
-  await sql.unsafe('CREATE DATABASE bve');
-  await sql.close();
-  return server;
 }
 
-async function answers(url: string): Promise<boolean> {
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
+}
+
+export async function answers(url: string): Promise<boolean> {
   const sql = new SQL(url, { max: 1, connectionTimeout: 2 });
   try {
     await sql`SELECT 1`;

@@ -13,6 +13,7 @@ import { isOfTheConnection, toPostgresError } from './postgres-error.ts';
 
 /** A query may queue behind others, and the server's own timeout is to come first: it names the reason. */
 const DEADLINE_FACTOR = 2;
+const CLOSE_MS = 2_000;
 
 export class ConnectionPool {
   readonly #databaseUrl: string;
@@ -49,7 +50,10 @@ export class ConnectionPool {
     this.#closed = true;
     const closing = this.#sql.close({ timeout: 1 }).catch(() => {});
     // With a frozen server it never resolves.
-    await Promise.race([closing, Bun.sleep(2_000)]);
+    const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLOSE_MS);
+    await Promise.race([closing, tooLate]);
+    clearTimeout(timer);
   }
 
   async #inTime<T>(answer: Promise<T>): Promise<T> {

@@ -32,6 +32,7 @@ import { findRecords } from './record-search.ts';
 import { writeUsage } from './usage-writes.ts';
 
 const NOTHING_PENDING = [] as const;
+const PING_MS = 2_000;
 /** The oldest that the tests run on. */
 const OLDEST_VERSION = 15;
 
@@ -62,8 +63,15 @@ export class PostgresStore implements Store {
     return this.#pool.close();
   }
 
+  /** Who asks for readiness does not wait for the deadline of a statement. */
   async ping(): Promise<void> {
-    await this.#pool.ask('reach the database', (sql) => sql`SELECT 1`);
+    const answer = this.#pool.ask('reach the database', (sql) => sql`SELECT 1`);
+    const { promise: tooLate, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new StoreError('unavailable', `cannot reach the database: no answer within ${PING_MS} ms`)),
+      PING_MS,
+    );
+    await Promise.race([answer, tooLate]).finally(() => clearTimeout(timer));
   }
 
   async findByHash(keyHash: string): Promise<FoundKey | null> {
