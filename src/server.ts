@@ -21,8 +21,8 @@ import { ListeningSocket } from './http/listening-socket.ts';
 import { Permits } from './http/permits.ts';
 import type { ApiKey } from './keys/key.ts';
 import { KeyCache } from './keys/key-cache.ts';
-import { FailurePolicy } from './limits/failure-policy.ts';
 import { MemoryLimiter } from './limits/memory.ts';
+import { openLimits } from './limits/open-limits.ts';
 import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport, messageOf } from './observe/failure-report.ts';
 import { LiveWindow } from './observe/live-window.ts';
@@ -72,8 +72,6 @@ export interface RunningGateway {
 const PROBE_TIMEOUT_MS = 2000;
 /** An answer that is decided has this long to reach a client that reads slowly. */
 const ANSWERS_REACH_CLIENTS_WITHIN_MS = 1000;
-/** What a key used is read in a fraction of a millisecond; LIMITS_ON_FAILURE decides when it is not there after this. */
-const COUNTS_WITHIN_MS = 1000;
 /** At a stop the store has what is left of the drain time to take the last records, and at least this. */
 const STORE_WAIT_MIN_MS = 1000;
 /** Then it is tried once more, and what it does not take goes into a file. */
@@ -124,7 +122,12 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     onFailure: (error) => keyFailures.count(error),
   });
   await keys.start();
-  const counters = new MemoryLimiter(new RecordedUse(store, writer));
+  const limits = await openLimits(config, new RecordedUse(store, writer), log).catch(async (error: unknown) => {
+    await writer.close();
+    await keys.stop();
+    await store.close();
+    throw error;
+  });
   const deadlines = new Deadlines(
     Math.min(
       config.requestBodyTimeoutMs,
@@ -156,19 +159,13 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     streams: () => gateway.streams.inFlight,
     targets: () => targetsToJson(targets.all).targets,
   });
-  const limitFailures = new FailureReport(({ count, error }) =>
-    log.warn(
-      { requests: count, limits_on_failure: config.limitsOnFailure, reason: messageOf(error) },
-      'limits cannot be counted',
-    ),
-  );
   const metrics = createMetrics(config, {
     requestsInFlight: () => gateway.permits.inFlight,
     streamsOpen: () => gateway.streams.inFlight,
     targets: () => targets.all,
     usage: () => writer,
     storeErrors: () => ({ read_keys: keyFailures.total, write_usage: writer.failedWrites }),
-    limitsUnavailable: () => limitFailures.total,
+    limitsUnavailable: limits.unavailable,
   });
   const recorder = {
     record: (record: UsageRecord) => {
@@ -179,12 +176,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   const gateway: Gateway = {
     client,
     keys,
-    limiter: new FailurePolicy(counters, {
-      fallback: counters.withoutSource,
-      deny: config.limitsOnFailure === 'deny',
-      timeoutMs: COUNTS_WITHIN_MS,
-      failures: limitFailures,
-    }),
+    limiter: limits.limiter,
     observers: [
       liveWindow,
       ...(metrics ? [metrics.observer] : []),
@@ -319,6 +311,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     await metricsServer?.stop(true);
     metrics?.stop();
     client.close();
+    await limits.close();
     const leftMs = Math.max(STORE_WAIT_MIN_MS, deadlineMs - performance.now());
     await Promise.race([writer.flush(leftMs), cut ?? new Promise(() => {})]);
     const closing = await writer.close(LAST_FLUSH_MS);

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { ConfigError } from '../config/config-error.ts';
 import { type Loaded, proxyVariables, readCaFile } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { LimitsMisconfigured } from '../limits/limiter.ts';
 import { databaseProblem, storeOptionsOf } from '../store/open-store.ts';
 import { proxyFor } from '../upstream/proxy.ts';
 import { DiskSpillFolder } from '../usage/spill-folder.ts';
@@ -15,6 +16,8 @@ export async function problemsOfMachine({ config, targets }: Loaded): Promise<st
     ...caProblems('DATABASE_CA_FILE', config.databaseCaFile),
     ...new Set(targets.map(({ baseUrl }) => proxyProblem(baseUrl))),
     ...(await databaseProblems(config)),
+    ...caProblems('REDIS_CA_FILE', config.redisCaFile),
+    await redisProblem(config),
     spillProblem(config.usageSpillDir),
   ];
   return problems.filter((problem) => problem !== null);
@@ -35,6 +38,23 @@ function hostProblem(host: string): Promise<string | null> {
 async function databaseProblems(config: Config): Promise<(string | null)[]> {
   if (caProblems('DATABASE_CA_FILE', config.databaseCaFile).length > 0) return [];
   return [await databaseProblem(config.databaseUrl, storeOptionsOf(config))];
+}
+
+/** A Redis that is away stops no start; one that will never do its work does. */
+async function redisProblem({ redisUrl, redisTimeoutMs, redisCaFile }: Config): Promise<string | null> {
+  if (redisUrl === undefined || caProblems('REDIS_CA_FILE', redisCaFile).length > 0) return null;
+  const { RedisLink, parseRedisUrl } = await import('../limits/redis/redis.ts');
+  const ca = readCaFile('REDIS_CA_FILE', redisCaFile);
+  const link = new RedisLink(parseRedisUrl(redisUrl), { timeoutMs: redisTimeoutMs, ca });
+  try {
+    await link.start();
+    return null;
+  } catch (error) {
+    if (error instanceof LimitsMisconfigured) return error.message;
+    throw error;
+  } finally {
+    await link.close();
+  }
 }
 
 function spillProblem(folder: string | undefined): string | null {

@@ -22,7 +22,7 @@ export const check: Command = {
   details: `${CONFIG_DETAILS}
 
 Exit code 2 means that 'bve serve' would not start with this configuration; every problem is named, including a HOST that
-cannot be bound, a missing CA file, a DATABASE_URL in a missing folder, and a Postgres that does not answer.`,
+cannot be bound, a missing CA file, a DATABASE_URL in a missing folder, a Postgres that does not answer, and a Redis that refuses.`,
   async run(args) {
     if (args.flags.health) return checkHealth(args);
     const loaded = loadConfig({ configFile: textFlag(args, 'config'), flags: args.flags });

@@ -9,6 +9,7 @@ import {
   unusedProxyVariable,
 } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
+import { LimitsMisconfigured } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { ListenError, RunningGateway } from '../server.ts';
 import { descriptorLimit } from '../spare-descriptors.ts';
@@ -117,7 +118,7 @@ async function start(loaded: Loaded, network: UpstreamNetwork, log: Log) {
   try {
     return await startGateway(loaded, network, log);
   } catch (error) {
-    if (error instanceof StoreError) throw new CommandFailure(error.message);
+    if (error instanceof StoreError || error instanceof LimitsMisconfigured) throw new CommandFailure(error.message);
     if (error instanceof ListenError) throw new CommandFailure(whyNotListening(loaded.config, error));
     throw error;
   }

@@ -119,7 +119,7 @@ export function loadAdminAccess(request: LoadRequest = {}): { host: string; port
 
 /** The content of the file that an option names. @throws ConfigError when it cannot be read or is no PEM */
 export function readCaFile(
-  option: 'FUELIX_CA_FILE' | 'DATABASE_CA_FILE',
+  option: 'FUELIX_CA_FILE' | 'DATABASE_CA_FILE' | 'REDIS_CA_FILE',
   path: string | undefined,
 ): string | undefined {
   if (path === undefined) return undefined;

@@ -2,7 +2,8 @@
 
 import { readTextFile } from '../text-file.ts';
 import { ConfigError } from './config-error.ts';
-import { checkPepper, flagName, OPTIONS, type Option, type OptionName } from './schema.ts';
+import type { Option } from './option.ts';
+import { checkPepper, flagName, OPTIONS, type OptionName } from './schema.ts';
 import { type TargetConfig, targetsOfKeys, targetsOfTables } from './targets.ts';
 import { readTomlFile } from './toml.ts';
 
@@ -19,7 +20,7 @@ export type Source = 'flag' | 'environment' | 'file' | 'value file' | 'default';
 /** Far more than any key or URL needs. */
 const VALUE_FILE_BYTES_MAX = 64 * 1024;
 /** These options are paths to files themselves, so they have no NAME_FILE variant. */
-const PATHS: readonly string[] = ['FUELIX_CA_FILE', 'DATABASE_CA_FILE'];
+const PATHS: readonly string[] = ['FUELIX_CA_FILE', 'DATABASE_CA_FILE', 'REDIS_CA_FILE'];
 
 interface Found {
   /** undefined when it could not be read; the problem is recorded. */

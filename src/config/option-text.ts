@@ -1,4 +1,5 @@
 /** How the text of an option's value is read, and what is said of one that is refused. */
+import { parseRedisUrl } from '../limits/redis/redis-url.ts';
 
 export type TomlKind = 'text' | 'number' | 'true/false';
 
@@ -88,6 +89,8 @@ export function parseNonEmpty(text: string): string {
   return text;
 }
 
-export function refuseRedis(): never {
-  throw new Error('is not available in this version: counters are kept in this process');
+/** The text, if `parseRedisUrl` can read it. */
+export function checkedRedisUrl(text: string): string {
+  parseRedisUrl(text);
+  return text;
 }

@@ -3,34 +3,18 @@
  * for that default. The TOML key is the same name in lower case, the flag the same name in kebab case.
  */
 import { parseExtraHeaders } from '../gateway/extra-headers.ts';
+import { type Option, option, optional, secret, secretList } from './option.ts';
 import {
-  headerSafe,
+  checkedRedisUrl,
   integer,
   oneOf,
   parseBaseUrl,
   parseDatabaseUrl,
   parseNonEmpty,
-  type Reader,
-  refuseRedis,
   share,
-  type TomlKind,
   TRUE_OR_FALSE,
   text,
 } from './option-text.ts';
-
-export interface Option<T> {
-  readonly env: string;
-  readonly help: string;
-  /** Shown as `***`, and never taken from a flag, because flags can be read by every user of the machine. */
-  readonly secret: boolean;
-  readonly required: boolean;
-  /** The TOML type. A number or boolean may also be written as text. */
-  readonly toml: TomlKind;
-  /** The text that stands for the default, as a user would write it; undefined when there is none. */
-  readonly defaultText: string | undefined;
-  /** @throws Error whose message completes the sentence "NAME …" */
-  readonly parse: (text: string) => T;
-}
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -148,7 +132,22 @@ export const OPTIONS = {
     'bytes of usage records in files at the most; 0: none',
     integer(0, 2 ** 40),
   ),
-  redisUrl: optional('REDIS_URL', 'shared counters; not available in this version', text(refuseRedis)),
+  redisUrl: optional(
+    'REDIS_URL',
+    'Redis or Valkey that counts limits for all processes that share it: redis://USER:PASSWORD@HOST:PORT, rediss:// for TLS',
+    text(checkedRedisUrl),
+  ),
+  redisTimeoutMs: option(
+    'REDIS_TIMEOUT_MS',
+    '100',
+    'when Redis does not answer for so long, this process counts alone (LIMITS_ON_FAILURE)',
+    integer(1, 60_000),
+  ),
+  redisCaFile: optional(
+    'REDIS_CA_FILE',
+    'PEM file of certificate authorities to trust for rediss:// in place of the built-in ones',
+    text(parseNonEmpty),
+  ),
   /** Off by default: what it tells is for operators only. */
   metricsToken: secret('METRICS_TOKEN', 'bearer token of GET /metrics; without it the API has no /metrics', false),
   metricsPort: optional(
@@ -362,28 +361,4 @@ export function isLoopback(host: string): boolean {
 export function checkPepper(pepper: string, host: string): string | null {
   const min = isLoopback(host) ? PEPPER_LENGTH_MIN_LOOPBACK : PEPPER_LENGTH_MIN;
   return pepper.length >= min ? null : `must have at least ${PEPPER_LENGTH_MIN} characters, not ${pepper.length}`;
-}
-
-function option<T>(env: string, defaultText: string, help: string, { toml, parse }: Reader<T>): Option<T> {
-  return { env, help, secret: false, required: false, toml, defaultText, parse };
-}
-
-function optional<T>(env: string, help: string, { toml, parse }: Reader<T>): Option<T | undefined> {
-  return { env, help, secret: false, required: false, toml, defaultText: undefined, parse };
-}
-
-function secret(env: string, help: string, required: true): Option<string>;
-function secret(env: string, help: string, required: false): Option<string | undefined>;
-function secret(env: string, help: string, required: boolean): Option<string> {
-  return { env, help, secret: true, required, toml: 'text', defaultText: undefined, parse: headerSafe };
-}
-
-function secretList(env: string, help: string): Option<readonly string[] | undefined> {
-  const parse = (text: string) => {
-    const values = text.split(',').map((value) => value.trim());
-    if (values.includes('')) throw new Error('must not have an empty entry');
-    if (new Set(values).size < values.length) throw new Error('must not have the same key twice');
-    return values.map(headerSafe);
-  };
-  return { env, help, secret: true, required: false, toml: 'text', defaultText: undefined, parse };
 }

@@ -23,6 +23,11 @@ export class LimitsUnavailable extends Error {
   override readonly name = 'LimitsUnavailable';
 }
 
+/** The counters answer, and will never do their work as they are configured. For the person who configured them. */
+export class LimitsMisconfigured extends Error {
+  override readonly name = 'LimitsMisconfigured';
+}
+
 export type Admission = Granted | Refused;
 
 export interface Granted {

@@ -167,7 +167,18 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     bad: ['on', 'Inject'],
     complaint: 'must be one of off, inject',
   },
-  redisUrl: { good: [], bad: ['redis://127.0.0.1'], complaint: 'is not available in this version' },
+  redisUrl: {
+    good: [
+      ['redis://127.0.0.1', 'redis://127.0.0.1'],
+      ['rediss://bve:x%40y@cache:6380/2', 'rediss://bve:x%40y@cache:6380/2'],
+      ['redis+sentinel://a:26379,b:26379/mymaster', 'redis+sentinel://a:26379,b:26379/mymaster'],
+      ['redis+cluster://a,b', 'redis+cluster://a,b'],
+    ],
+    bad: ['127.0.0.1:6379', 'http://x', 'redis://', 'redis://a,b', 'redis+sentinel://a', 'redis://a/x', 'redis://a:0'],
+    complaint: '',
+  },
+  redisTimeoutMs: integer(1, 60_000),
+  redisCaFile: { good: [['/etc/ssl/redis.pem', '/etc/ssl/redis.pem']], bad: [' '], complaint: 'must not be empty' },
   streamBreak: {
     good: [
       ['event', 'event'],
@@ -288,7 +299,7 @@ test('a URL with credentials is refused without repeating them', () => {
   expect(problem).toBe('FUELIX_BASE_URL must not contain credentials');
 });
 
-test('REDIS_URL is refused as not available, without repeating it', () => {
-  const [problem] = problemsOf({ env: { ...REQUIRED, REDIS_URL: 'redis://:hunter2@cache:6379' } });
-  expect(problem).toBe('REDIS_URL is not available in this version: counters are kept in this process');
+test('a REDIS_URL that cannot be read is refused without repeating its password', () => {
+  const [problem] = problemsOf({ env: { ...REQUIRED, REDIS_URL: 'redis://:hunter2@a,b' } });
+  expect(problem).toBe('REDIS_URL names several servers: write redis+sentinel:// or redis+cluster://');
 });

@@ -41,8 +41,9 @@ const USED = [
   { day: TODAY - 15, requests: 1000, totalTokens: 1000 },
 ];
 
-limiterContract('counters in memory', () => setUp().limiter);
-limiterContract('counters in memory, without what was recorded', () => setUp().limiter.withoutSource);
+const TRAITS = { countsWithoutLimits: true };
+limiterContract('counters in memory', () => setUp().limiter, TRAITS);
+limiterContract('counters in memory, without what was recorded', () => setUp().limiter.withoutSource, TRAITS);
 
 describe('counts of what was recorded', () => {
   test('days and months go on where the records say; last month is over', async () => {

@@ -130,7 +130,13 @@ async function serve(folder: string, settings: readonly string[]): Promise<Postg
   };
   const signalAll = (signal: NodeJS.Signals) => {
     if (child === undefined || child.exitCode !== null) return;
-    for (const pid of [child.pid, ...childrenOf(child.pid)]) process.kill(pid, signal);
+    for (const pid of [child.pid, ...childrenOf(child.pid)]) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // One that has just ended.
+      }
+    }
   };
   await start();
   return {
