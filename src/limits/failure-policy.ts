@@ -11,8 +11,8 @@ interface FailurePolicyOptions {
   readonly fallback: Limiter;
   /** Whether requests are refused instead; `fallback` then only tells the status. */
   readonly deny: boolean;
-  /** How long to wait for an answer. */
-  readonly timeoutMs: number;
+  /** How long to wait for an answer; null: the limiter answers or rejects in time by itself. */
+  readonly timeoutMs: number | null;
   /** Called for each request whose counters could not be reached. */
   readonly failures: FailureReport;
 }
@@ -79,6 +79,7 @@ export class FailurePolicy implements Limiter {
 
   #inTime<T>(answer: Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options;
+    if (timeoutMs === null) return answer;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new LimitsUnavailable(`no answer within ${timeoutMs} ms`)), timeoutMs);
     return Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));

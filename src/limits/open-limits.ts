@@ -67,7 +67,7 @@ export async function openLimits(config: Config, source: UseSource, log: Log): P
       limiter.renew();
     },
   });
-  const limiter = new RedisLimiter(link, source);
+  const limiter = new RedisLimiter(link, source, { seedTimeoutMs: COUNTS_WITHIN_MS });
   // Not a line for each request: of the outage there is one.
   const withoutRedis = new FailureReport(() => {}, REPORT_EVERY_MS);
   await link.start();
@@ -75,7 +75,7 @@ export async function openLimits(config: Config, source: UseSource, log: Log): P
     limiter: new FailurePolicy(limiter, {
       fallback: alone,
       deny,
-      timeoutMs: config.redisTimeoutMs,
+      timeoutMs: null,
       failures: withoutRedis,
     }),
     unavailable: () => failures.total + withoutRedis.total,

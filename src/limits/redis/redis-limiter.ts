@@ -36,6 +36,8 @@ interface RedisLimiterOptions {
   readonly process?: string;
   /** How long what requests used may wait to be told. Default 50. */
   readonly settleMs?: number;
+  /** How long a request waits for the database to tell what its key used. Default 1,000. */
+  readonly seedTimeoutMs?: number;
 }
 
 /** Of a process that has died, permits are free after 25 s, see `script.ts`. */
@@ -48,6 +50,7 @@ export class RedisLimiter implements Limiter {
   readonly #source: UseSource;
   readonly #process: string;
   readonly #settleMs: number;
+  readonly #seedTimeoutMs: number;
   readonly #entries = new Map<string, Entry>();
   /** Keys whose days and months are to be compared with the database. */
   readonly #doubtful = new Set<string>();
@@ -60,6 +63,7 @@ export class RedisLimiter implements Limiter {
     this.#source = source;
     this.#process = options.process ?? Bun.randomUUIDv7();
     this.#settleMs = options.settleMs ?? 50;
+    this.#seedTimeoutMs = options.seedTimeoutMs ?? 1_000;
     this.#renewTimer = setInterval(() => this.renew(), RENEW_MS).unref();
   }
 
@@ -223,16 +227,24 @@ export class RedisLimiter implements Limiter {
     const { day, month } = calendarDayOf(nowMs);
     const { first, last } = daysOfMonth(month);
     const seed = { day, month, requestsToday: 0, requestsThisMonth: 0, tokensThisMonth: 0 };
+    const { promise: tooLate, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new Error(`no answer within ${this.#seedTimeoutMs} ms`)),
+      this.#seedTimeoutMs,
+    );
+    const read = this.#source.usedDays(keyId, first, last, (days) => {
+      for (const used of days) {
+        if (used.day === day) seed.requestsToday = used.requests;
+        seed.requestsThisMonth += used.requests;
+        seed.tokensThisMonth += used.totalTokens;
+      }
+    });
     try {
-      await this.#source.usedDays(keyId, first, last, (days) => {
-        for (const used of days) {
-          if (used.day === day) seed.requestsToday = used.requests;
-          seed.requestsThisMonth += used.requests;
-          seed.tokensThisMonth += used.totalTokens;
-        }
-      });
+      await Promise.race([read, tooLate]);
     } catch (error) {
       throw new LimitsUnavailable(`what the key used cannot be read: ${messageOf(error)}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
     }
     return seed;
   }

@@ -10,7 +10,7 @@ import { Cluster, Redis, type RedisOptions } from 'iovalkey';
 import { LimitsMisconfigured, LimitsUnavailable } from '../limiter.ts';
 import type { LimitScript } from './redis-limiter.ts';
 import type { RedisAddress } from './redis-url.ts';
-import { SCRIPT, type ScriptCall, scriptArguments } from './script.ts';
+import { SCRIPT, type ScriptCall, scriptArgument } from './script.ts';
 
 interface RedisLinkOptions {
   readonly timeoutMs: number;
@@ -83,7 +83,7 @@ export class RedisLink implements LimitScript {
     const session = this.#session;
     if (session === null) return Promise.reject(new LimitsUnavailable('Redis cannot be reached'));
     if (session.waiting++ === 0) session.sinceMs = performance.now();
-    this.#watch ??= setInterval(() => this.#look(), this.#options.timeoutMs / 4).unref();
+    this.#watch ??= setInterval(() => this.#look(), this.#options.timeoutMs / 10).unref();
     // Answers come in the order of the commands: whoever is first then has waited since this one's at most.
     const answered = () => {
       session.waiting--;
@@ -104,11 +104,11 @@ export class RedisLink implements LimitScript {
 
   #send(client: Client, keyId: string, call: ScriptCall): Promise<unknown> {
     const keys = [`bve:{${keyId}}:counts`, `bve:{${keyId}}:permits`];
-    const args = scriptArguments(call);
-    return client.evalsha(this.#sha, 2, ...keys, ...args).catch((error: Error) => {
+    const argument = scriptArgument(call);
+    return client.evalsha(this.#sha, 2, ...keys, argument).catch((error: Error) => {
       // The server was restarted or its scripts were flushed; it did not run.
       if (!error.message.startsWith('NOSCRIPT')) throw error;
-      return client.eval(this.#script, 2, ...keys, ...args);
+      return client.eval(this.#script, 2, ...keys, argument);
     });
   }
 
@@ -191,6 +191,7 @@ export class RedisLink implements LimitScript {
       enableOfflineQueue: false,
       // It wants INFO, for which a user may have no right; the probe finds out the same.
       enableReadyCheck: false,
+      enableAutoPipelining: true,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       retryStrategy: () => null,
