@@ -1,7 +1,8 @@
 /** Puts the parts together into a running gateway, and takes it down again without losing a request or a record. */
 import { createAdmin } from './admin/admin.ts';
 import { LiveFeed } from './admin/live-feed.ts';
-import { targetsToJson } from './admin/targets-json.ts';
+import { mergeTargets, type TargetJson, targetsToJson } from './admin/targets-json.ts';
+import type { Host } from './cluster/host.ts';
 import { localUrl } from './config/address.ts';
 import { effectiveOptions, effectiveToJson } from './config/effective.ts';
 import type { Loaded } from './config/load.ts';
@@ -19,21 +20,20 @@ import { Deadlines } from './http/deadlines.ts';
 import { Drain, within } from './http/drain.ts';
 import { ListeningSocket } from './http/listening-socket.ts';
 import { Permits } from './http/permits.ts';
-import type { ApiKey } from './keys/key.ts';
 import { KeyCache } from './keys/key-cache.ts';
-import { MemoryLimiter } from './limits/memory.ts';
 import { openLimits } from './limits/open-limits.ts';
+import { ListenError } from './listen-error.ts';
 import { ExchangeLog } from './observe/exchange-log.ts';
 import { FailureReport, messageOf } from './observe/failure-report.ts';
 import { LiveWindow } from './observe/live-window.ts';
 import type { Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics/create-metrics.ts';
 import { TargetLog } from './observe/target-log.ts';
+import { serveWithoutEffects } from './serve-without-effects.ts';
 import { descriptorLimit, descriptorsFor, spareDescriptors } from './spare-descriptors.ts';
 import { openStore, storeOptionsOf } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { TargetClient } from './upstream/attempts.ts';
-import type { UpstreamClient } from './upstream/client.ts';
 import { createClient, DIRECT_NETWORK, type UpstreamNetwork } from './upstream/create-client.ts';
 import { TargetFactory } from './upstream/create-targets.ts';
 import { RetryBudget } from './upstream/retry-budget.ts';
@@ -44,7 +44,7 @@ import { UsageObserver } from './usage/usage-observer.ts';
 import type { UsageRecord } from './usage/usage-record.ts';
 import type { UsageClosing } from './usage/usage-writer.ts';
 import { VERSION } from './version.ts';
-import { WARM_UP_CONCURRENCY, warmUp } from './warm-up.ts';
+import { warmUp } from './warm-up.ts';
 
 export interface RunningGateway {
   /** http://HOST:PORT, as it can be called from this machine. */
@@ -66,12 +66,21 @@ export interface RunningGateway {
    * everything is closed. Calling it twice waits for the same stop.
    */
   stop(cut?: Promise<unknown>): Promise<UsageClosing>;
+  /** Resolves when the supervisor has started another in its place. */
+  readonly retired: Promise<void>;
+  /**
+   * Stops accepting connections, serves the requests that come on those it has, then ends as `stop` does.
+   * @param onClosed called when the listening socket is closed
+   */
+  retire(onClosed: () => void, cut: Promise<unknown>): Promise<UsageClosing>;
 }
 
 /** So that with the rest between two probes a target is found again within 5 s. */
 const PROBE_TIMEOUT_MS = 2000;
 /** An answer that is decided has this long to reach a client that reads slowly. */
 const ANSWERS_REACH_CLIENTS_WITHIN_MS = 1000;
+/** A kept connection that was not used for that long is idle. */
+const CONNECTIONS_IN_USE_END_WITHIN_MS = 1000;
 /** At a stop the store has what is left of the drain time to take the last records, and at least this. */
 const STORE_WAIT_MIN_MS = 1000;
 /** Then it is tried once more, and what it does not take goes into a file. */
@@ -80,24 +89,15 @@ const LAST_FLUSH_MS = 50;
 /** Of MAX_CONCURRENT_REQUESTS: with room for fewer than this the start log says so. */
 const ROOM_EXPECTED = 0.9;
 
-/** HOST and PORT cannot be listened on; `cause` is Bun's error. */
-export class ListenError extends Error {
-  /** EADDRINUSE …; a message where Bun has no code. */
-  readonly reason: string;
-
-  constructor(
-    cause: unknown,
-    readonly option: 'PORT' | 'METRICS_PORT',
-  ) {
-    const { code, message } = cause as { code?: unknown; message?: unknown };
-    const reason = /^E[A-Z_]+$/.test(String(code)) ? String(code) : String(message).split('\n')[0]!;
-    super(`cannot listen: ${reason}`, { cause });
-    this.reason = reason;
-  }
-}
-
 /** @throws StoreError when the database cannot be opened, ListenError */
-export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log: Log): Promise<RunningGateway> {
+export async function startGateway(
+  loaded: Loaded,
+  network: UpstreamNetwork,
+  log: Log,
+  /** The other processes on this port; undefined: there are none. */
+  shared?: { readonly host: Host; readonly isFirst: boolean },
+): Promise<RunningGateway> {
+  const host = shared?.host;
   const { config } = loaded;
   let current = loaded;
   const factory = new TargetFactory(
@@ -158,15 +158,20 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     inFlight: () => gateway.permits.inFlight,
     streams: () => gateway.streams.inFlight,
     targets: () => targetsToJson(targets.all).targets,
+    host,
   });
-  const metrics = createMetrics(config, {
-    requestsInFlight: () => gateway.permits.inFlight,
-    streamsOpen: () => gateway.streams.inFlight,
-    targets: () => targets.all,
-    usage: () => writer,
-    storeErrors: () => ({ read_keys: keyFailures.total, write_usage: writer.failedWrites }),
-    limitsUnavailable: limits.unavailable,
-  });
+  const metrics = createMetrics(
+    config,
+    {
+      requestsInFlight: () => gateway.permits.inFlight,
+      streamsOpen: () => gateway.streams.inFlight,
+      targets: () => targets.all,
+      usage: () => writer,
+      storeErrors: () => ({ read_keys: keyFailures.total, write_usage: writer.failedWrites }),
+      limitsUnavailable: limits.unavailable,
+    },
+    host,
+  );
   const recorder = {
     record: (record: UsageRecord) => {
       writer.record(record);
@@ -226,14 +231,18 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     keys,
     limiter: gateway.limiter,
     effectiveConfig: () => effectiveToJson(effectiveOptions(current)),
-    targets: () => targetsToJson(targets.all),
+    targets: async () => {
+      const own = targetsToJson(targets.all);
+      return host ? { targets: mergeTargets((await host.collect('targets')) as TargetJson[][]) } : own;
+    },
     live,
     addressOf: (request) => app.server?.requestIP(request)?.address ?? null,
     flushUsage: (deadlineMs) => writer.flush(deadlineMs),
     deadlines,
     changes,
     drain: () => {
-      void drain.begin();
+      if (host) host.drain();
+      else void drain.begin();
       return { status: 'draining' };
     },
     bodyTimeoutMs: config.requestBodyTimeoutMs,
@@ -246,6 +255,7 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     idleTimeoutS: config.clientIdleTimeoutS,
     metrics: metrics?.endpoint.needsToken ? (request) => metrics.endpoint.handle(request) : undefined,
     ping: config.readyRequiresStore ? () => store.ping() : undefined,
+    isShared: host !== undefined,
   });
   await warmUp({
     requests: config.warmUpRequests,
@@ -258,7 +268,9 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   let metricsServer: Bun.Server<undefined> | undefined;
   let listensFor: ListenError['option'] = 'METRICS_PORT';
   try {
-    if (config.metricsPort !== undefined) metricsServer = metrics!.endpoint.listen(config.host, config.metricsPort);
+    // Of several processes the supervisor has that port.
+    if (config.metricsPort !== undefined && !host)
+      metricsServer = metrics!.endpoint.listen(config.host, config.metricsPort);
     listensFor = 'PORT';
     app.listen({ hostname: config.host, port: config.port });
   } catch (error) {
@@ -269,10 +281,39 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
   }
   const server = app.server!;
   const guard = guardOf(server, gateway.permits, requestsMax, log);
-  const retention = retentionOf(config, store, log);
+  const retention = shared?.isFirst === false ? null : retentionOf(config, store, log);
   let stopping: Promise<UsageClosing> | undefined;
+  const retirement = Promise.withResolvers<void>();
+  host?.join({
+    answer: (question) =>
+      ({
+        targets: () => targetsToJson(targets.all).targets,
+        metrics: () => metrics?.snapshot() ?? [],
+        live: () => live.share(),
+      })[question](),
+    drain: () => void drain.begin(),
+    retire: retirement.resolve,
+    watched: (isWatched) => live.watchedElsewhere(isWatched),
+    records: (text, count) => live.receive(text, count),
+  });
 
   return {
+    retired: retirement.promise,
+    retire: async (onClosed, cut) => {
+      void cut.then(() => drain.cut());
+      // Bun closes idle connections with the listening socket. Those in use are ended by an answer before that, so that no
+      // request meets the end of its connection.
+      drain.beginToRetire();
+      await Promise.race([Bun.sleep(CONNECTIONS_IN_USE_END_WITHIN_MS), cut]);
+      // Its descriptor may soon be another socket's.
+      guard?.stop();
+      void server.stop(false);
+      onClosed();
+      live.close();
+      await drain.retire();
+      stopping ??= stop(cut);
+      return stopping;
+    },
     url: localUrl(config.host, server.port!),
     port: server.port!,
     metricsUrl: metricsServer ? `${localUrl(config.host, metricsServer.port!)}/metrics` : null,
@@ -320,39 +361,6 @@ export async function startGateway(loaded: Loaded, network: UpstreamNetwork, log
     await store.close();
     return closing;
   }
-}
-
-/** Everything is as in the gateway but what it would leave behind: no records, no log lines, no counts. */
-async function serveWithoutEffects(gateway: Gateway, client: UpstreamClient, key: ApiKey, hostname: string) {
-  const log = gateway.log.child({}, { level: 'silent' });
-  const found = { key, secretExpiresAt: null };
-  const keys = new KeyCache(
-    {
-      findByHashes: async (hashes) => new Map(hashes.map((hash) => [hash, found])),
-      changesSince: async () => ({ seq: 0, keyIds: [] }),
-    },
-    'without-effects',
-  );
-  await keys.start();
-  const app = createApp({
-    gateway: {
-      ...gateway,
-      client,
-      keys,
-      observers: [new UsageObserver({ record: () => {} }), new ExchangeLog(log)],
-      limiter: new MemoryLimiter({ usedDays: async (_key, _first, _last, done) => done([]) }),
-      permits: new Permits(WARM_UP_CONCURRENCY),
-      log,
-    },
-    drain: { hasBegun: false },
-    idleTimeoutS: 10,
-    ping: undefined,
-  }).listen({ hostname, port: 0 });
-  const stop = async () => {
-    await app.stop(true);
-    await keys.stop();
-  };
-  return { port: app.server!.port!, stop };
 }
 
 function guardOf(server: Bun.Server<unknown>, permits: Permits, requestsMax: number, log: Log): AcceptGuard | null {

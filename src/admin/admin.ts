@@ -40,7 +40,7 @@ interface AdminOptions extends Pick<UsageRoutesOptions, 'flushUsage'> {
   /** Answers GET /admin/live. */
   readonly live: Pick<LiveFeed, 'open'>;
   /** The response of GET /admin/targets. */
-  targets(): object;
+  targets(): object | Promise<object>;
   /** The peer address of a request; null when the connection is closed. */
   addressOf(request: Request): string | null;
   readonly deadlines: Deadlines;
@@ -91,7 +91,7 @@ export function createAdmin(options: AdminOptions): AdminApi {
     .use(usageRoutes({ store, flushUsage: options.flushUsage }))
     .get('/live', () => options.live.open())
     .get('/config', () => Response.json(options.effectiveConfig()))
-    .get('/targets', () => Response.json(options.targets()))
+    .get('/targets', async () => Response.json(await options.targets()))
     .post(
       '/drain',
       ({ request }) => {

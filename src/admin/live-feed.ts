@@ -4,18 +4,30 @@
  * Guarantees: a request costs nothing while nobody looks, and its event is written once for all viewers. A viewer that reads
  * slowly holds a bounded amount; what has no room is not sent, and the viewer is told how many records that were.
  */
+
+import type { Host } from '../cluster/host.ts';
 import { GatewayError } from '../errors.ts';
-import type { LiveWindow } from '../observe/live-window.ts';
+import { type LivePart, type LiveWindow, totalsOf } from '../observe/live-window.ts';
 import type { UsageRecord } from '../usage/usage-record.ts';
+import { mergeTargets, type TargetJson } from './targets-json.ts';
 import { usageRecordToJson } from './usage-report.ts';
 
 interface LiveFeedOptions {
-  readonly window: Pick<LiveWindow, 'totals'>;
+  readonly window: Pick<LiveWindow, 'part'>;
   /** Requests in flight; those of them that are streamed. */
   inFlight(): number;
   streams(): number;
-  /** Each as GET /admin/targets tells it. */
-  targets(): readonly object[];
+  targets(): readonly TargetJson[];
+  /** Other processes, whose requests are shown as well. */
+  readonly host?: Pick<Host, 'collect' | 'watch' | 'sendRecords'> | undefined;
+}
+
+/** What one process has for a snapshot. */
+interface LiveShare {
+  readonly inFlight: number;
+  readonly streams: number;
+  readonly part: LivePart;
+  readonly targets: readonly TargetJson[];
 }
 
 const SNAPSHOT_INTERVAL_MS = 1_000;
@@ -34,13 +46,15 @@ export class LiveFeed {
   #batchTimer: ReturnType<typeof setTimeout> | undefined;
   #snapshotTimer: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
+  /** A viewer of another process of the host wants our records. */
+  #isWatchedElsewhere = false;
 
   constructor(options: LiveFeedOptions) {
     this.#options = options;
   }
 
   record(record: UsageRecord): void {
-    if (this.#viewers.size === 0) return;
+    if (this.#viewers.size === 0 && !this.#isWatchedElsewhere) return;
     this.#batch += eventText('request', usageRecordToJson(record));
     this.#batchRecords++;
     if (this.#batch.length > BATCH_CHARACTERS_MAX) this.#sendBatch();
@@ -59,9 +73,10 @@ export class LiveFeed {
       viewer,
       new ByteLengthQueuingStrategy({ highWaterMark: QUEUED_BYTES_MAX }),
     );
+    if (this.#viewers.size === 0) this.#options.host?.watch(true);
     this.#viewers.add(viewer);
-    this.#snapshotTimer ??= setInterval(() => this.#sendSnapshot(), SNAPSHOT_INTERVAL_MS).unref();
-    viewer.send(this.#snapshot(), 0);
+    this.#snapshotTimer ??= setInterval(() => void this.#sendSnapshot(), SNAPSHOT_INTERVAL_MS).unref();
+    void this.#sendSnapshot();
     // Proxies like nginx must not collect it.
     return new Response(body, { headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' } });
   }
@@ -78,30 +93,44 @@ export class LiveFeed {
   #remove(viewer: Viewer): void {
     this.#viewers.delete(viewer);
     if (this.#viewers.size > 0) return;
+    this.#options.host?.watch(false);
     clearInterval(this.#snapshotTimer);
     this.#snapshotTimer = undefined;
     this.#sendBatch();
   }
 
-  #snapshot(): Uint8Array {
+  /** Of this process, for those who look at another. */
+  share(): LiveShare {
     const { window, inFlight, streams, targets } = this.#options;
-    const { requestsPerS, tokensPerS, ttfbMs, errors } = window.totals();
-    return Buffer.from(
+    return { inFlight: inFlight(), streams: streams(), part: window.part(), targets: targets() };
+  }
+
+  watchedElsewhere(isWatched: boolean): void {
+    this.#isWatchedElsewhere = isWatched;
+  }
+
+  /** Events of another process. */
+  receive(text: string, records: number): void {
+    const bytes = Buffer.from(text);
+    for (const viewer of this.#viewers) viewer.send(bytes, records);
+  }
+
+  async #sendSnapshot(): Promise<void> {
+    const { host } = this.#options;
+    const shares = host ? ((await host.collect('live')) as LiveShare[]) : [this.share()];
+    const { requestsPerS, tokensPerS, ttfbMs, errors } = totalsOf(shares.map(({ part }) => part));
+    const bytes = Buffer.from(
       eventText('snapshot', {
         at: new Date().toISOString(),
-        in_flight: inFlight(),
-        streams: streams(),
+        in_flight: shares.reduce((sum, one) => sum + one.inFlight, 0),
+        streams: shares.reduce((sum, one) => sum + one.streams, 0),
         requests_per_s: requestsPerS,
         tokens_per_s: tokensPerS,
         ttfb_ms: ttfbMs,
         errors,
-        targets: targets(),
+        targets: mergeTargets(shares.map(({ targets }) => targets)),
       }),
     );
-  }
-
-  #sendSnapshot(): void {
-    const bytes = this.#snapshot();
     for (const viewer of this.#viewers) viewer.send(bytes, 0);
   }
 
@@ -111,6 +140,7 @@ export class LiveFeed {
     if (this.#batch === '') return;
     const bytes = Buffer.from(this.#batch);
     for (const viewer of this.#viewers) viewer.send(bytes, this.#batchRecords);
+    if (this.#isWatchedElsewhere) this.#options.host?.sendRecords(this.#batch, this.#batchRecords);
     this.#batch = '';
     this.#batchRecords = 0;
   }

@@ -41,6 +41,12 @@ export function settleRuntimeEnvironment(): void {
   process.execve?.(process.execPath, commandLine, { ...env, ...Object.fromEntries(wanted) });
 }
 
+/** What starts this very command again. */
+export function bveCommand(): string[] {
+  const own = process.argv.slice(2);
+  return isCompiled() ? [process.execPath, ...own] : [process.execPath, ...process.execArgv, process.argv[1]!, ...own];
+}
+
 function isCompiled(): boolean {
   return Bun.main.startsWith('/$bunfs/');
 }

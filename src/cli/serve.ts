@@ -1,4 +1,5 @@
 /** `bve serve`: checks the configuration, runs the gateway until SIGTERM or SIGINT, stops it gracefully. */
+import type { Host } from '../cluster/host.ts';
 import { ConfigError } from '../config/config-error.ts';
 import {
   type Loaded,
@@ -7,26 +8,34 @@ import {
   proxyVariables,
   readCaFile,
   unusedProxyVariable,
+  type WorkerAssignment,
+  workerAssignment,
 } from '../config/load.ts';
 import { type Config, isLoopback, PEPPER_LENGTH_MIN } from '../config/schema.ts';
 import { LimitsMisconfigured } from '../limits/limiter.ts';
+import { ListenError } from '../listen-error.ts';
 import type { Log } from '../observe/log.ts';
-import type { ListenError, RunningGateway } from '../server.ts';
+import type { RunningGateway } from '../server.ts';
 import { descriptorLimit } from '../spare-descriptors.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { UpstreamNetwork } from '../upstream/create-client.ts';
 import { type HttpProxy, proxyFor } from '../upstream/proxy.ts';
+import type { UsageClosing } from '../usage/usage-writer.ts';
 import { VERSION } from '../version.ts';
 import { type Command, CommandFailure, textFlag } from './command.ts';
 import { CONFIG_DETAILS, CONFIG_FLAGS } from './config-flags.ts';
+import { whyNotListening } from './not-listening.ts';
 import { settleRuntimeEnvironment } from './runtime-environment.ts';
-import { stopSignals } from './stop-signal.ts';
+import { type StopSignals, stopSignals } from './stop-signal.ts';
 
 export const serve: Command = {
   name: 'serve',
   summary: 'run the gateway',
   options: CONFIG_FLAGS,
   details: `${CONFIG_DETAILS}
+
+With WORKERS it runs several processes on one port, which count limits in Redis; one that dies is replaced, and SIGHUP replaces
+them one after the other, with the configuration as it is then, without losing a request.
 
 SIGTERM or SIGINT stops it: /ready is 503, after READY_GRACE_MS new requests are refused, those in flight may finish within
 DRAIN_TIMEOUT_MS, a second signal cuts them. SIGHUP reads file and value files again: LOG_LEVEL, the targets and their keys are
@@ -46,6 +55,9 @@ The least it needs:
     settleRuntimeEnvironment();
     // Not before: a process that begins anew would forget the signal. Until here it ends the process by itself.
     const signals = stopSignals();
+    const assignment = workerAssignment();
+    if (assignment !== null) return serveAsWorker(loaded, network, assignment, signals);
+    if (config.workers > 1) return (await import('./serve-workers.ts')).serveWorkers(loaded, request, signals);
     const reloads = new ReloadSignals();
     // What is most of the program (the log, the server) is loaded when the process will not begin anew any more.
     checkDescriptors();
@@ -71,12 +83,46 @@ The least it needs:
     warnAboutEnvironment(config, log);
     reloads.serve(() => reload(request, gateway, log));
     log.info({ signal: await signals.first }, 'stopping');
-    const { spilled, lost } = await gateway.stop(signals.second);
-    if (spilled > 0) log.warn({ spilled }, 'usage records are in a file, the next start takes them up');
-    if (lost > 0) log.error({ lost }, 'usage records are lost');
-    return stopped(log, lost > 0 ? 1 : 0);
+    return ended(await gateway.stop(signals.second), log);
   },
 };
+
+/** One of several; the supervisor tells of the port, of signals and of everything that concerns them all. */
+async function serveAsWorker(
+  loaded: Loaded,
+  network: UpstreamNetwork,
+  { place, workers, port }: WorkerAssignment,
+  signals: StopSignals,
+): Promise<number> {
+  const [{ createLog }, { WorkerLink }, { shareOf }] = await Promise.all([
+    import('../observe/log.ts'),
+    import('../cluster/worker-link.ts'),
+    import('../cluster/shares.ts'),
+  ]);
+  // The supervisor reads the configuration anew, and starts others with it.
+  process.on('SIGHUP', () => {});
+  const log = createLog(loaded.config.logLevel, loaded.config.logFormat).child({ worker: place + 1 });
+  const orphaned = Promise.withResolvers<string>();
+  const link = new WorkerLink(() => orphaned.resolve('the supervisor has ended'));
+  const own = shareOf({ ...loaded, config: { ...loaded.config, port } }, workers);
+  const gateway = await start(own, network, log, { host: link, isFirst: place === 0 }).catch((error: unknown) => {
+    // Open, the line would keep the process alive.
+    process.disconnect?.();
+    throw error;
+  });
+  link.ready(gateway.url);
+  const reason = await Promise.race([signals.first, orphaned.promise, gateway.retired.then(() => null)]);
+  const cut = Promise.race([signals.second, ...(reason === null ? [signals.first] : [])]);
+  if (reason !== null) log.info({ signal: reason }, 'stopping');
+  const closing = await (reason === null ? gateway.retire(() => link.retired(), cut) : gateway.stop(cut));
+  return ended(closing, log);
+}
+
+function ended({ spilled, lost }: UsageClosing, log: Log): never {
+  if (spilled > 0) log.warn({ spilled }, 'usage records are in a file, the next start takes them up');
+  if (lost > 0) log.error({ lost }, 'usage records are lost');
+  return stopped(log, lost > 0 ? 1 : 0);
+}
 
 /** SIGHUP, from now on; one that comes during the start is served after it. */
 class ReloadSignals {
@@ -113,25 +159,20 @@ function stopped(log: Log, exitCode: number): never {
   process.exit(exitCode);
 }
 
-async function start(loaded: Loaded, network: UpstreamNetwork, log: Log) {
-  const { ListenError, startGateway } = await import('../server.ts');
+async function start(
+  loaded: Loaded,
+  network: UpstreamNetwork,
+  log: Log,
+  shared?: { readonly host: Host; readonly isFirst: boolean },
+) {
+  const { startGateway } = await import('../server.ts');
   try {
-    return await startGateway(loaded, network, log);
+    return await startGateway(loaded, network, log, shared);
   } catch (error) {
     if (error instanceof StoreError || error instanceof LimitsMisconfigured) throw new CommandFailure(error.message);
     if (error instanceof ListenError) throw new CommandFailure(whyNotListening(loaded.config, error));
     throw error;
   }
-}
-
-/** Of a name that cannot be resolved Bun has many codes, so what is not about the port is about the host. */
-function whyNotListening({ host, port, metricsPort }: Config, { reason, option }: ListenError): string {
-  const what = `${option} ${option === 'PORT' ? port : metricsPort} on ${host}`;
-  if (reason === 'EADDRINUSE') return `${what} is in use`;
-  if (reason === 'EACCES' || reason === 'EPERM') return `${what} needs privileges`;
-  if (reason === 'EMFILE' || reason === 'ENFILE')
-    return `cannot listen on ${host}: no file descriptor is left (${reason})`;
-  return `HOST ${host} is no address of this machine, or no name of one (${reason})`;
 }
 
 /** @throws ConfigError */

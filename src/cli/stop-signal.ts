@@ -1,4 +1,4 @@
-interface StopSignals {
+export interface StopSignals {
   /** The name of the first SIGTERM or SIGINT from now on, and of the second. */
   readonly first: Promise<string>;
   readonly second: Promise<string>;

@@ -44,6 +44,7 @@ export function loadConfig(request: LoadRequest = {}): Loaded {
     sources[name] = source;
   }
   reader.checkPepper(values.apiKeyPepper, values.host);
+  reader.checkWorkers(values.workers, values.redisUrl);
   const { targets, fromTables } = reader.readTargets(values.fuelixApiKey, values.fuelixApiKeys, values.fuelixBaseUrl);
   reader.finish();
   return {
@@ -130,6 +131,26 @@ export function readCaFile(
   } catch (error) {
     throw new ConfigError([`${option} '${path}': ${(error as Error).message}`]);
   }
+}
+
+/** Which of several workers this process is, as its supervisor has said. */
+export interface WorkerAssignment {
+  /** From 0. */
+  readonly place: number;
+  readonly workers: number;
+  readonly port: number;
+}
+
+const WORKER_VARIABLE = 'BVE_WORKER';
+
+/** null: it is none. */
+export function workerAssignment(env: Environment = process.env): WorkerAssignment | null {
+  const text = env[WORKER_VARIABLE];
+  return text === undefined || process.send === undefined ? null : (JSON.parse(text) as WorkerAssignment);
+}
+
+export function workerEnvironment(assignment: WorkerAssignment): Record<string, string> {
+  return { ...processEnvironment(), [WORKER_VARIABLE]: JSON.stringify(assignment) };
 }
 
 /** The whole environment, for the process that replaces this one, see cli/runtime-environment.ts. */

@@ -72,6 +72,13 @@ export class OptionReader {
     if (problem !== null) this.#problems.push(`${OPTIONS.apiKeyPepper.env} ${problem}`);
   }
 
+  checkWorkers(workers: unknown, redisUrl: unknown): void {
+    if (typeof workers !== 'number' || workers === 1 || redisUrl !== undefined) return;
+    this.#problems.push(
+      `WORKERS=${workers} needs REDIS_URL, by which they count limits together. To start a Redis on this machine: redis-server --bind 127.0.0.1 --save '' (then REDIS_URL=redis://127.0.0.1:6379)`,
+    );
+  }
+
   /** The targets that these values and the file give. */
   readTargets(apiKey: unknown, apiKeys: unknown, baseUrl: unknown): { targets: TargetConfig[]; fromTables: boolean } {
     if (this.#targetTables !== undefined) {

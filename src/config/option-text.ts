@@ -1,4 +1,5 @@
 /** How the text of an option's value is read, and what is said of one that is refused. */
+import { availableParallelism } from 'node:os';
 import { parseRedisUrl } from '../limits/redis/redis-url.ts';
 
 export type TomlKind = 'text' | 'number' | 'true/false';
@@ -12,12 +13,25 @@ export interface Reader<T> {
 
 /** How much of an invalid value a message repeats. */
 const SHOWN_CHARACTERS_MAX = 64;
+/** Far more than a machine has cores. */
+const WORKERS_MAX = 1024;
 
 export const TRUE_OR_FALSE: Reader<boolean> = {
   toml: 'true/false',
   parse(text) {
     if (text === 'true' || text === 'false') return text === 'true';
     throw new Error(`must be true or false, not '${shortened(text)}'`);
+  },
+};
+
+/** How many processes: a number, or the cores of the machine. */
+export const WORKERS: Reader<number> = {
+  toml: 'number',
+  parse(text) {
+    if (text === 'auto') return availableParallelism();
+    const value = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+    if (value >= 1 && value <= WORKERS_MAX) return value;
+    throw new Error(`must be auto or a whole number from 1 to ${WORKERS_MAX}, not '${shortened(text)}'`);
   },
 };
 

@@ -14,6 +14,7 @@ import {
   share,
   TRUE_OR_FALSE,
   text,
+  WORKERS,
 } from './option-text.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -131,6 +132,13 @@ export const OPTIONS = {
     String(64 * 1024 * 1024),
     'bytes of usage records in files at the most; 0: none',
     integer(0, 2 ** 40),
+  ),
+  /** One: counters in this process are exact, and nothing else is needed. */
+  workers: option(
+    'WORKERS',
+    '1',
+    'processes on one port; auto: as many as cores. More than one needs REDIS_URL',
+    WORKERS,
   ),
   redisUrl: optional(
     'REDIS_URL',

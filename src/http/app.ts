@@ -17,18 +17,20 @@ interface AppOptions {
   readonly gateway: Gateway;
   /** Answers whatever is under /admin, see admin/admin.ts; without it nothing is there. */
   readonly admin?: { readonly routes: readonly Route[]; handle(request: Request): Promise<Response> };
-  readonly drain: Pick<Drain, 'hasBegun'>;
+  readonly drain: Pick<Drain, 'hasBegun' | 'endsConnections'>;
   readonly idleTimeoutS: number;
   /** GET /metrics; without it there is none. */
-  readonly metrics?: ((request: Request) => Response) | undefined;
+  readonly metrics?: ((request: Request) => Response | Promise<Response>) | undefined;
   /** Rejects when the store cannot be reached; undefined: being ready does not depend on it. */
   readonly ping: (() => Promise<void>) | undefined;
+  /** Other processes of ours listen on the same port. */
+  readonly isShared?: boolean;
 }
 
 /** Far above the configured bound, which `BodyReader` keeps: Bun's own 413 is not in the OpenAI envelope. */
 const BUN_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 
-export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping }: AppOptions) {
+export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping, isShared }: AppOptions) {
   const handlers: readonly Handler[] = [
     { method: 'GET', path: '/', handle: () => new Response('BVE Gateway: the API is under /v1\n') },
     { method: 'GET', path: '/health', handle: () => Response.json({ status: 'ok' }) },
@@ -57,7 +59,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping }
       idleTimeout: idleTimeoutS,
       maxRequestBodySize: BUN_BODY_BYTES_MAX,
       // Elysia's default is true: a stale process on the same port would silently take part of the traffic.
-      reusePort: false,
+      reusePort: isShared ?? false,
       // In development Bun prints every reset body as an error page and a stack.
       development: false,
     },
@@ -88,7 +90,7 @@ export function createApp({ gateway, admin, drain, idleTimeoutS, metrics, ping }
   function answer(request: Request, handle: Handler['handle']): Response | Promise<Response> {
     const error = refusalOfHead(request);
     const response = error ? refusal(request, error) : handle(request);
-    const isDraining = drain.hasBegun;
+    const isDraining = drain.endsConnections;
     if (!isCrossOrigin(request) && request.method !== 'HEAD' && !isDraining) return response;
     const finish = (settled: Response) => {
       // The connection's next request belongs to another gateway: a balancer of connections would keep sending it here.

@@ -25,6 +25,8 @@ const CHANGES_SETTLE_WITHIN_MS = 6000;
 
 export class Drain {
   #finished: Promise<void> | undefined;
+  #retired: Promise<void> | undefined;
+  #isRetiring = false;
   readonly #cut = Promise.withResolvers<void>();
   readonly #options: DrainOptions;
 
@@ -42,17 +44,40 @@ export class Drain {
     return this.#finished;
   }
 
+  /** Answers end their connections: another process on this port takes the next ones. The host is as ready as before. */
+  get endsConnections(): boolean {
+    return this.hasBegun || this.#isRetiring;
+  }
+
+  /** As the first step of `retire`, while it still listens. */
+  beginToRetire(): void {
+    this.#isRetiring = true;
+  }
+
+  /** As `begin`, for one that does not listen any more: the requests that come on connections it has are served. */
+  retire(): Promise<void> {
+    this.#retired ??= this.#finish();
+    return this.#retired;
+  }
+
   /** Cuts what is in flight now, or as soon as a drain begins. */
   cut(): void {
     this.#cut.resolve();
   }
 
   async #run(): Promise<void> {
-    const { requests, changes, deadlines, readyGraceMs, drainTimeoutMs, onCut } = this.#options;
+    const { requests, changes, readyGraceMs } = this.#options;
     await this.#wait(readyGraceMs, new Promise(() => {}));
     requests.close();
     changes.close();
+    await this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    const { requests, changes, deadlines, drainTimeoutMs, onCut } = this.#options;
     await this.#wait(drainTimeoutMs, Promise.all([requests.idle(), changes.idle()]));
+    requests.close();
+    changes.close();
     if (requests.inFlight > 0) onCut(requests.inFlight);
     deadlines.cut(shuttingDown());
     await within(CUT_SETTLES_WITHIN_MS, requests.idle());

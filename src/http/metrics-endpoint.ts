@@ -8,7 +8,7 @@ import { pathOf, routeNotFound } from './route.ts';
 interface MetricsEndpointOptions {
   readonly token: string | undefined;
   readonly contentType: string;
-  text(): string;
+  text(): string | Promise<string>;
 }
 
 export class MetricsEndpoint {
@@ -26,7 +26,7 @@ export class MetricsEndpoint {
   }
 
   /** On the API's own port: only with the token, which is compared in constant time. */
-  handle(request: Request): Response {
+  async handle(request: Request): Promise<Response> {
     const token = bearerToken(request.headers.get('authorization') ?? '');
     if (this.#expected === null || !timingSafeEqual(Bun.SHA256.hash(token), this.#expected)) {
       return refusal(request, new GatewayError('invalid_api_key', 'Invalid metrics token'));
@@ -49,8 +49,8 @@ export class MetricsEndpoint {
     });
   }
 
-  #answer(): Response {
+  async #answer(): Promise<Response> {
     const { contentType, text } = this.#options;
-    return new Response(text(), { headers: { 'content-type': contentType, 'cache-control': 'no-store' } });
+    return new Response(await text(), { headers: { 'content-type': contentType, 'cache-control': 'no-store' } });
   }
 }

@@ -96,7 +96,7 @@ export class LineOutput {
         return;
       }
       const first = this.#queue[0]!;
-      const written = this.#writePiece(first.subarray(0, PIECE_BYTES_MAX));
+      const written = this.#writePiece(pieceOf(first));
       if (written === 0) return;
       this.#queuedBytes -= written;
       if (written === first.length) this.#queue.shift();
@@ -156,6 +156,13 @@ export class LineOutput {
     this.#inTrouble = true;
     this.#onTrouble(reason);
   }
+}
+
+/** It ends where a line does, if one does: other processes may write to the same pipe, and a write of this size is whole. */
+function pieceOf(bytes: Buffer): Buffer {
+  if (bytes.length <= PIECE_BYTES_MAX) return bytes;
+  const end = bytes.lastIndexOf(0x0a, PIECE_BYTES_MAX - 1);
+  return bytes.subarray(0, end === -1 ? PIECE_BYTES_MAX : end + 1);
 }
 
 function countLines(bytes: Buffer): number {

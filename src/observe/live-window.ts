@@ -13,6 +13,15 @@ interface LiveTotals {
   readonly errors: Readonly<Record<string, number>>;
 }
 
+/** Counts of one process over the window. */
+export interface LivePart {
+  readonly requests: number;
+  readonly tokens: number;
+  /** Of the buckets that are not empty: number and count. */
+  readonly ttfb: readonly (readonly [bucket: number, count: number])[];
+  readonly errors: Readonly<Record<string, number>>;
+}
+
 interface Clock {
   now(): number;
 }
@@ -66,6 +75,11 @@ export class LiveWindow implements ExchangeObserver {
   }
 
   totals(): LiveTotals {
+    return totalsOf([this.part()]);
+  }
+
+  /** What this process has of the totals: those of several can be added up. */
+  part(): LivePart {
     const oldest = this.#slotNumber() - SLOTS + 1;
     const ttfb = new Uint32Array(BUCKETS);
     // No prototype: a code may have any name.
@@ -79,17 +93,38 @@ export class LiveWindow implements ExchangeObserver {
       for (let i = 0; i < BUCKETS; i++) ttfb[i]! += slot.ttfb[i]!;
       for (const [code, count] of slot.errors) errors[code] = (errors[code] ?? 0) + count;
     }
-    return {
-      requestsPerS: requests / WINDOW_S,
-      tokensPerS: tokens / WINDOW_S,
-      ttfbMs: { p50: percentile(ttfb, 0.5), p95: percentile(ttfb, 0.95), p99: percentile(ttfb, 0.99) },
-      errors,
-    };
+    return { requests, tokens, ttfb: pairsOf(ttfb), errors };
   }
 
   #slotNumber(): number {
     return Math.floor(this.#clock.now() / SLOT_MS);
   }
+}
+
+export function totalsOf(parts: readonly LivePart[]): LiveTotals {
+  const ttfb = new Uint32Array(BUCKETS);
+  // No prototype: a code may have any name.
+  const errors: Record<string, number> = Object.create(null);
+  let requests = 0;
+  let tokens = 0;
+  for (const part of parts) {
+    requests += part.requests;
+    tokens += part.tokens;
+    for (const [bucket, count] of part.ttfb) ttfb[bucket]! += count;
+    for (const [code, count] of Object.entries(part.errors)) errors[code] = (errors[code] ?? 0) + count;
+  }
+  return {
+    requestsPerS: requests / WINDOW_S,
+    tokensPerS: tokens / WINDOW_S,
+    ttfbMs: { p50: percentile(ttfb, 0.5), p95: percentile(ttfb, 0.95), p99: percentile(ttfb, 0.99) },
+    errors,
+  };
+}
+
+function pairsOf(buckets: Uint32Array): LivePart['ttfb'] {
+  const pairs: [number, number][] = [];
+  for (let i = 0; i < BUCKETS; i++) if (buckets[i]! > 0) pairs.push([i, buckets[i]!]);
+  return pairs;
 }
 
 function bucketOf(ms: number): number {

@@ -177,6 +177,11 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     bad: ['127.0.0.1:6379', 'http://x', 'redis://', 'redis://a,b', 'redis+sentinel://a', 'redis://a/x', 'redis://a:0'],
     complaint: '',
   },
+  workers: {
+    good: [['1', 1]],
+    bad: ['0', '1025', '-1', 'all', '1.5'],
+    complaint: 'must be auto or a whole number from 1 to 1024',
+  },
   redisTimeoutMs: integer(1, 60_000),
   redisCaFile: { good: [['/etc/ssl/redis.pem', '/etc/ssl/redis.pem']], bad: [' '], complaint: 'must not be empty' },
   streamBreak: {
