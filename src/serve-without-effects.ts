@@ -27,6 +27,7 @@ export async function serveWithoutEffects(gateway: Gateway, client: UpstreamClie
       ...gateway,
       client,
       keys,
+      tracer: undefined,
       observers: [new UsageObserver({ record: () => {} }), new ExchangeLog(log)],
       limiter: new MemoryLimiter({ usedDays: async (_key, _first, _last, done) => done([]) }),
       permits: new Permits(WARM_UP_CONCURRENCY),

@@ -29,6 +29,7 @@ import { LiveWindow } from './observe/live-window.ts';
 import type { Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics/create-metrics.ts';
 import { TargetLog } from './observe/target-log.ts';
+import { openTraces } from './observe/traces/open-traces.ts';
 import { serveWithoutEffects } from './serve-without-effects.ts';
 import { descriptorLimit, descriptorsFor, spareDescriptors } from './spare-descriptors.ts';
 import { openStore, storeOptionsOf } from './store/open-store.ts';
@@ -152,6 +153,7 @@ export async function startGateway(
       { descriptors: descriptorLimit(), requests: requestsMax },
       'ulimit -n allows fewer requests at once than MAX_CONCURRENT_REQUESTS',
     );
+  const traces = await openTraces(config, log);
   const liveWindow = new LiveWindow();
   const live = new LiveFeed({
     window: liveWindow,
@@ -169,6 +171,7 @@ export async function startGateway(
       usage: () => writer,
       storeErrors: () => ({ read_keys: keyFailures.total, write_usage: writer.failedWrites }),
       limitsUnavailable: limits.unavailable,
+      spansDropped: () => traces?.dropped() ?? null,
     },
     host,
   );
@@ -187,7 +190,9 @@ export async function startGateway(
       ...(metrics ? [metrics.observer] : []),
       new UsageObserver(recorder),
       new ExchangeLog(log, config.logSample),
+      ...(traces ? [traces.tracer] : []),
     ],
+    tracer: traces?.tracer,
     ...(metrics ? { onModelList: metrics.onModelList } : {}),
     keyMask,
     upstream5xx: config.upstream5xx,
@@ -353,12 +358,14 @@ export async function startGateway(
     metrics?.stop();
     client.close();
     await limits.close();
+    const spansAreSent = traces?.close();
     const leftMs = Math.max(STORE_WAIT_MIN_MS, deadlineMs - performance.now());
     await Promise.race([writer.flush(leftMs), cut ?? new Promise(() => {})]);
     const closing = await writer.close(LAST_FLUSH_MS);
     await retention?.stop();
     await keys.stop();
     await store.close();
+    await Promise.race([spansAreSent, ...(cut ? [cut] : [])]);
     return closing;
   }
 }

@@ -139,6 +139,7 @@ function metricsCases(): MicroCase[] {
     usage: () => ({ waiting: 0, dropped: 0 }),
     storeErrors: () => ({}),
     limitsUnavailable: () => 0,
+    spansDropped: () => null,
     loopLagMs: () => 0,
     build: { version: '0', commit: '0' },
   });
@@ -169,6 +170,7 @@ function metricsCases(): MicroCase[] {
     attempts: 1,
     usage: { promptTokens: 10, cachedTokens: 0, completionTokens: 100, reasoningTokens: 0, totalTokens: 110 },
     usageSource: 'upstream',
+    trace: null,
   };
   const told = (observer: ExchangeObserver) => {
     observer.settled(exchange);

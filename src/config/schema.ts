@@ -16,6 +16,7 @@ import {
   text,
   WORKERS,
 } from './option-text.ts';
+import { OTEL_OPTIONS } from './otel-options.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -172,6 +173,7 @@ export const OPTIONS = {
     'the share of requests, from 0 to 1, that get a log line; failed ones always do',
     share(),
   ),
+  ...OTEL_OPTIONS,
 
   /** OpenAI takes bodies of some megabytes; ten leave room for a few images in base64. Contract, section 4. */
   maxBodyBytes: option('MAX_BODY_BYTES', String(10 * 1024 * 1024), 'largest request body, bytes', integer(1, 1 << 30)),

@@ -9,13 +9,20 @@ import type { UsageEventFilter } from '../formats/usage-event-filter.ts';
 import type { BodyHolder, BodyReader } from '../http/body-reader.ts';
 import type { Permits } from '../http/permits.ts';
 import { refusal } from '../http/refusal.ts';
-import { clientRequestId } from '../http/request-id.ts';
+import { clientRequestId, type HeaderReader } from '../http/request-id.ts';
 import type { Upload } from '../http/uploads.ts';
 import { type ApiKey, drainsOnLeave } from '../keys/key.ts';
 import type { Granted } from '../limits/limiter.ts';
 import type { Log } from '../observe/log.ts';
 import type { ExchangeObserver, SettledExchange } from '../observe/observer.ts';
-import { type AttemptOwner, type AttemptTarget, type ResponseHeaders, UpstreamError } from '../upstream/client.ts';
+import type { RequestTrace } from '../observe/traces/request-trace.ts';
+import {
+  type AttemptOutcome,
+  type AttemptOwner,
+  type AttemptTarget,
+  type ResponseHeaders,
+  UpstreamError,
+} from '../upstream/client.ts';
 import type { Finish, UsageSource } from '../usage/usage-record.ts';
 import { AnnouncedBody } from './announced-body.ts';
 import { type Acceptance, type AnswerOwner, ClientStalled, TimedOut } from './answer.ts';
@@ -48,6 +55,8 @@ export interface ExchangeOptions {
   readonly observers: readonly ExchangeObserver[];
   /** Told of each whole list of models that upstream sent. */
   readonly onModelList?: (body: Uint8Array) => void;
+  /** Undefined without traces. */
+  readonly tracer?: { begin(headers: HeaderReader): RequestTrace } | undefined;
   readonly keyMask: KeyMask;
   /** 5xx answers to requests that are not streamed: passed as they are, or told in an error of ours. */
   readonly upstream5xx: 'pass' | 'error';
@@ -70,6 +79,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
   readonly requestId: string;
   readonly arrivedAtMs = performance.now();
   readonly #startedAt = Date.now();
+  readonly trace: RequestTrace | null;
   key: ApiKey | null = null;
   /** The grant of the key's limits, once there is one. */
   admission: Granted | null = null;
@@ -108,6 +118,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
   ) {
     this.clientRequestId = clientRequestId(request.headers);
     this.requestId = this.clientRequestId ?? crypto.randomUUID();
+    this.trace = options.tracer?.begin(request.headers) ?? null;
   }
 
   get elapsedMs(): number {
@@ -151,9 +162,14 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
     this.#sentMs = this.elapsedMs;
   }
 
-  onAttempt(target: AttemptTarget, count: number): void {
+  onAttempt(target: AttemptTarget, count: number): string | null {
     this.#target = target;
     this.#attempts = count;
+    return this.trace?.attempt(target.name, count, this.elapsedMs) ?? null;
+  }
+
+  onAttemptFailed(outcome: AttemptOutcome): void {
+    this.trace?.attemptFailed(outcome, this.elapsedMs);
   }
 
   /** Bytes of the body as the client gets it: upstream's, less what was removed, plus what rewriting added. */
@@ -213,6 +229,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
   onHead(status: number, upstream: ResponseHeaders): void {
     this.#headMs = this.elapsedMs;
     this.#target?.answered(this, status, upstream, Date.now());
+    this.trace?.answered(status);
     const id = upstream.get('x-request-id');
     if (id !== null && UPSTREAM_ID.test(id)) this.#upstreamRequestId = id;
   }
@@ -300,6 +317,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
       attempts: this.#attempts,
       usage,
       usageSource: sourceOf(usage, isWhole),
+      trace: this.trace,
     };
   }
 

@@ -85,7 +85,7 @@ async function relayForm(exchange: Exchange, key: ApiKey, target: string, gatewa
   const upstreamRequest: UpstreamRequest = {
     method: endpoint.method,
     target,
-    headers: clientFields(request.headers, exchange.clientRequestId),
+    headers: clientFields(request.headers, exchange.clientRequestId, exchange.trace),
     body: upload.stream,
     bodyBytes: upload.bytes,
     bulk: endpoint.bulk,
@@ -133,7 +133,7 @@ function prepare(
   // A list that is read here must come with its body, whoever asks for it.
   const isFiltered = endpoint.models === 'list' && key.allowedModels !== null;
   const method = request.method === 'HEAD' && !isFiltered ? 'HEAD' : endpoint.method;
-  const headers = clientFields(request.headers, exchange.clientRequestId);
+  const headers = clientFields(request.headers, exchange.clientRequestId, exchange.trace);
   return { method, target, headers, body, bulk: endpoint.bulk, owner: exchange };
 }
 

@@ -8,6 +8,11 @@ import type { ResponseHeaders } from '../upstream/client.ts';
 import type { HeaderField } from '../upstream/header-block.ts';
 import { ExtraHeaders } from './extra-headers.ts';
 
+/** Of each attempt there is one of ours when requests are traced. */
+const TRACEPARENT = 'traceparent';
+/** Means nothing without a valid traceparent (W3C Trace Context). */
+const TRACESTATE = 'tracestate';
+
 /** Client → Fuelix. Credentials, accept-encoding and user-agent are ours (`gatewayFields`); x-request-id only when it is valid. */
 const REQUEST_ALLOW_LIST = [
   'content-type',
@@ -16,9 +21,11 @@ const REQUEST_ALLOW_LIST = [
   'anthropic-version',
   'anthropic-beta',
   'idempotency-key',
-  'traceparent',
-  'tracestate',
+  TRACEPARENT,
+  TRACESTATE,
 ] as const;
+const TRACED = REQUEST_ALLOW_LIST.filter((name) => name !== TRACEPARENT);
+const TRACED_FROM_HERE = TRACED.filter((name) => name !== TRACESTATE);
 
 /** Fuelix → client. */
 const RESPONSE_ALLOW_LIST = [
@@ -54,11 +61,17 @@ export function gatewayFields(fuelixApiKey: string, userAgent: string): HeaderFi
 /**
  * Of a client's headers, what goes upstream.
  * @param requestId the client's own, if it has the allowed form
+ * @param trace null without traces; `parent` is what the client's traceparent says
  * @throws GatewayError invalid_request naming the header that cannot be sent on
  */
-export function clientFields(headers: HeaderReader, requestId: string | null): HeaderField[] {
+export function clientFields(
+  headers: HeaderReader,
+  requestId: string | null,
+  trace: { readonly parent: unknown } | null = null,
+): HeaderField[] {
   const fields: HeaderField[] = [];
-  for (const name of REQUEST_ALLOW_LIST) {
+  const names = trace === null ? REQUEST_ALLOW_LIST : trace.parent === null ? TRACED_FROM_HERE : TRACED;
+  for (const name of names) {
     const value = headers.get(name);
     if (value === null) continue;
     if (!FIELD_VALUE.test(value)) throw new GatewayError('invalid_request', `Invalid character in header '${name}'`);

@@ -26,6 +26,8 @@ export class ExchangeLog implements ExchangeObserver {
       {
         request_id: exchange.requestId,
         upstream_request_id: exchange.upstreamRequestId ?? undefined,
+        trace_id: exchange.trace?.traceId,
+        span_id: exchange.trace?.spanId,
         key_id: exchange.key?.id,
         method: exchange.method,
         endpoint: exchange.endpoint,

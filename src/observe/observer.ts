@@ -2,6 +2,7 @@
 import type { Usage } from '../formats/usage-counts.ts';
 import type { ApiKey } from '../keys/key.ts';
 import type { Finish, UsageSource } from '../usage/usage-record.ts';
+import type { RequestTrace } from './traces/request-trace.ts';
 
 /** What is known of a request that is over: counts, times and codes, no text of anybody. */
 export interface SettledExchange {
@@ -41,6 +42,8 @@ export interface SettledExchange {
   readonly attempts: number;
   readonly usage: Usage | null;
   readonly usageSource: UsageSource;
+  /** Null without traces. */
+  readonly trace: RequestTrace | null;
 }
 
 export interface ExchangeObserver {

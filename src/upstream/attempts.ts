@@ -7,6 +7,7 @@
  */
 import { GatewayError } from '../errors.ts';
 import {
+  type AttemptOutcome,
   type AttemptOwner,
   type BodySink,
   type ResponseHeaders,
@@ -55,7 +56,7 @@ export class TargetClient implements UpstreamClient {
     if (only === null) return new Attempts(request, owner, sink, signal, this.#pool, this.#budget, this.#rules);
     request.common = only.credentials;
     only.begin(owner, false);
-    owner.onAttempt(only, 1);
+    request.traceparent = owner.onAttempt(only, 1);
     return only.client.send(request, sink, signal);
   }
 
@@ -107,7 +108,7 @@ class Attempts implements UpstreamSink, UpstreamCall {
     const next = RETRIED_STATUSES.has(status) ? this.#nextTarget(nowMs) : null;
     if (next !== null && this.budget.take(nowMs)) {
       this.#target!.answered(this.owner, status, headers, nowMs);
-      this.#leave(next, nowMs);
+      this.#leave(next, status, nowMs);
       return DISCARD;
     }
     if (!this.#mayHold(status, headers)) return this.sink.head(status, headers);
@@ -133,7 +134,7 @@ class Attempts implements UpstreamSink, UpstreamCall {
     if (next !== null && (isFree || this.budget.take(nowMs))) {
       this.#target!.failed(this.owner, error.message, !isFree, nowMs);
       if (!isFree) this.#count++;
-      this.#sendTo(next, nowMs);
+      this.#sendTo(next, error.kind, nowMs);
     } else this.sink.fail(error);
   }
 
@@ -149,16 +150,16 @@ class Attempts implements UpstreamSink, UpstreamCall {
     const next = this.#nextTarget(nowMs);
     if (next === null || !this.budget.take(nowMs)) return false;
     this.#target!.failed(this.owner, 'the stream begins with an error', false, nowMs);
-    this.#leave(next, nowMs);
+    this.#leave(next, 'error_event', nowMs);
     return true;
   }
 
   /** Another target gets the request, and nobody the rest of this answer. */
-  #leave(next: UpstreamTarget, nowMs: number): void {
+  #leave(next: UpstreamTarget, outcome: AttemptOutcome, nowMs: number): void {
     const call = this.#call!;
     queueMicrotask(() => call.abort());
     this.#count++;
-    this.#sendTo(next, nowMs);
+    this.#sendTo(next, outcome, nowMs);
   }
 
   #nextTarget(nowMs: number, isFree = false): UpstreamTarget | null {
@@ -185,7 +186,8 @@ class Attempts implements UpstreamSink, UpstreamCall {
     return this.request.refusedForMs === 0 && nowMs - this.#sentAtMs < REFUSED_WITHIN_MS;
   }
 
-  #sendTo(next: UpstreamTarget, nowMs: number): void {
+  #sendTo(next: UpstreamTarget, outcome: AttemptOutcome, nowMs: number): void {
+    this.owner.onAttemptFailed(outcome);
     this.#target!.end(this.owner);
     this.#tried = [...this.#tried, this.#target!];
     this.#target = next;
@@ -198,7 +200,7 @@ class Attempts implements UpstreamSink, UpstreamCall {
     this.request.common = target.credentials;
     this.request.refusedForMs = hasOther ? 0 : undefined;
     target.begin(this.owner, target.health.state === 'resting');
-    this.owner.onAttempt(target, this.#count);
+    this.request.traceparent = this.owner.onAttempt(target, this.#count);
     this.#call = target.client.send(this.request, this, this.signal);
   }
 

@@ -39,12 +39,20 @@ export interface AttemptTarget {
   end(owner: AttemptOwner): void;
 }
 
+/** How an attempt ended after which another was made: the status of its answer, or why there was none. */
+export type AttemptOutcome = number | UpstreamErrorKind | 'error_event';
+
 /** On whose behalf a request is sent. Of the last target it was told of it calls `answered` or `failed`, then `end`. */
 export interface AttemptOwner {
   /** In full; null when the request names none. */
   readonly wantedModel: string | null;
-  /** @param count how many targets were sent the request, this one included */
-  onAttempt(target: AttemptTarget, count: number): void;
+  /**
+   * @param count how many targets were sent the request, this one included
+   * @returns the `traceparent` of this attempt, if it is traced
+   */
+  onAttempt(target: AttemptTarget, count: number): string | null;
+  /** Another attempt follows. */
+  onAttemptFailed(outcome: AttemptOutcome): void;
 }
 
 export interface UpstreamRequest {
@@ -54,6 +62,8 @@ export interface UpstreamRequest {
   /** Sent before `headers`; none of them may be in both. Set anew for each attempt (attempts.ts). */
   common?: HeaderBlock;
   readonly headers: readonly HeaderField[];
+  /** Sent beside them; set anew for each attempt. */
+  traceparent?: string | null;
   /**
    * Bytes are the whole body and are sent with their length; null sends none. A stream is sent as it comes, read no
    * faster than upstream takes it, and never a second time: chunked, or with `bodyBytes` as its length. It belongs to

@@ -19,10 +19,11 @@ const NOT_IN_A_TARGET = /[^\x21-\x7e]+/g;
  * @throws Error when the method or a header field cannot be sent
  */
 export function requestBytes(request: UpstreamRequest, basePath: string, host: string): RequestBytes {
-  const { method, target, common, headers } = request;
+  const { method, target, common, headers, traceparent } = request;
   if (!isToken(method)) throw new Error('invalid method');
   const path = basePath + target.replace(NOT_IN_A_TARGET, (text) => encodeURI(text.toWellFormed()));
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${common?.text ?? ''}${fieldLines(headers)}`;
+  if (traceparent) head += `traceparent: ${traceparent}\r\n`;
   const { body } = request;
   if (body === null) return { first: Buffer.from(`${head}\r\n`, 'latin1'), rest: null };
   if (body instanceof ReadableStream)

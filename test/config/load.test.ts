@@ -211,7 +211,7 @@ describe('value files', () => {
   test('every option but the paths can come from one, also named in the TOML file', () => {
     for (const name of Object.keys(OPTIONS) as OptionName[]) {
       const { env, defaultText, secret } = OPTIONS[name];
-      const text = secret ? 'a-secret-of-some-length' : defaultText;
+      const text = secret ? 'name=a-secret-of-some-length' : defaultText;
       if (text === undefined) continue;
       const path = tomlFile(text);
       const others: Record<string, string> = { ...REQUIRED };

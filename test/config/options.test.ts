@@ -57,6 +57,26 @@ const TRUE_OR_FALSE: Expectations = {
   complaint: 'must be true or false',
 };
 
+const OTEL_URL: Expectations = {
+  good: [['http://collector:4318/otlp', 'http://collector:4318/otlp']],
+  bad: ['collector:4318', 'grpc://collector:4317', 'http://user:password@collector:4318'],
+  complaint: 'must ',
+};
+
+const OTEL_HEADERS: Expectations = {
+  good: [
+    [
+      'x-key=a%20b=c, authorization=Basic x',
+      new Map([
+        ['x-key', 'a b=c'],
+        ['authorization', 'Basic x'],
+      ]),
+    ],
+  ],
+  bad: ['secret-without-name', 'x y=secret', 'x-key=%0a-and-more'],
+  complaint: 'must ',
+};
+
 const OF: Readonly<Record<OptionName, Expectations>> = {
   fuelixApiKey: SECRET,
   fuelixApiKeys: {
@@ -237,6 +257,48 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
   clientIdleTimeoutS: integer(1, 255),
   drainTimeoutMs: integer(0, HOUR_MS),
   readyGraceMs: integer(0, HOUR_MS),
+  otelEndpoint: OTEL_URL,
+  otelTracesEndpoint: OTEL_URL,
+  otelHeaders: OTEL_HEADERS,
+  otelTracesHeaders: OTEL_HEADERS,
+  otelTimeoutMs: integer(1, HOUR_MS),
+  otelCompression: { good: [['gzip', 'gzip']], bad: ['br'], complaint: 'must be one of none, gzip' },
+  otelProtocol: {
+    good: [['http/protobuf', 'http/protobuf']],
+    bad: ['grpc', 'http/json'],
+    complaint: 'must be one of http/protobuf',
+  },
+  otelServiceName: { good: [['gateway', 'gateway']], bad: [' '], complaint: 'must not be empty' },
+  otelResourceAttributes: { good: [['a=b,c=d%20e', 'a=b,c=d%20e']], bad: ['a', '=b'], complaint: 'must be name=value' },
+  otelTracesExporter: { good: [['none', 'none']], bad: ['zipkin'], complaint: 'must be one of otlp, none' },
+  otelTracesSampler: {
+    good: [['traceidratio', 'traceidratio']],
+    bad: ['jaeger_remote', 'ratio'],
+    complaint: 'must be one of always_on, always_off,',
+  },
+  otelTracesSamplerArg: {
+    good: [
+      ['0', 0],
+      ['0.1', 0.1],
+      ['.5', 0.5],
+      ['1.0', 1],
+      ['1e-3', 0.001],
+    ],
+    bad: ['1.1', '-0.1', 'all', '10%'],
+    complaint: 'must be a number from 0 to 1',
+  },
+  otelBspScheduleDelayMs: integer(1, HOUR_MS),
+  otelBspExportTimeoutMs: integer(1, HOUR_MS),
+  otelBspQueueMax: integer(1, 2 ** 31 - 1),
+  otelBspBatchMax: integer(1, 2 ** 31 - 1),
+  otelSdkDisabled: {
+    good: [
+      ['True', true],
+      ['1', false],
+    ],
+    bad: [],
+    complaint: '',
+  },
   leaveDrainMs: integer(0, HOUR_MS),
   leaveDrainsMax: integer(0, 1_000_000),
 };

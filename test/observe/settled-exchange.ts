@@ -28,6 +28,7 @@ export function settledExchange(parts: Partial<SettledExchange> = {}): SettledEx
     attempts: 1,
     usage: null,
     usageSource: 'none',
+    trace: null,
     ...parts,
   };
 }

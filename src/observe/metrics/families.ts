@@ -60,6 +60,7 @@ export function makeFamilies(registry: Registry) {
     usageDropped: counter('bve_usage_dropped_total', 'Usage records that were lost.'),
     storeErrors: counter('bve_store_errors_total', 'Failed operations of the store.', 'operation'),
     limitsUnavailable: counter('bve_limits_unavailable_total', 'Requests whose limits could not be counted.'),
+    spansDropped: counter('bve_trace_spans_dropped_total', 'Spans of traces that no collector took.'),
     loopLag: largest('bve_event_loop_lag_seconds', 'The longest delay of a timer in the last ten to twenty seconds.'),
     buildInfo: largest('bve_build_info', 'Which build this is; always 1.', 'version', 'commit'),
   };

@@ -5,10 +5,10 @@
  * the series of a route, a model and an error are found by one lookup each.
  */
 import { GatewayError } from '../../errors.ts';
-import { ENDPOINTS } from '../../gateway/endpoints.ts';
 import { LIMIT_MESSAGES, type LimitName } from '../../limits/limiter.ts';
 import type { UpstreamTarget } from '../../upstream/target.ts';
 import type { ExchangeObserver, SettledExchange } from '../observer.ts';
+import { operationOf, PROVIDER } from '../operation.ts';
 import { errorTypeOf } from './error-type.ts';
 import { makeFamilies } from './families.ts';
 import type { ModelNames } from './model-names.ts';
@@ -24,6 +24,8 @@ export interface MetricsSources {
   streamsOpen(): number;
   targets(): readonly TargetCounts[];
   usage(): { readonly waiting: number; readonly dropped: number };
+  /** Spans of traces that were lost; null without traces. */
+  spansDropped(): number | null;
   /** Failures of the store by operation, since the start. */
   storeErrors(): Readonly<Record<string, number>>;
   limitsUnavailable(): number;
@@ -31,7 +33,6 @@ export interface MetricsSources {
   readonly build: { readonly version: string; readonly commit: string };
 }
 
-const PROVIDER = 'fuelix';
 /** As GET /v1/key calls them. */
 const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {
   requestsPerMinute: 'requests_per_minute',
@@ -97,8 +98,8 @@ export class GatewayMetrics implements ExchangeObserver {
     if (key === null) return;
     this.#families.usageRecords.at(exchange.usageSource).value++;
     this.#models.learnFromKey(key);
-    const operation = OPERATIONS.get(exchange.endpoint);
-    if (operation === undefined || exchange.method !== 'POST') return;
+    const operation = operationOf(exchange);
+    if (operation === null) return;
     const model = this.#models.labelOf(exchange.model);
     this.#observe(exchange, operation, model);
     if (usage === null) return;
@@ -126,6 +127,8 @@ export class GatewayMetrics implements ExchangeObserver {
     for (const [operation, count] of Object.entries(sources.storeErrors()))
       if (count > 0) families.storeErrors.at(operation).value = count;
     families.limitsUnavailable.at().value = sources.limitsUnavailable();
+    const spansDropped = sources.spansDropped();
+    if (spansDropped !== null) families.spansDropped.at().value = spansDropped;
     families.loopLag.at().value = sources.loopLagMs() / 1000;
     families.buildInfo.at(sources.build.version, sources.build.commit).value = 1;
     return this.#registry.snapshot();
@@ -199,20 +202,4 @@ export class GatewayMetrics implements ExchangeObserver {
     this.#tokens.set(model, series);
     return series;
   }
-}
-
-/** The operation by route, of those that make upstream generate. */
-const OPERATIONS: ReadonlyMap<string, string> = new Map(
-  ENDPOINTS.filter(({ generates, method }) => generates && method === 'POST').map(({ path }) => [
-    path,
-    operationOf(path),
-  ]),
-);
-
-function operationOf(path: string): string {
-  if (path === '/v1/embeddings') return 'embeddings';
-  if (path === '/v1/completions') return 'text_completion';
-  if (path.startsWith('/v1/threads')) return 'invoke_agent';
-  if (path.startsWith('/v1/images') || path.startsWith('/v1/audio')) return 'generate_content';
-  return 'chat';
 }

@@ -26,6 +26,7 @@ function metricsOf(models = new ModelNames()) {
     usage: () => ({ waiting: 4, dropped: 5 }),
     storeErrors: () => ({ read_keys: 6, write_usage: 0 }),
     limitsUnavailable: () => 7,
+    spansDropped: () => 10,
     loopLagMs: () => 8,
     build: { version: '1', commit: 'c' },
   });
@@ -117,6 +118,7 @@ test('what the gateway is like now is read when it is asked for', () => {
   has('bve_store_errors_total{operation="read_keys"} 6');
   has('bve_limits_unavailable_total 7');
   has('bve_event_loop_lag_seconds 0.008');
+  has('bve_trace_spans_dropped_total 10');
   has('bve_build_info{version="1",commit="c"} 1');
 });
 
