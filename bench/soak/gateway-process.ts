@@ -148,7 +148,8 @@ export class GatewayProcess {
 
   #line(line: string, onListening: () => void): void {
     if (line.includes('"listening on http')) onListening();
-    else if (line.includes('"configuration reloaded"')) this.#reloads.resolve('reloaded');
+    // Of workers each is replaced by one with the new configuration.
+    else if (/"(configuration reloaded|all workers are replaced)"/.test(line)) this.#reloads.resolve('reloaded');
     else if (line.includes('"the configuration is not reloaded')) this.#reloads.resolve('refused');
     else if (line.includes('"level":"error"') || line.includes('wait or are lost')) this.#note(line);
   }

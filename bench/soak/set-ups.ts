@@ -1,6 +1,5 @@
 /** What a soak runs on: where the gateway keeps keys and usage, and how many processes it has. */
 import { join } from 'node:path';
-import { BVE } from './gateway-process.ts';
 import { missingServers, startPostgres, startRedis } from './servers.ts';
 
 /** Servers that run beside the gateway for one soak. */
@@ -37,8 +36,6 @@ const sqlite: SetUp = {
   },
 };
 
-const SHARED = { WORKERS: '2', DATABASE_URL: 'postgres://bve@127.0.0.1/postgres', REDIS_URL: 'redis://127.0.0.1' };
-
 const postgres: SetUp = {
   name: 'postgres',
   about: 'two workers, PostgreSQL and Redis',
@@ -46,13 +43,13 @@ const postgres: SetUp = {
   keyLagMs: 1_250,
   countersAreShared: true,
   reloadRestarts: true,
-  missing: () => missingServers() ?? missingOptions(SHARED),
+  missing: missingServers,
   start: async (folder) => {
     const database = await startPostgres(folder);
     const counters = await startRedis(folder);
     return {
       databaseUrl: database.url,
-      env: { ...SHARED, DATABASE_URL: database.url, REDIS_URL: counters.url },
+      env: { WORKERS: '2', DATABASE_URL: database.url, REDIS_URL: counters.url },
       stop: async () => {
         await database.stop();
         await counters.stop();
@@ -60,21 +57,5 @@ const postgres: SetUp = {
     };
   },
 };
-
-/** Whether this gateway knows what the set-up needs: `bve check` refuses what it does not have, and lists what it has. */
-function missingOptions(env: Readonly<Record<string, string>>): string | null {
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...BVE, 'check'], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      HOST: '127.0.0.1',
-      FUELIX_API_KEY: 'fx-soak',
-      API_KEY_PEPPER: 'pepper-of-the-soak',
-      ...env,
-    },
-  });
-  if (exitCode !== 0) return stderr.toString().trim();
-  const unknown = Object.keys(env).find((name) => !stdout.toString().includes(`${name} `));
-  return unknown === undefined ? null : `this version has no ${unknown}`;
-}
 
 export const SET_UPS: readonly SetUp[] = [sqlite, postgres];
