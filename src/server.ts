@@ -137,6 +137,7 @@ export async function startGateway(
       config.upstreamTotalTimeoutMs,
       config.clientStallTimeoutMs,
       config.leaveDrainMs || Number.POSITIVE_INFINITY,
+      config.streamHeartbeatMs || Number.POSITIVE_INFINITY,
     ),
   );
   const bodies = new BodyReader({
@@ -196,6 +197,7 @@ export async function startGateway(
     ...(metrics ? { onModelList: metrics.onModelList } : {}),
     keyMask,
     upstream5xx: config.upstream5xx,
+    accelBuffering: config.xAccelBuffering,
     extraHeaders: new ExtraHeaders(config.responseHeadersExtra),
     usage: store,
     permits: new Permits(requestsMax),

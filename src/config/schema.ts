@@ -231,6 +231,18 @@ export const OPTIONS = {
     'further headers of upstream that clients get: names, or beginnings like x-ratelimit-*, separated by commas',
     text(parseExtraHeaders),
   ),
+  /** Off: it adds to what upstream sends. */
+  streamHeartbeatMs: option(
+    'STREAM_HEARTBEAT_MS',
+    '0',
+    'event streams get a comment, on /v1/messages a ping event, after this much silence; 0: never',
+    integer(0, HOUR_MS),
+  ),
+  xAccelBuffering: optional(
+    'X_ACCEL_BUFFERING',
+    'no: event streams have this header, by which nginx does not collect them',
+    oneOf(['no'] as const),
+  ),
   upstream5xx: option(
     'UPSTREAM_5XX',
     'error',

@@ -1,6 +1,6 @@
 /** OpenAI chat completions; embeddings report their usage in the same place. */
 import { errorCodeOf, find, isVoid, lastValueOf } from './event-data.ts';
-import { BREAK_CODE, BREAK_MESSAGE, eventBytes, type Format } from './format.ts';
+import { BREAK_CODE, BREAK_MESSAGE, eventBytes, type Format, PING_COMMENT } from './format.ts';
 
 const FINISH_REASON = Buffer.from('"finish_reason"');
 const ERROR = Buffer.from('"error"');
@@ -44,4 +44,5 @@ export const CHAT: Format = {
     }
   },
   breakEvent: () => BREAK_EVENT,
+  heartbeat: PING_COMMENT,
 };

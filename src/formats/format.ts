@@ -55,6 +55,8 @@ export interface Format {
    * raise an error instead of taking a part for the whole.
    */
   breakEvent(nextSequenceNumber: number): Uint8Array;
+  /** What keeps a silent stream open (STREAM_HEARTBEAT_MS), in a form that no SDK of the API takes for content. */
+  readonly heartbeat: Uint8Array;
 }
 
 export const BREAK_CODE = 'upstream_stream_interrupted';
@@ -64,6 +66,9 @@ const encoder = new TextEncoder();
 export function bytesOf(text: string): Uint8Array {
   return encoder.encode(text);
 }
+
+/** A comment (WHATWG HTML, 9.2.6). */
+export const PING_COMMENT = encoder.encode(': ping\n');
 
 export function eventBytes(name: string | null, data: object): Uint8Array {
   return encoder.encode(`${name ? `event: ${name}\n` : ''}data: ${JSON.stringify(data)}\n\n`);

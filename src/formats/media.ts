@@ -4,7 +4,7 @@
  */
 import { CHAT } from './chat.ts';
 import { errorCodeOf, hasKey } from './event-data.ts';
-import { bytesOf, type Format } from './format.ts';
+import { bytesOf, type Format, PING_COMMENT } from './format.ts';
 
 const ERROR = bytesOf('error');
 const ERROR_KEY = Buffer.from('"error"');
@@ -42,5 +42,6 @@ function mediaFormat(lastEvents: readonly string[]): Format {
       facts.sawTerminal = true;
     },
     breakEvent: CHAT.breakEvent,
+    heartbeat: PING_COMMENT,
   };
 }

@@ -13,6 +13,9 @@ const BREAK_EVENT = eventBytes('error', {
   error: { type: 'api_error', message: BREAK_MESSAGE, code: BREAK_CODE },
 });
 
+/** In the form in which Anthropic sends it itself. */
+const PING_EVENT = bytesOf('event: ping\ndata: {"type": "ping"}\n\n');
+
 export const MESSAGES: Format = {
   readsEvents: true,
   usageForm: 'anthropic',
@@ -46,4 +49,5 @@ export const MESSAGES: Format = {
     }
   },
   breakEvent: () => BREAK_EVENT,
+  heartbeat: PING_EVENT,
 };

@@ -1,6 +1,6 @@
 /** Answers that are passed on unread. */
 import { CHAT } from './chat.ts';
-import type { Format } from './format.ts';
+import { type Format, PING_COMMENT } from './format.ts';
 
 export const OPAQUE: Format = {
   readsEvents: false,
@@ -14,4 +14,5 @@ export const OPAQUE: Format = {
     if (event.isDone) facts.sawTerminal = true;
   },
   breakEvent: CHAT.breakEvent,
+  heartbeat: PING_COMMENT,
 };

@@ -1,6 +1,6 @@
 /** OpenAI Responses. */
 import { errorCodeOf, lastValueOf, numberAt } from './event-data.ts';
-import { BREAK_CODE, BREAK_MESSAGE, bytesOf, eventBytes, type Format } from './format.ts';
+import { BREAK_CODE, BREAK_MESSAGE, bytesOf, eventBytes, type Format, PING_COMMENT } from './format.ts';
 
 const PREFIX = bytesOf('response.');
 const COMPLETED = bytesOf('response.completed');
@@ -36,6 +36,7 @@ export const RESPONSES: Format = {
     if (error) facts.errorCode ??= errorCodeOf(json, (root) => root.error ?? root) ?? 'upstream_error';
     else if (failed) facts.errorCode ??= errorCodeOf(json, (root) => root.response?.error) ?? 'upstream_error';
   },
+  heartbeat: PING_COMMENT,
   breakEvent(nextSequenceNumber) {
     const error = { message: BREAK_MESSAGE, type: 'upstream_error', code: BREAK_CODE, param: null };
     return eventBytes('error', {

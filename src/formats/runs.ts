@@ -1,7 +1,7 @@
 /** Runs of OpenAI's assistants. A stream is one run: its last state has the usage of all its steps, then comes `[DONE]`. */
 import { CHAT } from './chat.ts';
 import { errorCodeOf } from './event-data.ts';
-import { bytesOf, type Format } from './format.ts';
+import { bytesOf, type Format, PING_COMMENT } from './format.ts';
 
 const FAILED = bytesOf('thread.run.failed');
 /** States after which a run does nothing more, or waits for the client (which continues it with another request). */
@@ -40,4 +40,5 @@ export const RUNS: Format = {
     }
   },
   breakEvent: CHAT.breakEvent,
+  heartbeat: PING_COMMENT,
 };

@@ -79,6 +79,10 @@ export class UsageEventFilter {
     return isAdded ? null : joined(held);
   }
 
+  get atEventBoundary(): boolean {
+    return this.#heldBytes === 0 && this.#scanner.atBoundary;
+  }
+
   /** The stream broke off: what is held back is part of an event, and dropped. @returns whether the client has whole events only */
   drop(): boolean {
     const hasWholeEvents = this.#heldBytes > 0 || this.#scanner.atBoundary;

@@ -17,6 +17,8 @@ export interface RelayLimits {
   readonly leaveDrainMs: number;
   /** How a broken stream ends for the client: with an error event where one can be sent, or always with a reset. */
   readonly streamBreak: 'event' | 'reset';
+  /** After so much silence an event stream gets a heartbeat; 0: never. */
+  readonly streamHeartbeatMs: number;
 }
 
 /** The parts of the gateway that the relay uses. */
@@ -27,6 +29,16 @@ export interface RelayOptions {
   readonly leaveDrains: LeaveDrains;
   readonly clock: MonotonicClock;
 }
+
+/** The caller that waits for the head. */
+export interface Waiting<Answer> {
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
+
+/** After the last content upstream sends the usage at once, if it does. */
+export const USAGE_FOLLOWS_WITHIN_MS = 2000;
+export const CLIENT_LEFT = new UpstreamError('aborted', 'The client left');
 
 /** The owner's decision about a response head: the head for the client, and how to treat the body. */
 export interface Acceptance {

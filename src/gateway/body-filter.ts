@@ -6,6 +6,8 @@ export interface BodyFilter {
   end(): Uint8Array | null;
   /** The body has ended and is not what it should be: there is nothing to pass. Asked before `end`. */
   readonly isInvalid?: boolean;
+  /** Nothing is held back, and the client has whole events only. Not known: no. */
+  readonly atEventBoundary?: boolean;
   /** The body broke off, and what is held back is dropped. @returns whether the client has whole events only */
   drop(): boolean;
 }

@@ -61,6 +61,8 @@ export interface ExchangeOptions {
   /** 5xx answers to requests that are not streamed: passed as they are, or told in an error of ours. */
   readonly upstream5xx: 'pass' | 'error';
   readonly extraHeaders: ExtraHeaders;
+  /** X-Accel-Buffering of event streams: nginx' proxy_buffering for this answer. */
+  readonly accelBuffering: 'no' | undefined;
   readonly log: Log;
 }
 
@@ -197,6 +199,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
       this.status = status;
     }
     const headers = clientHeaders(upstream, this.elapsedMs, isError, this.options.extraHeaders);
+    if (isEventStream && this.options.accelBuffering) headers.set('x-accel-buffering', this.options.accelBuffering);
     if (!this.streamed && !headers.get('x-request-id')) headers.set('x-request-id', this.requestId);
     // The rest of an upload that upstream does not want is not read.
     if (this.upload?.isWhole === false) headers.set('connection', 'close');

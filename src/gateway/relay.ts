@@ -4,8 +4,6 @@
  *
  * Guarantees: every byte of upstream in order and nothing else, except the one error event of a broken SSE stream; at most
  * `QUEUED_BYTES_MAX` plus one read are held, whatever client and upstream do; each answer is settled or refused, once.
- *
- * The meter only looks on: this file works unchanged with one that counts nothing.
  */
 import { NOT_WATCHED, type Watched } from '../http/deadlines.ts';
 import {
@@ -17,18 +15,25 @@ import {
   type UpstreamSink,
 } from '../upstream/client.ts';
 import type { Finish } from '../usage/usage-record.ts';
-import { type Acceptance, type AnswerOwner, ClientStalled, endByBody, type RelayOptions, TimedOut } from './answer.ts';
+import {
+  type Acceptance,
+  type AnswerOwner,
+  CLIENT_LEFT,
+  ClientStalled,
+  endByBody,
+  type RelayOptions,
+  TimedOut,
+  USAGE_FOLLOWS_WITHIN_MS,
+  type Waiting,
+} from './answer.ts';
 import type { BodyFilter } from './body-filter.ts';
 import { ClientBody } from './client-body.ts';
+import { breakEventOf, heartbeatOf } from './inserted-events.ts';
 import type { Meter } from './meter.ts';
 import type { RefusedAnswer } from './refused-answer.ts';
 import { BodyEnding, mayFollow, RelayPhase } from './relay-phase.ts';
 
-/** After the last content upstream sends the usage at once, if it does. */
-const USAGE_FOLLOWS_WITHIN_MS = 2000;
 const CR = 0x0d;
-const LINE_FEED = Uint8Array.of(0x0a);
-const CLIENT_LEFT = new UpstreamError('aborted', 'The client left');
 
 /** Sends the request; resolves when the head is known, and then `response()` is the client's answer. */
 export function relay(
@@ -40,12 +45,6 @@ export function relay(
   return new Promise((resolve, reject) => {
     new Relay(owner, options, { resolve, reject }).start(request, signal);
   });
-}
-
-/** The caller that waits for the head. */
-interface Waiting {
-  resolve(relay: Relay): void;
-  reject(error: unknown): void;
 }
 
 /**
@@ -74,17 +73,17 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   /** When the client left; 0 while it is there. */
   #leftAtMs = 0;
   #drainUntilMs = 0;
-  /** It counts against LEAVE_DRAINS_MAX. */
   #isCountedDrain = false;
   readonly #startedAtMs: number;
   #lastByteAtMs: number;
+  #lastBeatAtMs = 0;
   /** Since when the end of the answer waits for the client. */
   #finishingSinceMs = 0;
   readonly #owner: AnswerOwner;
   readonly #options: RelayOptions;
-  #waiting: Waiting | undefined;
+  #waiting: Waiting<Relay> | undefined;
 
-  constructor(owner: AnswerOwner, options: RelayOptions, waiting: Waiting) {
+  constructor(owner: AnswerOwner, options: RelayOptions, waiting: Waiting<Relay>) {
     super(options.clock);
     this.#owner = owner;
     this.#options = options;
@@ -206,7 +205,19 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
       if (nowMs - askedAtMs > limits.upstreamHeadTimeoutMs) this.#expire('head');
     } else if (nowMs - this.#lastByteAtMs > limits.upstreamIdleTimeoutMs) {
       this.#expire('idle');
+    } else if (limits.streamHeartbeatMs > 0) {
+      this.#beat(nowMs, limits.streamHeartbeatMs);
     }
+  }
+
+  /** No byte of upstream: it neither counts nor keeps the idle timeout from passing. */
+  #beat(nowMs: number, everyMs: number): void {
+    const silentMs = nowMs - Math.max(this.#lastByteAtMs, this.#lastBeatAtMs);
+    if (silentMs < everyMs || !this.#gotFirstByte || this.#head !== undefined) return;
+    const beat = heartbeatOf(this.#meter!, this.#filter, this.#endsWithCr);
+    if (beat === null) return;
+    this.#lastBeatAtMs = nowMs;
+    this.send(beat);
   }
 
   /** The gateway shuts down. @param error for a client that has not been answered yet */
@@ -237,8 +248,7 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
   }
 
   protected get isWhole(): boolean {
-    if (this.#phase !== RelayPhase.Finishing || this.#meter!.isEventStream) return false;
-    return this.#ending === BodyEnding.InOrder;
+    return this.#phase === RelayPhase.Finishing && !this.#meter!.isEventStream && this.#ending === BodyEnding.InOrder;
   }
 
   protected onFull(): void {
@@ -288,7 +298,6 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     this.#call?.abort();
   }
 
-  /** The answer broke off. */
   #break(error: Error, finish: Finish = 'upstream_interrupted'): void {
     const meter = this.#meter;
     const filter = this.#filter;
@@ -330,18 +339,11 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
       return;
     }
     // Before the meter is closed.
-    const event = this.#ending === BodyEnding.ErrorEvent ? this.#breakEvent() : null;
+    const event =
+      this.#ending === BodyEnding.ErrorEvent ? breakEventOf(this.#meter!, this.#filter, this.#endsWithCr) : null;
     this.#settle(this.#finish, this.#error);
     if (event) this.closeBehind(event);
     else this.close();
-  }
-
-  #breakEvent(): Uint8Array {
-    const meter = this.#meter!;
-    const event = meter.format.breakEvent(meter.nextSequenceNumber);
-    // A reader that splits at LF would take the event for the rest of a line.
-    const endsWithCr = this.#filter === null ? meter.endsWithCr : this.#endsWithCr;
-    return endsWithCr ? Buffer.concat([LINE_FEED, event]) : event;
   }
 
   /** Ends both sides at once: upstream is cancelled, and the client, if it is still there, sees a reset. */
@@ -371,7 +373,6 @@ export class Relay extends ClientBody implements UpstreamSink, BodySink, Watched
     else this.#owner.onSettled(finish, error);
   }
 
-  /** There is no answer to relay: the caller makes an error from the reason. */
   #refuse(reason: Error): void {
     this.#over();
     this.#reject(reason);

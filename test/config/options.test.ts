@@ -212,6 +212,8 @@ const OF: Readonly<Record<OptionName, Expectations>> = {
     bad: ['Event', 'close'],
     complaint: 'must be one of event, reset',
   },
+  streamHeartbeatMs: integer(0, HOUR_MS),
+  xAccelBuffering: { good: [['no', 'no']], bad: ['yes', 'No'], complaint: 'must be one of no' },
   responseHeadersExtra: {
     good: [
       ['', ''],

@@ -65,7 +65,7 @@ class Answer {
         },
         close: () => {},
       },
-      limits: { ...model.LIMITS, streamBreak: setting.streamBreak },
+      limits: { ...model.LIMITS, streamBreak: setting.streamBreak, streamHeartbeatMs: 0 },
       deadlines: new Watching(),
       leaveDrains: this.drains,
       clock: { now: () => this.nowMs },

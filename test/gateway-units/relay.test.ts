@@ -54,6 +54,7 @@ async function relayed(clock: { now(): number } = performance) {
         clientStallTimeoutMs: HOUR_MS,
         leaveDrainMs: HOUR_MS,
         streamBreak: 'event',
+        streamHeartbeatMs: 0,
       },
     },
   ).then((answer) => answer.response());

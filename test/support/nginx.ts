@@ -14,8 +14,19 @@ interface Nginx {
   stop(): Promise<void>;
 }
 
+interface NginxOptions {
+  /** Silence after which it gives an answer up. Default 60. */
+  readonly readTimeoutS?: number;
+  /** Collects answers that do not say `x-accel-buffering: no`. */
+  readonly buffering?: boolean;
+}
+
 /** With one upstream server, which a POST is not sent to twice (`proxy_next_upstream error`). */
-export async function startNginx(upstreamPort: number, host = '127.0.0.1'): Promise<Nginx> {
+export async function startNginx(
+  upstreamPort: number,
+  host = '127.0.0.1',
+  { readTimeoutS = 60, buffering = false }: NginxOptions = {},
+): Promise<Nginx> {
   const folder = mkdtempSync(join(tmpdir(), 'bve-nginx-'));
   const port = freePort();
   const config = join(folder, 'nginx.conf');
@@ -34,7 +45,8 @@ http {
       proxy_http_version 1.1;
       proxy_set_header connection "";
       proxy_next_upstream error;
-      proxy_buffering off;
+      proxy_buffering ${buffering ? 'on' : 'off'};
+      proxy_read_timeout ${readTimeoutS}s;
       proxy_request_buffering off;
       client_max_body_size 0;
     }
