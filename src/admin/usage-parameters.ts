@@ -10,10 +10,12 @@ import { LAST_DAY, type UsageReportQuery } from './usage-report.ts';
 
 const DAY = 'a UTC date as YYYY-MM-DD';
 const CURSOR = "a record's id, or an ISO 8601 time with its zone";
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+export const RECORD_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export const FINISHES: readonly Finish[] = ['complete', 'client_closed', 'upstream_interrupted', 'error'];
 export const REQUESTS_DEFAULT = 50;
 export const REQUESTS_MAX = 1_000;
+/** Of the numbers that are written in 15 digits, the largest. */
+export const MIN_DURATION_MAX_MS = 999_999_999_999_999;
 
 export const USAGE_PARAMETERS = ['key_id', 'from', 'to'] as const;
 export const SUMMARY_PARAMETERS = ['group_by', 'from', 'to', 'key_id'] as const;
@@ -54,7 +56,7 @@ export function recordsQueryFrom(url: string): RecordsQuery {
     endpoint: query.get('endpoint'),
     finish: choiceFrom(query, 'finish', FINISHES),
     status: integerFrom(query, 'status', 100, 599),
-    minDurationMs: integerFrom(query, 'min_duration_ms', 0, Number.MAX_SAFE_INTEGER),
+    minDurationMs: integerFrom(query, 'min_duration_ms', 0, MIN_DURATION_MAX_MS),
     before: before === undefined ? undefined : cursorFrom(before),
   };
   return {
@@ -86,7 +88,7 @@ function dayFrom(name: string, value: string | undefined): number | undefined {
 }
 
 function cursorFrom(value: string): string {
-  if (UUID.test(value)) return value;
+  if (RECORD_ID.test(value)) return value;
   // An unescaped '+' in the zone arrives as a space.
   const time = parseIsoTime(value.replace(' ', '+'));
   if (time === null) throw invalidField('before', CURSOR);

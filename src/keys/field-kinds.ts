@@ -35,15 +35,18 @@ const LIST_ITEMS_MAX = 1_000;
 const ITEM_CHARACTERS_MAX = 255;
 const TAGS_MAX = 8;
 const TAG_CHARACTERS_MAX = 64;
+/** JSON Schema counts characters, but TypeBox counts UTF-16 units: a character has one or two of them. */
+const UNITS_OF_CHARACTER_MAX = 2;
+/** What the API reference says of `isStorable`; a lone surrogate cannot be written in UTF-8. */
+const STORABLE = { pattern: '^[^\\x00]*$' };
 
 export function textKind(charactersMax: number): FieldKind<string> {
   const takes = `a text of 1 to ${charactersMax} characters`;
   return {
     takes,
     takesAsText: `1 to ${charactersMax} characters`,
-    // JSON Schema counts characters, but TypeBox counts UTF-16 units: a character has one or two of them.
-    schema: Type.String({ minLength: 1, maxLength: 2 * charactersMax }),
-    shownSchema: Type.String({ minLength: 1, maxLength: charactersMax }),
+    schema: Type.String({ minLength: 1, maxLength: UNITS_OF_CHARACTER_MAX * charactersMax }),
+    shownSchema: Type.String({ minLength: 1, maxLength: charactersMax, ...STORABLE }),
     parse: (json) =>
       typeof json === 'string' && json !== '' && hasAtMost(json, charactersMax) && isStorable(json) ? json : undefined,
     toJson: itself,
@@ -70,12 +73,14 @@ export function namesKind<N extends string = string>(
   all: string,
   allowed?: readonly N[],
 ): FieldKind<readonly N[] | null> {
-  const item = allowed ? Type.Union(allowed.map((name) => Type.Literal(name))) : itemSchema();
+  const literal = allowed && Type.Union(allowed.map((name) => Type.Literal(name)));
+  const listOf = (item: TSchema) => nullable(Type.Array(item, { minItems: 1, maxItems: LIST_ITEMS_MAX }));
   const count = allowed ? '' : `1 to ${LIST_ITEMS_MAX} `;
   const kind = checked<readonly N[] | null>({
     takes: `an array of ${count}${what}, or null for ${all}`,
     takesAsText: `${allowed ? allowed.join(', ') : what} with commas between them (or a JSON array), or none`,
-    schema: nullable(Type.Array(item, { minItems: 1, maxItems: LIST_ITEMS_MAX })),
+    schema: listOf(literal ?? itemSchema(UNITS_OF_CHARACTER_MAX * ITEM_CHARACTERS_MAX)),
+    ...(!literal && { shownSchema: listOf(itemSchema(ITEM_CHARACTERS_MAX, STORABLE)) }),
     toColumn: jsonOrNull,
     fromColumn: parsedOrNull,
     fromText: listFromText,
@@ -84,7 +89,11 @@ export function namesKind<N extends string = string>(
     ...kind,
     parse: (json) => {
       const names = kind.parse(json);
-      return names?.every(isStorable) ? [...new Set(names)] : names === null ? null : undefined;
+      return names?.every((name) => hasAtMost(name, ITEM_CHARACTERS_MAX) && isStorable(name))
+        ? [...new Set(names)]
+        : names === null
+          ? null
+          : undefined;
     },
   };
 }
@@ -117,8 +126,8 @@ const tagsTaken = `an object of at most ${TAGS_MAX} names ([a-z0-9_-]{1,32}) wit
 const checkedTags = checked<Tags>({
   takes: tagsTaken,
   takesAsText: `at most ${TAGS_MAX} NAME=TEXT with commas between them (or a JSON object), or none`,
-  schema: tagsSchema(2 * TAG_CHARACTERS_MAX),
-  shownSchema: tagsSchema(TAG_CHARACTERS_MAX),
+  schema: tagsSchema(UNITS_OF_CHARACTER_MAX * TAG_CHARACTERS_MAX),
+  shownSchema: tagsSchema(TAG_CHARACTERS_MAX, STORABLE),
   toColumn: JSON.stringify,
   fromColumn: (cell) => JSON.parse(String(cell)) as Tags,
   fromText: tagsFromText,
@@ -160,15 +169,15 @@ function nullable(schema: TSchema): TSchema {
   return Type.Union([schema, Type.Null()]);
 }
 
-function tagsSchema(maxLength: number): TSchema {
-  return Type.Record(Type.String({ pattern: '^[a-z0-9_-]{1,32}$' }), Type.String({ maxLength }), {
+function tagsSchema(maxLength: number, more: object = {}): TSchema {
+  return Type.Record(Type.String({ pattern: '^[a-z0-9_-]{1,32}$' }), Type.String({ maxLength, ...more }), {
     maxProperties: TAGS_MAX,
     additionalProperties: false,
   });
 }
 
-function itemSchema(): TSchema {
-  return Type.String({ minLength: 1, maxLength: ITEM_CHARACTERS_MAX });
+function itemSchema(maxLength: number, more: object = {}): TSchema {
+  return Type.String({ minLength: 1, maxLength, ...more });
 }
 
 /** Reads a JSON array or comma-separated names. */

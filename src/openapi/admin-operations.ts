@@ -2,6 +2,8 @@
 import { KEY_STATUSES, KEYS_MAX, KEYS_PARAMETERS } from '../admin/key-parameters.ts';
 import {
   FINISHES,
+  MIN_DURATION_MAX_MS,
+  RECORD_ID,
   RECORDS_PARAMETERS,
   REQUESTS_DEFAULT,
   REQUESTS_MAX,
@@ -9,6 +11,7 @@ import {
   USAGE_PARAMETERS,
 } from '../admin/usage-parameters.ts';
 import { GRACE_SECONDS_MAX } from '../keys/key.ts';
+import { SUMMARY_GROUPS_PATTERN } from '../usage/usage-summary.ts';
 import * as example from './admin-examples.ts';
 import { errorRefs } from './error-answers.ts';
 import {
@@ -19,6 +22,8 @@ import {
   objectOf,
   schemaRef,
   TEXT,
+  TIME,
+  UUID,
 } from './operation.ts';
 
 const SECURITY = [{ adminKey: [] }];
@@ -29,6 +34,7 @@ const OF_BODY = [408, 413, 415];
 const DAY: JsonSchema = { type: 'string', format: 'date' };
 const FROM = { schema: DAY, description: 'The first UTC day.' };
 const TO = { schema: DAY, description: 'The last UTC day; it counts.' };
+const CURSOR: JsonSchema = { anyOf: [{ type: 'string', pattern: RECORD_ID.source }, TIME] };
 const KEY_ID = { schema: TEXT, description: 'Only this key.' };
 
 const KEY_ID_IN_PATH: DocumentedParameter = {
@@ -46,7 +52,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, DocumentedOperation>> = {
       status: { schema: { enum: KEY_STATUSES } },
       q: { schema: TEXT, description: 'Part of the name or of the prefix.' },
       limit: { schema: { type: 'integer', minimum: 1, maximum: KEYS_MAX }, description: 'Without it all.' },
-      after: { schema: TEXT, description: 'The id of a key: the list begins behind it.' },
+      after: { schema: UUID, description: 'The id of a key: the list begins behind it.' },
     }),
     responses: ok('Keys, newest first', { type: 'array', items: schemaRef('Key') }, [example.KEY]),
   },
@@ -109,7 +115,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, DocumentedOperation>> = {
     ...operation('Usage', 'Usage by group', 'Counts admitted requests; `errors` are those that failed or broke off.'),
     parameters: query(SUMMARY_PARAMETERS, {
       group_by: {
-        schema: { type: 'string', default: 'key' },
+        schema: { type: 'string', pattern: SUMMARY_GROUPS_PATTERN, default: 'key' },
         description: '`key`, `model`, `day`, `month` or `tag:NAME`, or two of them with a comma between.',
       },
       from: FROM,
@@ -127,9 +133,9 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, DocumentedOperation>> = {
       endpoint: { schema: TEXT, description: 'The route, as records name it.' },
       finish: { schema: { enum: FINISHES } },
       status: { schema: { type: 'integer', minimum: 100, maximum: 599 } },
-      min_duration_ms: { schema: { type: 'integer', minimum: 0 } },
+      min_duration_ms: { schema: { type: 'integer', minimum: 0, maximum: MIN_DURATION_MAX_MS } },
       limit: { schema: { type: 'integer', minimum: 1, maximum: REQUESTS_MAX, default: REQUESTS_DEFAULT } },
-      before: { schema: TEXT, description: 'The id of a record, or an ISO 8601 time with its zone.' },
+      before: { schema: CURSOR, description: 'The id of a record, or an ISO 8601 time with its zone.' },
     }),
     responses: ok('Records', { type: 'array', items: schemaRef('UsageRecord') }, [example.RECORD]),
   },
@@ -182,5 +188,5 @@ function query<N extends string>(
   names: readonly N[],
   described: Readonly<Record<N, Pick<DocumentedParameter, 'schema' | 'description'>>>,
 ): DocumentedParameter[] {
-  return names.map((name) => ({ name, in: 'query', ...described[name] }));
+  return names.map((name) => ({ name, in: 'query', allowEmptyValue: true, ...described[name] }));
 }

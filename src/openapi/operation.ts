@@ -11,6 +11,8 @@ export interface DocumentedParameter {
   readonly in: 'path' | 'query' | 'header';
   readonly required?: boolean;
   readonly description?: string;
+  /** Of a query: `?name=` is as if it were not there. */
+  readonly allowEmptyValue?: boolean;
   readonly schema: JsonSchema;
 }
 

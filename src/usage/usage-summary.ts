@@ -9,7 +9,10 @@ export type SummaryGroup = 'key' | 'model' | 'day' | 'month' | `tag:${string}`;
 
 /** What `parseSummaryGroups` takes, in words. */
 export const SUMMARY_GROUPS = 'key, model, day, month or tag:NAME, or two of them with a comma between';
-const GROUP = /^(key|model|day|month|tag:[a-z0-9_-]{1,32})$/;
+const GROUP_PATTERN = '(key|model|day|month|tag:[a-z0-9_-]{1,32})';
+const GROUP = new RegExp(`^${GROUP_PATTERN}$`);
+/** The same as a regular expression; that two of them differ is not in it. */
+export const SUMMARY_GROUPS_PATTERN = `^${GROUP_PATTERN}(,${GROUP_PATTERN})?$`;
 
 /** null: it is not one group, or two different ones. */
 export function parseSummaryGroups(text: string): readonly SummaryGroup[] | null {

@@ -79,9 +79,12 @@ describe('create', () => {
     expect(await storedKey(bench.gateway, created.id)).toEqual(created);
   });
 
-  test('a name may have 255 characters of any kind', async () => {
+  test('a name, and that of a model, may have 255 characters of any kind', async () => {
     const name = '\u{1F511}'.repeat(255);
-    expect((await keys('', { body: { name } })).name).toBe(name);
+    const created = await keys('', { body: { name, allowed_models: [name] } });
+    expect([created.name, created.allowed_models]).toEqual([name, [name]]);
+    const refused = await adminCall(bench.gateway, '/api-keys', { body: { name: 'n', allowed_models: [`${name}x`] } });
+    expect(refused.status).toBe(400);
   });
 
   test('the content type does not matter, JSON is all there is', async () => {
