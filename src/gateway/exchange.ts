@@ -156,7 +156,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
 
   /** @throws GatewayError overloaded */
   takePermit(): void {
-    this.options.permits.take();
+    this.options.permits.take(this.key?.id);
     this.#holdsPermit = true;
   }
 
@@ -280,7 +280,7 @@ export class Exchange implements AnswerOwner, AttemptOwner, BodyHolder, FormOwne
     const { permits, streams, bodies, connections, observers } = this.options;
     bodies.release(this);
     bodies.free(this);
-    if (this.#holdsPermit) permits.release();
+    if (this.#holdsPermit) permits.release(this.key?.id);
     if (this.#streamed) streams.release();
     this.#target?.end(this);
     connections.restoreIdleTimeout(this.request);
