@@ -24,6 +24,8 @@ interface World {
   readonly keys: ReadonlyMap<string, SoakKey>;
   readonly outages: readonly Outage[];
   readonly targetStops: readonly TargetStop[];
+  /** When one process took the place of another; none: they never do. */
+  readonly handovers?: readonly { readonly atMs: number; readonly doneMs: number }[];
 }
 
 export interface Entry {
@@ -75,6 +77,7 @@ function explanationsOf(outcome: ClientOutcome, world: World): Explanation[] {
     ...world.outages.flatMap((outage) => byOutage(outcome, outage)),
     ...world.targetStops.flatMap((stop) => byTargetStop(outcome, stop)),
     ...(passes ? byNeighbour() : []),
+    ...(world.handovers ?? []).flatMap((handover) => byHandover(outcome, handover)),
   ];
   return world.outages.some((outage) => mayBeLost(outcome, outage)) ? all.map(orLost) : all;
 }
@@ -175,6 +178,15 @@ function byTargetStop({ sentMs, endMs, plan }: ClientOutcome, { target, atMs, ba
     { saw: 'left', record: broken, why },
     { saw: 'left', record: unreachable, why },
   ];
+}
+
+/** A connection that was kept and idle is closed with its process: a request may meet that (RFC 9112, 9.3.1). */
+function byHandover(
+  { sentMs, behind }: ClientOutcome,
+  { atMs, doneMs }: { readonly atMs: number; readonly doneMs: number },
+): Explanation[] {
+  if (behind === null || sentMs < atMs || sentMs > doneMs + SOAK_DRAIN_TIMEOUT_MS) return [];
+  return [{ saw: 'unanswered', record: 'none', why: 'workers replaced' }];
 }
 
 export const BY_NEIGHBOUR = 'the request before it on its connection to upstream';

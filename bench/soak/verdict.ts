@@ -42,7 +42,12 @@ export interface SoakVerdict {
 
 export function verdictOf(run: SoakRun): SoakVerdict {
   const byId = Map.groupBy(run.records, ({ requestId }) => requestId);
-  const world = { keys: run.keys.all, outages: run.gateway.outages, targetStops: run.targetStops };
+  const world = {
+    keys: run.keys.all,
+    outages: run.gateway.outages,
+    targetStops: run.targetStops,
+    handovers: run.options.setUp.reloadRestarts ? run.reloads : [],
+  };
   const entries = run.outcomes.map((outcome) => entryOf(outcome, byId.get(outcome.requestId) ?? [], world));
   const memory = memoryOf(run);
   return { entries, memory, checks: checksOf(run, entries, memory, byId) };

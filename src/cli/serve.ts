@@ -112,8 +112,8 @@ async function serveAsWorker(
   });
   link.ready(gateway.url);
   const reason = await Promise.race([signals.first, orphaned.promise, gateway.retired.then(() => null)]);
-  const cut = Promise.race([signals.second, ...(reason === null ? [signals.first] : [])]);
   if (reason !== null) log.info({ signal: reason }, 'stopping');
+  const cut = signals.second;
   const closing = await (reason === null ? gateway.retire(() => link.retired(), cut) : gateway.stop(cut));
   return ended(closing, log);
 }
