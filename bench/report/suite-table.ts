@@ -61,12 +61,6 @@ export function headlineTable(result: SuiteResult): Table {
   const columns: readonly (Column & { readonly scenario: string })[] = [
     { ...figure('TTFB p50, ms', 'ttfbP50Ms', 'low'), scenario: 'short-chat' },
     { ...figure('TTFB p99, ms', 'ttfbP99Ms', 'low'), scenario: 'short-chat' },
-    {
-      head: 'added to TTFB p50, ms',
-      value: ({ addedTtfbP50Ms }) => addedTtfbP50Ms,
-      text: signed,
-      scenario: 'short-chat',
-    },
     { ...figure('jitter, ms', 'jitterMs', 'low'), scenario: 'slow-trickle' },
     { ...figure('CPU per event, µs', 'cpuUsPerEvent', 'low'), scenario: 'slow-trickle' },
     { ...figure('CPU per stream, µs', 'cpuUsPerStream', 'low'), scenario: 'burst' },
