@@ -8,7 +8,8 @@
  * into an environment of its own; where that cannot be done the exit code is 75. With --cases below 500 the cases are the same
  * each time.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startMock } from '../../src/mock/server.ts';
@@ -29,6 +30,8 @@ const mock = startMock();
 const gateway = await startGatewayProcess({ upstreamUrl: mock.url, env: { ADMIN_API_KEY: ADMIN_KEY } });
 const keyIds: string[] = [];
 for (let i = 0; i < KEYS; i++) keyIds.push(await newKey(i));
+// It keeps what it found in its working directory.
+const scratch = mkdtempSync(join(tmpdir(), 'bve-schemathesis-'));
 const random = ['--generation-database', 'none', ...(values.seed ? ['--seed', values.seed] : [])];
 const child = Bun.spawn(
   [
@@ -40,7 +43,7 @@ const child = Bun.spawn(
     ...(values.seed || values.cases === CASES ? random : ['--generation-deterministic']),
   ],
   {
-    cwd: FOLDER,
+    cwd: scratch,
     env: { ...process.env, SCHEMATHESIS_HOOKS: join(FOLDER, 'hooks.py'), KEY_IDS: keyIds.join(',') },
     stdio: ['ignore', 'inherit', 'inherit'],
   },
@@ -50,6 +53,7 @@ const bugs = gateway.logLines().filter(({ msg, level }) => msg === 'internal err
 for (const bug of bugs) console.log(JSON.stringify(bug));
 await gateway.stop();
 await mock.stop();
+rmSync(scratch, { recursive: true });
 const failed = exitCode !== 0 || bugs.length > 0;
 console.log(failed ? '0 passed, 1 failed' : '1 passed, 0 failed');
 process.exit(failed ? 1 : 0);
