@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway.ts';
 import { type HeldRequest, heldUpstream } from '../support/held-upstream.ts';
-import { callOf, PLAIN, STREAM, TEST_TIMEOUT_MS } from '../support/pair.ts';
+import { callOf, PLAIN, STREAM, TEST_TIMEOUT_MS, textOf } from '../support/pair.ts';
 import { rawRequest } from '../support/raw-client.ts';
 import { StreamReader } from '../support/reader.ts';
 
@@ -136,7 +136,7 @@ for (const proxy of PROXIES) {
       request.end();
       client.socket.resume();
       await client.until('[DONE]');
-      const seen = [...client.text.matchAll(/"i":(\d+)/g)].map(([, i]) => Number(i));
+      const seen = [...textOf(client.answer).matchAll(/"i":(\d+)/g)].map(([, i]) => Number(i));
       expect(seen).toEqual(Array.from({ length: 501 }, (_, i) => i));
     });
 
