@@ -222,7 +222,8 @@ export const openaiCases: Readonly<Record<string, Case>> = {
       seen.push(part.choices[0]?.delta);
       if (seen.length === 3) stream.controller.abort();
     }
-    return seen;
+    // A busy client may have received more by then.
+    return seen.slice(0, 3);
   },
   'a request that times out': (access) =>
     client(access, { timeout: 300 }).chat.completions.create(withMock(chat, { fault: { kind: 'hang' } })),
