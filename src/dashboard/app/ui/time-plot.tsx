@@ -59,10 +59,13 @@ function optionsOf(
         size: 24,
         space: 70,
         grid: { show: false },
-        values: (_plot, times, _axis, _space, stepS) =>
-          times.map((s) => (stepS < 60 ? formatTime(s * 1000) : formatTime(s * 1000).slice(0, 5))),
+        values: (plot, times, _axis, _space, stepS) =>
+          times.map((s) => {
+            const text = formatTime(s * 1000);
+            return fits(plot, s) ? (stepS < 60 ? text : text.slice(0, 5)) : '';
+          }),
       }),
-      axisOf(colors, { size: 54, space: 28, values: (_, values) => values.map((value) => format(value)) }),
+      axisOf(colors, { size: 54, space: 28, values: (_, values) => withoutRepeated(values.map(format)) }),
     ],
     series: [
       {},
@@ -95,6 +98,18 @@ function optionsOf(
       })),
     ],
   };
+}
+
+/** Half of a label is to the right of its moment; there the card ends. */
+const HALF_LABEL_PX = 26;
+
+function fits(plot: uPlot, timeS: number): boolean {
+  return plot.valToPos(timeS, 'x') <= plot.width - (plot.bbox.left / devicePixelRatio + HALF_LABEL_PX);
+}
+
+/** Of small counts two lines may be called the same; the upper one is what it is called. */
+function withoutRepeated(labels: readonly string[]): string[] {
+  return labels.map((label, i) => (labels[i + 1] === label ? '' : label));
 }
 
 /** The window ends with the newest value. In the first minutes it is as long as what there is, so that it is not empty. */
