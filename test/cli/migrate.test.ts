@@ -178,6 +178,15 @@ test.each([
   expect(stderr).toContain(complaint);
 });
 
+test('SQLite to SQLite is a copy, as docs/production.md makes a backup', async () => {
+  using db = tempDatabase();
+  await fill(db.url);
+  const copy = `sqlite://${db.folder}/backup.db`;
+  const { exitCode, stderr } = await runBve(['migrate', '--from', db.url, '--to', copy]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  expect(await contentOf(copy)).toEqual(await contentOf(db.url));
+});
+
 test('a source that is not there is not made', async () => {
   using db = tempDatabase();
   const { exitCode, stderr } = await runBve(['migrate', '--from', db.url, '--to', `sqlite://${db.folder}/new.db`]);
