@@ -181,7 +181,8 @@ export class Supervisor {
     const isCurrent = this.#current.get(place) === worker;
     if (isCurrent) this.#current.delete(place);
     if (isLeaving || this.#isStopping || !this.#hasStarted) {
-      this.#worstExit = Math.max(this.#worstExit, exitCode);
+      // One that our signal met before it could listen to signals has no exit code of its own.
+      if (child.signalCode !== 'SIGTERM') this.#worstExit = Math.max(this.#worstExit, exitCode);
       if (this.#isStopping && this.#alive.size === 0) this.#gone.resolve(this.#worstExit);
       return;
     }
